@@ -1,0 +1,39 @@
+"""The errors users meet: each names the thing, the value and the way out."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class ShapesysError(Exception):
+    """Something the user can act on. The command line prints the message alone and exits 1."""
+
+
+class UsageError(ShapesysError):
+    """A wrong flag, name or value. The command line prints the message alone and exits 2."""
+
+
+class ShapeRejected(ShapesysError):
+    """One shape cannot be used; the job goes on and records `stage` and `reason` in the rejected table."""
+
+    def __init__(self, stage: str, reason: str) -> None:
+        super().__init__(f"{stage}: {reason}")
+        self.stage = stage
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type[ShapeRejected], tuple[str, str]]:
+        return type(self), (self.stage, self.reason)
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """A `UsageError` for a misspelt name, with the nearest known names first."""
+    names = sorted(known)
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names) or 'none'}"
+    return UsageError(f"unknown {kind} '{name}'; {hint}")
+
+
+def missing_extra(package: str, extra: str, purpose: str) -> ShapesysError:
+    """The error for an optional dependency that is not installed."""
+    return ShapesysError(f"{purpose} needs '{package}', which is not installed; install it with: pip install 'shapesys[{extra}]'")

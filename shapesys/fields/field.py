@@ -1,0 +1,65 @@
+"""The Field protocol: anything with values in space, from a network to an analytic sphere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from shapesys.geometry.mesh import Floats
+
+
+@dataclass(frozen=True)
+class Box:
+    """Axis-aligned box, in the field's own frame."""
+
+    low: tuple[float, float, float]
+    high: tuple[float, float, float]
+
+    @property
+    def longest_side(self) -> float:
+        return float(np.max(np.subtract(self.high, self.low)))
+
+
+UNIT_BOX = Box((-1.0, -1.0, -1.0), (1.0, 1.0, 1.0))
+
+
+@dataclass(frozen=True)
+class FieldTraits:
+    """What generic code may assume of a field's values.
+
+    Attributes:
+        level: the value on the surface.
+        box: where the surface lies.
+        negative_inside: True for signed distance, False for occupancy.
+        is_distance: |value - level| approximates the distance to the surface in box units (slope near 1),
+            which coarse-to-fine pruning relies on.
+        clamp: |value - level| beyond which the field saturates, or None.
+    """
+
+    level: float = 0.0
+    box: Box = UNIT_BOX
+    negative_inside: bool = True
+    is_distance: bool = True
+    clamp: float | None = None
+
+
+@runtime_checkable
+class Field(Protocol):
+    """Values, and named attributes, at points in space. Deterministic and side-effect free."""
+
+    @property
+    def traits(self) -> FieldTraits: ...
+
+    def values(self, points: Floats, precision: str = "float32") -> Floats:
+        """(n, 3) float32 points -> (n,) float32 values.
+
+        ``precision="bfloat16"`` allows a cheaper answer, good enough for pruning; a field without one ignores it.
+        """
+        ...
+
+    def attributes(self, points: Floats) -> Mapping[str, Floats]:
+        """(n, 3) points -> named (n,) float32 arrays, e.g. ``saliency``; empty where there are none."""
+        ...
