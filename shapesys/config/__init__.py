@@ -1,0 +1,1 @@
+"""Typed configuration: declared once, read as flags, JSON, search ranges and diffs."""
