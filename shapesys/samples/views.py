@@ -1,0 +1,126 @@
+"""The views of the sample store: every table's columns, dtypes, shapes, units and meaning, declared once.
+
+Frame of all coordinates: the shape's normalised frame (unit sphere, see `shapesys.geometry.normalise`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: Arrow type, the shape its flat list unfolds to ('' for scalars), unit and meaning."""
+
+    name: str
+    type: pa.DataType
+    shape: str
+    unit: str
+    meaning: str
+
+
+@dataclass(frozen=True)
+class View:
+    """One table of the store. Chunked views hold one row per chunk of a shape, partitioned by chunk."""
+
+    name: str
+    meaning: str
+    columns: tuple[Column, ...]
+    chunked: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        return pa.schema([pa.field(column.name, column.type) for column in self.columns])
+
+
+_FLOATS = pa.list_(pa.float32())
+_INTS = pa.list_(pa.int32())
+_ID = Column("shape_id", pa.string(), "", "", "category/name, unique in the store")
+
+SHAPES = View(
+    "shapes",
+    "one row per prepared shape",
+    (
+        _ID,
+        Column("category", pa.string(), "", "", "category name"),
+        Column("split", pa.string(), "", "", "train, val or test"),
+        Column("source", pa.string(), "", "", "registered source name"),
+        Column("digest", pa.string(), "", "", "content digest of the input and of the settings"),
+        Column("centre", pa.list_(pa.float64(), 3), "(3,)", "file unit", "origin of the normalised frame"),
+        Column("scale", pa.float64(), "", "file unit", "length that becomes 1"),
+        Column("faces", pa.int64(), "", "", "faces after cleaning"),
+        Column("watertight", pa.bool_(), "", "", "every edge joins exactly two faces"),
+        Column("symmetry_plane", pa.list_(pa.float64()), "(4,) or empty", "normalised", "n.x = d as nx, ny, nz, d"),
+        Column("sign_method", pa.string(), "", "", "how inside was decided"),
+        Column("sign_undecided", pa.float64(), "", "share", "queries whose winding number is near one half"),
+        Column("sign_quality", pa.float64(), "", "0 to 1", "1 where every sign is certain"),
+        Column("inside_share", pa.float64(), "", "share", "volume inside, of the unit ball's bounding cube"),
+        Column("sampler", pa.string(), "", "", "sampler settings as JSON"),
+        Column("seconds", pa.float64(), "", "s", "time to prepare this shape; not part of the content digest"),
+    ),
+)
+
+REJECTED = View(
+    "rejected",
+    "one row per shape, or view of a shape, that could not be prepared",
+    (
+        _ID,
+        Column("category", pa.string(), "", "", "category name"),
+        Column("split", pa.string(), "", "", "train, val or test"),
+        Column("digest", pa.string(), "", "", "content digest of the input and of the settings"),
+        Column("views", pa.list_(pa.string()), "(v,)", "", "the views the shape is missing from; all of them if empty"),
+        Column("stage", pa.string(), "", "", "census, read, validate, normalise, sign, sample, timeout, memory, crash"),
+        Column("reason", pa.string(), "", "", "what a person needs to know"),
+    ),
+)
+
+MESHES = View(
+    "meshes",
+    "the cleaned, normalised surface: ground truth of the metrics and of the page",
+    (
+        _ID,
+        Column("vertices", _FLOATS, "(V, 3)", "normalised", "vertex positions"),
+        Column("faces", _INTS, "(F, 3)", "index", "vertex indices"),
+        Column("face_labels", _INTS, "(F,) or empty", "", "part label of each face"),
+    ),
+)
+
+SDF = View(
+    "sdf",
+    "one row per chunk of signed-distance queries, shuffled once at preparation",
+    (
+        _ID,
+        Column("points", _FLOATS, "(n, 3)", "normalised", "query points"),
+        Column("distance", _FLOATS, "(n,)", "normalised", "signed distance, negative inside"),
+    ),
+    chunked=True,
+)
+
+OCCUPANCY = View(
+    "occupancy",
+    "uniform points of the shape's padded bounding box with their inside bit: volumetric IoU",
+    (
+        _ID,
+        Column("points", _FLOATS, "(n, 3)", "normalised", "query points"),
+        Column("inside", pa.list_(pa.bool_()), "(n,)", "", "True inside the solid"),
+    ),
+)
+
+CLOUD = View(
+    "cloud",
+    "surface points in farthest-point-sampling order: any prefix is a farthest point sample",
+    (
+        _ID,
+        Column("points", _FLOATS, "(n, 3)", "normalised", "surface points"),
+        Column("normals", _FLOATS, "(n, 3)", "unit", "outward normals where the sign is trusted"),
+        Column("labels", _INTS, "(n,) or empty", "", "part label of each point"),
+    ),
+)
+
+VIEWS: dict[str, View] = {view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, OCCUPANCY, CLOUD)}
+SIGNED_VIEWS = frozenset({"sdf", "occupancy"})
+"""Views that need trusted signs; a shape without them is kept for the others."""

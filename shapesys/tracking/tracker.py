@@ -1,0 +1,47 @@
+"""The Tracker protocol: what the rest of the system says to any experiment tracker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class RunDescription:
+    """What a tracker is told when a run starts.
+
+    Attributes:
+        name: the run's name, also the run directory's.
+        experiment: groups runs; the family's name by default.
+        params: dotted path -> value, only those that differ from the preset, plus preset and family.
+        tags: short facts a person filters by (family, preset, category, data digest, commit).
+        parent: tracked id of the parent run (a sweep), or None.
+    """
+
+    name: str
+    experiment: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parent: str | None = None
+
+
+class Tracker(Protocol):
+    """One tracked run. Never blocks and never raises because the tracker's server is away."""
+
+    def start(self, description: RunDescription, resume: str | None = None) -> str:
+        """Open the run (or re-open the one with id `resume`) and return its id."""
+        ...
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
+
+    def artifacts(self, paths: Sequence[Path], folder: str = "") -> None: ...
+
+    def table(self, rows: Path, name: str) -> None:
+        """A per-shape Parquet table, shown as a table where the tracker can."""
+        ...
+
+    def finish(self, status: str) -> None:
+        """Close the run: ``finished``, ``failed`` or ``interrupted``."""
+        ...

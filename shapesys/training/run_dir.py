@@ -1,0 +1,150 @@
+"""The run directory: the one place that knows where a run keeps what.
+
+runs/<name>/
+  config.json                the resolved configuration, with its schema number
+  provenance.json            commit, uncommitted patch, package versions, data digest, command line
+  status.json                state (running, finished, failed, interrupted), seconds by stage, first error
+  history.jsonl              one line per logged step: step, epoch, loss terms, statistics, throughput
+  tracking.json              ids of the tracked run, so that evaluate attaches to the training run
+  checkpoints/step_00000200/ model.safetensors, codes.safetensors, codes.json, config.json, state.pt
+  evaluation/<split>/        shapes.parquet (one row per shape), summary.json, meshes/, truth/
+  page.html                  the offline page
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shapesys.errors import ShapesysError, unknown_name
+
+_SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True)
+class EvaluationDirectory:
+    """Results of one split of one run."""
+
+    path: Path
+
+    @property
+    def rows(self) -> Path:
+        return self.path / "shapes.parquet"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    def prediction_mesh(self, shape_id: str) -> Path:
+        return self.path / "meshes" / f"{file_name(shape_id)}.glb"
+
+    def truth_mesh(self, shape_id: str) -> Path:
+        return self.path / "truth" / f"{file_name(shape_id)}.glb"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Paths and small JSON files of one run."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def provenance(self) -> Path:
+        return self.path / "provenance.json"
+
+    @property
+    def status(self) -> Path:
+        return self.path / "status.json"
+
+    @property
+    def history(self) -> Path:
+        return self.path / "history.jsonl"
+
+    @property
+    def tracking(self) -> Path:
+        return self.path / "tracking.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def page(self) -> Path:
+        return self.path / "page.html"
+
+    def evaluation(self, split: str) -> EvaluationDirectory:
+        return EvaluationDirectory(self.path / "evaluation" / split)
+
+    def evaluations(self) -> list[str]:
+        """Names of the splits that have a summary."""
+        return sorted(found.parent.name for found in self.path.glob("evaluation/*/summary.json"))
+
+    def update_status(self, **changes: Any) -> dict[str, Any]:
+        """Merge `changes` into status.json and return the whole."""
+        status = (read_json(self.status) if self.status.exists() else {}) | changes
+        write_json(self.status, status)
+        return status
+
+
+def create(root: str | os.PathLike[str], name: str) -> RunDirectory:
+    """The directory of run `name` below `root`, made if missing.
+
+    Raises:
+        ShapesysError: the name holds anything but letters, digits, dot, dash and underscore.
+    """
+    if not _SAFE_NAME.fullmatch(name):
+        raise ShapesysError(f"run name '{name}' is not usable as a folder; use letters, digits, '.', '-' and '_'")
+    run = RunDirectory(Path(root).resolve() / name)
+    run.path.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def find(name_or_path: str, root: str | os.PathLike[str] = "runs") -> RunDirectory:
+    """An existing run, by its path or by its name below `root`.
+
+    Raises:
+        UsageError: no such run; names the nearest ones.
+    """
+    for path in (Path(name_or_path), Path(root) / name_or_path):
+        if (path / "config.json").is_file():
+            return RunDirectory(path.resolve())
+    raise unknown_name("run", name_or_path, (found.parent.name for found in Path(root).glob("*/config.json")))
+
+
+def file_name(shape_id: str) -> str:
+    """A shape id as a file name: 'chair/0001' -> 'chair__0001'."""
+    return shape_id.replace("/", "__")
+
+
+def read_json(path: Path) -> Any:
+    """Parse a JSON file; a broken one is named.
+
+    Raises:
+        ShapesysError: the file is missing or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ShapesysError(f"{path} is missing") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ShapesysError(f"{path} is not valid JSON ({error}); delete it and run the command again") from None
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON so that a reader sees the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part.write_text(json.dumps(data, indent=2, sort_keys=True, allow_nan=True) + "\n", encoding="utf-8")
+    part.replace(path)
