@@ -1,0 +1,137 @@
+"""What a source of shapes promises: a cheap census first, then one shape at a time.
+
+A source is built from its `Config` alone and travels to worker processes by pickle, so it holds no open files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
+
+from shapesys.config.base import Config
+from shapesys.errors import ShapesysError
+from shapesys.geometry.mesh import Mesh
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+Plane = tuple[float, float, float, float]
+"""(nx, ny, nz, d): the points with n·x = d, n a unit vector, in the frame of the source's files."""
+
+
+@dataclass(frozen=True)
+class ShapeRef:
+    """One shape, not yet read.
+
+    Attributes:
+        id: unique within the store, ``<category>/<name>``, made of letters, digits and ``._-`` around one slash.
+        category: class name, equal to the first part of the id.
+        split: one of `SPLITS`.
+        source: registered name of the source that lists it.
+        locator: plain JSON data that `Source.load` needs: paths relative to the root, a seed, and the like.
+    """
+
+    id: str
+    category: str
+    split: Split
+    source: str
+    locator: dict[str, Any] = field(default_factory=dict, hash=False)
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Something the census saw but cannot offer; it becomes a row of the rejected table."""
+
+    id: str
+    stage: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Census:
+    """Everything a source holds.
+
+    Attributes:
+        shapes: sorted by id.
+        skipped: sorted by id.
+        notes: remarks on the whole, e.g. a count that deviates from the published one.
+    """
+
+    shapes: tuple[ShapeRef, ...]
+    skipped: tuple[Skipped, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, shapes: Iterable[ShapeRef], skipped: Iterable[Skipped] = (), notes: Iterable[str] = ()) -> Census:
+        """Sort by id, and refuse two shapes under one id.
+
+        Raises:
+            ShapesysError: an id occurs twice.
+        """
+        ordered = tuple(sorted(shapes, key=lambda shape: shape.id))
+        for left, right in zip(ordered, ordered[1:], strict=False):
+            if left.id == right.id:
+                raise ShapesysError(
+                    f"two shapes share the id '{left.id}': {left.locator} and {right.locator}; rename one of them"
+                )
+        return cls(ordered, tuple(sorted(skipped, key=lambda entry: entry.id)), tuple(notes))
+
+    def counts(self) -> dict[str, int]:
+        """Number of shapes by split, every split named."""
+        return {split: sum(shape.split == split for shape in self.shapes) for split in SPLITS}
+
+
+class Source(ABC):
+    """A place shapes come from. Subclasses name themselves and their settings, and are built from the settings."""
+
+    name: ClassVar[str]
+    Settings: ClassVar[type[Config]]
+
+    @abstractmethod
+    def census(self) -> Census:
+        """All shapes with their splits, and all that had to be skipped, without reading any mesh.
+
+        Raises:
+            ShapesysError: nothing is found; names the root and the expected layout.
+        """
+
+    @abstractmethod
+    def load(self, ref: ShapeRef) -> Mesh:
+        """The shape in the frame and unit of its files.
+
+        Raises:
+            ShapeRejected: it cannot be read or is unusable.
+        """
+
+    @abstractmethod
+    def digest(self, ref: ShapeRef) -> str:
+        """Hex digest that changes exactly when `load` would return something else.
+
+        Raises:
+            ShapeRejected: the shape's files cannot be read.
+        """
+
+    def symmetry_plane(self, category: str) -> Plane | None:
+        """The mirror plane that shapes of this category are built around, where it is known."""
+        return None
+
+    def shapes(self) -> list[ShapeRef]:
+        """The census's shapes, sorted by id."""
+        return list(self.census().shapes)
+
+    def skipped(self) -> list[Skipped]:
+        """What the census had to leave out, with reasons."""
+        return list(self.census().skipped)
+
+
+def digest_of(*parts: bytes | str) -> str:
+    """SHA-256 over the parts with their lengths, so that no two part lists collide by concatenation."""
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "little"))
+        total.update(data)
+    return total.hexdigest()
