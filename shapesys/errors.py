@@ -36,4 +36,5 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
 
 def missing_extra(package: str, extra: str, purpose: str) -> ShapesysError:
     """The error for an optional dependency that is not installed."""
-    return ShapesysError(f"{purpose} needs '{package}', which is not installed; install it with: pip install 'shapesys[{extra}]'")
+    way_out = f"pip install 'shapesys[{extra}]'"
+    return ShapesysError(f"{purpose} needs '{package}', which is not installed; install it with: {way_out}")

@@ -60,7 +60,6 @@ SHAPES = View(
         Column("sign_quality", pa.float64(), "", "0 to 1", "1 where every sign is certain"),
         Column("inside_share", pa.float64(), "", "share", "volume inside, of the unit ball's bounding cube"),
         Column("sampler", pa.string(), "", "", "sampler settings as JSON"),
-        Column("seconds", pa.float64(), "", "s", "time to prepare this shape; not part of the content digest"),
     ),
 )
 

@@ -1,4 +1,4 @@
 """Where shapes come from: one file per data-set layout, one for any folder, one procedural.
 
-`registry.get_source` looks a source up by name; `base.Source` is what a new one implements.
+`registry.build_source` makes one from its name and plain settings; `base.Source` is what a new one implements.
 """

@@ -6,6 +6,7 @@ A source is built from its `Config` alone and travels to worker processes by pic
 from __future__ import annotations
 
 import hashlib
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -72,7 +73,7 @@ class Census:
             ShapesysError: an id occurs twice.
         """
         ordered = tuple(sorted(shapes, key=lambda shape: shape.id))
-        for left, right in zip(ordered, ordered[1:], strict=False):
+        for left, right in itertools.pairwise(ordered):
             if left.id == right.id:
                 raise ShapesysError(
                     f"two shapes share the id '{left.id}': {left.locator} and {right.locator}; rename one of them"
