@@ -1,0 +1,157 @@
+"""What every model family declares, and the small types that families and generic code exchange.
+
+Generic code asks these objects what they declare; it never asks for a family's name.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from shapesys.config.base import Config
+from shapesys.fields.field import Field
+
+Batch = Mapping[str, Tensor]
+"""Columns of the needed views for B shapes, stacked, plus ``shape_index`` (B,) and ``noise_seed`` (B,), both int64."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A scalar loss term, averaged over the batch's shapes, and its weight."""
+
+    value: Tensor
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an objective returns: weighted loss terms, and statistics that are logged but not optimised.
+
+    Every value is a mean over the batch's shapes, so that workers with unequal shares can be averaged exactly.
+    """
+
+    losses: Mapping[str, Term]
+    statistics: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def total(self) -> Tensor:
+        """Weighted sum. A term of weight zero stays in the graph, so every parameter keeps a gradient under DDP."""
+        return torch.stack([term.weight * term.value for term in self.losses.values()]).sum()
+
+    def scalars(self) -> dict[str, Tensor]:
+        """``loss/...`` and ``statistics/...``, detached."""
+        losses = {f"loss/{name}": term.value.detach() for name, term in self.losses.items()}
+        statistics = {f"statistics/{name}": value.detach() for name, value in self.statistics.items()}
+        return {"loss/total": self.total().detach()} | losses | statistics
+
+
+class Objective(nn.Module, ABC):
+    """Network and loss in one module, so that one distributed wrapper sees every parameter the loss uses.
+
+    A family with per-shape codes keeps them in ``self.codes``, an embedding with one row per training shape.
+    """
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Terms:
+        """Loss terms of one batch."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """A view, and the columns of it, that a family trains on."""
+
+    view: str
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What generic code must know of a family.
+
+    Attributes:
+        per_shape_codes: the objective holds one latent code per training shape.
+        unused_parameters: some batch may leave a parameter without a gradient.
+        gradient_at_evaluation: inference needs autograd (test-time optimisation).
+    """
+
+    per_shape_codes: bool = False
+    unused_parameters: bool = False
+    gradient_at_evaluation: bool = False
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Named settings of a family: changes to the defaults, and where each value comes from.
+
+    Attributes:
+        summary: one line: hardware it is meant for, and what to expect.
+        settings: dotted path -> value, over sections ``model`` and ``train``.
+        origins: dotted path -> source of the value: a paper's section, or our choice and why.
+    """
+
+    summary: str
+    settings: Mapping[str, Any]
+    origins: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What is known of one unseen shape at test time, in its normalised frame.
+
+    Attributes:
+        shape_id: names the shape in results.
+        columns: the columns of the family's needed views, each (n, ...).
+    """
+
+    shape_id: str
+    columns: Mapping[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class FieldPrediction:
+    """Inference's answer as a field, with facts worth recording beside the metrics."""
+
+    shape_id: str
+    field: Field
+    facts: Mapping[str, float] = field(default_factory=dict)
+
+
+Prediction = FieldPrediction
+
+
+@dataclass(frozen=True, eq=False)
+class Family:
+    """One model family.
+
+    Attributes:
+        name: what users type.
+        summary: one line for ``shapesys list families``.
+        config: the frozen model configuration.
+        presets: at least ``tiny`` and ``paper``.
+        needs: views and columns it trains on.
+        traits: what generic code must know.
+        build: (model config, number of training shapes) -> objective with fresh weights from torch's generator.
+        infer: (objective, observations, inference config, seed) -> one prediction per observation.
+        known: (objective, rows of training shapes, their ids) -> predictions from the trained codes; None without.
+        inference: configuration of `infer`.
+        observe_cloud: (points, normals, inference config, seed) -> columns for an observation, from a user's cloud.
+        warnings: model config -> sentences about values known to misbehave.
+    """
+
+    name: str
+    summary: str
+    config: type[Config]
+    presets: Mapping[str, Preset]
+    needs: tuple[Need, ...]
+    traits: Traits
+    build: Callable[[Any, int], Objective]
+    inference: type[Config]
+    infer: Callable[[Any, Sequence[Observation], Any, int], list[Prediction]]
+    known: Callable[[Any, Sequence[int], Sequence[str]], list[Prediction]] | None = None
+    observe_cloud: Callable[[np.ndarray, np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
+    warnings: Callable[[Any], list[str]] = lambda config: []

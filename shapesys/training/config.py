@@ -1,0 +1,141 @@
+"""The configuration of one training run: sections, presets and the origin of every value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, Literal
+
+from pydantic import SerializeAsAny, create_model
+
+from shapesys.config.base import Config, Precision, Search, diff, flat, parse, setting
+from shapesys.errors import ShapesysError, UsageError, unknown_name
+from shapesys.families import registry
+from shapesys.families.base import Family
+from shapesys.training.run_dir import RunDirectory, read_json, write_json
+
+SCHEMA = 1
+
+
+class TrainConfig(Config):
+    """Optimisation. Defaults are neutral; each family's presets set what its paper publishes."""
+
+    epochs: int = setting(500, help="passes over the shapes; each pass reads the next stretch of queries", ge=1)
+    shapes_per_step: int = setting(48, help="global batch: shapes per optimiser step, over all workers", ge=1)
+    points_per_shape: int = setting(16_384, help="query points of each shape per step", ge=1)
+    learning_rate: float = setting(5e-4, help="Adam's rate for the network", gt=0, search=Search(1e-5, 1e-2, log=True))
+    code_learning_rate: float = setting(
+        1e-3, help="Adam's rate for latent codes", gt=0, search=Search(1e-4, 1e-1, log=True)
+    )
+    lr_step_epochs: int = setting(0, help="multiply the rates by lr_factor every this many epochs; 0 = constant", ge=0)
+    lr_factor: float = setting(0.5, help="factor of each learning-rate step", gt=0, le=1)
+    accumulate: int = setting(1, help="micro-batches per optimiser step, to fit memory", ge=1)
+    gradient_clip: float = setting(0.0, help="clip the global gradient norm to this; 0 = off", ge=0)
+    precision: Precision = setting("float32", help="autocast type of the forward pass; weights stay float32")
+    compile: bool = setting(False, help="run the objective through torch.compile")
+    seed: int = setting(0, help="seed of weights, codes, shuffling and noise", ge=0)
+    checkpoint_epochs: int = setting(50, help="write a checkpoint every this many epochs, and at the end", ge=1)
+    keep_checkpoints: int = setting(2, help="newest checkpoints to keep", ge=1)
+    log_steps: int = setting(10, help="log averages every this many steps", ge=1)
+
+
+class DataConfig(Config):
+    """Which prepared shapes to learn from."""
+
+    store: str = setting(..., help="sample store: a folder or any fsspec address, e.g. s3://bucket/store")
+    split: str = setting("train", help="split to train on")
+    categories: tuple[str, ...] = setting((), help="categories to train on; all where empty")
+
+
+class ScaleConfig(Config):
+    """Where it runs. Never changes the result, so a run may continue at another scale."""
+
+    num_workers: int = setting(1, help="training workers (processes)", ge=1)
+    device: Literal["auto", "cpu", "cuda"] = setting("auto", help="auto = CUDA where every worker can have one")
+    cpus_per_worker: float = setting(0.5, help="CPUs reserved per worker; below 1 leaves room for reading data", gt=0)
+    max_failures: int = setting(3, help="restarts from the last checkpoint after lost workers", ge=0)
+    prefetch_steps: int = setting(4, help="steps of data to hold ready per worker", ge=1)
+    timeout_s: float = setting(120.0, help="seconds without a free worker before giving up", gt=0)
+
+
+class TrainJob(Config):
+    """Everything `train` needs; the class for a concrete family comes from `job_type`."""
+
+    schema_version: int = setting(SCHEMA, help="layout version of this file", ge=1, le=SCHEMA)
+    family: str = setting(..., help="model family")
+    preset: str = setting("tiny", help="named settings of the family")
+    model: SerializeAsAny[Config] = setting(..., help="the family's own settings")
+    train: TrainConfig = TrainConfig()
+    data: DataConfig = setting(..., help="what to learn from")
+    scale: ScaleConfig = ScaleConfig()
+
+
+@cache
+def job_type(family: Family) -> type[TrainJob]:
+    """`TrainJob` whose ``model`` section is typed for `family`."""
+    model: Any = (family.config, setting(family.config(), help=f"settings of {family.name}"))
+    return create_model(f"TrainJob_{family.name}", __base__=TrainJob, model=model)
+
+
+
+def resolve(family_name: str, preset_name: str, changes: Mapping[str, Any]) -> TrainJob:
+    """Defaults, then the preset's settings, then `changes` (dotted path -> value), validated.
+
+    Raises:
+        UsageError: unknown family, preset or setting, or a value out of bounds.
+    """
+    family = registry.load(family_name)
+    if preset_name not in family.presets:
+        raise unknown_name(f"preset of {family_name}", preset_name, family.presets)
+    job = job_type(family)
+    store = changes.get("data.store")
+    if store is None:
+        raise UsageError("no sample store given; name one with --store DIR (make it with 'shapesys prepare')")
+    base = parse(job, {"family": family_name, "preset": preset_name, "data": {"store": store}})
+    return base.override(dict(family.presets[preset_name].settings) | dict(changes))
+
+
+def origins(job: TrainJob, changes: Mapping[str, Any]) -> dict[str, str]:
+    """Dotted path -> 'flag', 'preset <name>: <source>' or 'default', for every setting of a job."""
+    preset = registry.load(job.family).presets[job.preset]
+    named = {path: f"preset {job.preset}" + _source(preset.origins, path) for path in preset.settings}
+    defaults = {path: "default" + _source(preset.origins, path) for path in flat(job)}
+    return defaults | named | dict.fromkeys(changes, "flag")
+
+
+def _source(known: Mapping[str, str], path: str) -> str:
+    return f": {known[path]}" if path in known else ""
+
+
+def changed_from_preset(job: TrainJob) -> dict[str, Any]:
+    """Dotted path -> value of the settings that differ from the job's preset, leaving out where data and run live."""
+    plain = resolve(job.family, job.preset, {"data.store": job.data.store})
+    return {path: value for path, value, _ in diff(job, plain) if not path.startswith("scale.")}
+
+
+def load_job(path: Any) -> TrainJob:
+    """Read a config.json.
+
+    Raises:
+        ShapesysError: missing or broken file; UsageError for values this version does not know.
+    """
+    data = read_json(path)
+    if not isinstance(data, dict) or "family" not in data:
+        raise ShapesysError(f"{path} is not a training configuration: no 'family' in it")
+    return parse(job_type(registry.load(data["family"])), data)
+
+
+def claim(run: RunDirectory, job: TrainJob) -> bool:
+    """Write the job into a fresh run directory, or accept the same job again. Returns True where it resumes.
+
+    Raises:
+        ShapesysError: the directory holds a run with other settings; shows the difference.
+    """
+    if not run.config.exists():
+        write_json(run.config, job.model_dump(mode="json"))
+        return False
+    other = [entry for entry in diff(load_job(run.config), job) if not entry[0].startswith("scale.")]
+    if other:
+        lines = "\n".join(f"  {path}: {old!r} there, {new!r} now" for path, old, new in other)
+        raise ShapesysError(f"run '{run.name}' exists with other settings:\n{lines}\nchoose another --run name")
+    return True
