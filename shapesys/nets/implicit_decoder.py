@@ -1,0 +1,199 @@
+"""The implicit decoder: (latent code, query point) -> signed distance and further heads.
+
+The trunk is DeepSDF's (Park et al., CVPR 2019; `networks/deep_sdf_decoder.py` and `specs.json` as released), which ISSN
+(Jiang et al., 2020, section 3.1) extends by a saliency head. The code is never tiled over the points: its share of the
+first layer and of the skip layer is computed once per shape and added to every point of the shape.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from shapesys.nets.dropout import quantised, relu_dropout_
+from shapesys.nets.folded_decoder import FoldedDecoder
+
+Activation = Literal["relu", "softplus100"]
+POINT_DIM = 3
+
+
+class WeightNormLinear(nn.Module):
+    """Linear layer whose weight is gain * direction / |direction| per output row, or plain without weight norm."""
+
+    def __init__(self, inputs: int, outputs: int, weight_norm: bool) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(outputs, inputs))
+        self.bias = nn.Parameter(torch.empty(outputs))
+        bound = 1.0 / math.sqrt(inputs)
+        nn.init.uniform_(self.weight, -bound, bound)
+        nn.init.uniform_(self.bias, -bound, bound)
+        self.gain: nn.Parameter | None = None
+        if weight_norm:
+            self.gain = nn.Parameter(self.weight.detach().norm(dim=1, keepdim=True))
+
+    def effective_weight(self) -> Tensor:
+        """(outputs, inputs) the matrix that multiplies the input."""
+        if self.gain is None:
+            return self.weight
+        return self.weight * (self.gain / self.weight.norm(dim=1, keepdim=True))
+
+
+class ImplicitDecoder(nn.Module):
+    """DeepSDF trunk with `outputs` heads; 1,843,195 parameters for one output and a 256-dimensional code.
+
+    Legend: B shapes, N points per shape, D latent dimensions.
+
+    Layers 0 to layers-1 are followed by the activation and dropout, and carry weight norm; the last one is plain.
+    Before layer `skip_at` the input [z, xyz] is concatenated again, so the layer before it is narrower by D + 3.
+
+    Args:
+        latent_dim: D.
+        hidden: width of the trunk.
+        layers: number of hidden layers.
+        skip_at: index of the layer that sees the input again, or None.
+        outputs: heads; the first is the signed distance, the second (if any) the saliency logit.
+        dropout: chance to drop a hidden unit while training, in [0, 1); realised in 1/65536 steps.
+        weight_norm: on all hidden layers, or on none.
+        final_tanh: tanh on the first output (DeepSDF always applies it).
+        activation: `relu`, or `softplus100` (softplus with beta 100, as SAL uses).
+        skip_scale: factor on the concatenated input of the skip layer: 1 (DeepSDF) or 1/sqrt(2) (SAL, IGR).
+
+    Raises:
+        ValueError: an argument outside its range.
+    """
+
+    def __init__(
+        self,
+        latent_dim: int,
+        *,
+        hidden: int = 512,
+        layers: int = 8,
+        skip_at: int | None = 4,
+        outputs: int = 2,
+        dropout: float = 0.2,
+        weight_norm: bool = True,
+        final_tanh: bool = True,
+        activation: Activation = "relu",
+        skip_scale: float = 1.0,
+    ) -> None:
+        super().__init__()
+        self.latent_dim, self.hidden, self.outputs = latent_dim, hidden, outputs
+        self.skip_at, self.skip_scale = skip_at, skip_scale
+        self.dropout, self.final_tanh, self.activation = dropout, final_tanh, activation
+        _check(latent_dim, hidden, layers, skip_at, outputs, dropout, activation)
+        widths_in, widths_out = layer_widths(latent_dim, hidden, layers, skip_at)
+        self.layers = nn.ModuleList(
+            WeightNormLinear(i, o, weight_norm) for i, o in zip(widths_in, widths_out, strict=True)
+        )
+        self.head = nn.Linear(hidden, outputs)
+
+    def forward(self, codes: Tensor, points: Tensor) -> Tensor:
+        """Values of every head at every point.
+
+        Args:
+            codes: (B, D) one latent code per shape.
+            points: (B, N, 3) query points of each shape.
+
+        Returns:
+            (B, N, outputs) in the parameters' precision (float32 under autocast too).
+        """
+        self._check_inputs(codes, points)
+        gain = self._dropout_gain()
+        hidden = self._input_share(0, codes, points)
+        for index in range(1, len(self.layers)):
+            hidden = self._activate(hidden)
+            layer = self._layer(index)
+            if index == self.skip_at:
+                weight = layer.effective_weight()[:, : hidden.shape[1]] * (gain * self.skip_scale)
+                hidden = torch.addmm(self._input_share(index, codes, points), hidden, weight.t())
+            else:
+                hidden = F.linear(hidden, layer.effective_weight() * gain, layer.bias)
+        return self._read_out(self._activate(hidden), gain).view(*points.shape[:2], self.outputs)
+
+    def for_shapes(self, codes: Tensor) -> FoldedDecoder:
+        """The decoder for inference on these shapes: weight norm and codes (B, D) folded in, no autograd."""
+        return FoldedDecoder.of(self, codes)
+
+    def _layer(self, index: int) -> WeightNormLinear:
+        layer = self.layers[index]
+        assert isinstance(layer, WeightNormLinear)
+        return layer
+
+    def input_columns(self, index: int) -> tuple[Tensor, Tensor]:
+        """The columns of layer 0 or of the skip layer that multiply the code (out, D) and the point (out, 3)."""
+        weight = self._layer(index).effective_weight()
+        if index:
+            weight = weight * self.skip_scale
+        return weight[:, -POINT_DIM - self.latent_dim : -POINT_DIM], weight[:, -POINT_DIM:]
+
+    def _input_share(self, index: int, codes: Tensor, points: Tensor) -> Tensor:
+        """(B*N, out) what code, point and bias add to a layer; in full precision, since coordinates need their digits.
+
+        The batched product is used because a plain one with three columns is 20 times slower on CPU.
+        """
+        with torch.autocast(points.device.type, enabled=False):
+            of_code, of_point = self.input_columns(index)
+            per_shape = F.linear(codes.to(of_code.dtype), of_code, self._layer(index).bias)
+            columns = of_point.t().expand(len(points), -1, -1)
+            return torch.baddbmm(per_shape.unsqueeze(1), points.to(of_point.dtype), columns).flatten(0, 1)
+
+    def _activate(self, pre: Tensor) -> Tensor:
+        """Activation and dropout, its rescaling left to the next layer's weights."""
+        probability = self.dropout if self.training else 0.0
+        if self.activation == "relu":
+            return relu_dropout_(_working_copy(pre), probability)
+        return F.dropout(F.softplus(pre, beta=100.0), probability) / self._dropout_gain()
+
+    def _dropout_gain(self) -> float:
+        return 1.0 / (1.0 - quantised(self.dropout)) if self.training else 1.0
+
+    def _read_out(self, hidden: Tensor, gain: float) -> Tensor:
+        with torch.autocast(hidden.device.type, enabled=False):
+            raw = F.linear(hidden.to(self.head.weight.dtype), self.head.weight * gain, self.head.bias)
+        return torch.cat([raw[:, :1].tanh(), raw[:, 1:]], dim=1) if self.final_tanh else raw
+
+    def _check_inputs(self, codes: Tensor, points: Tensor) -> None:
+        if points.ndim != 3 or points.shape[2] != POINT_DIM or codes.shape != (points.shape[0], self.latent_dim):
+            raise ValueError(
+                f"the decoder takes codes (B, {self.latent_dim}) and points (B, N, 3); "
+                f"got codes {tuple(codes.shape)} and points {tuple(points.shape)}"
+            )
+
+
+def layer_widths(latent_dim: int, hidden: int, layers: int, skip_at: int | None) -> tuple[list[int], list[int]]:
+    """Input and output width of every hidden layer."""
+    inputs = [latent_dim + POINT_DIM] + [hidden] * (layers - 1)
+    outputs = [hidden] * layers
+    if skip_at is not None:
+        outputs[skip_at - 1] = hidden - latent_dim - POINT_DIM
+    return inputs, outputs
+
+
+def _working_copy(pre: Tensor) -> Tensor:
+    """The pre-activation in the precision of the coming product, safe to overwrite."""
+    device = pre.device.type
+    if torch.is_autocast_enabled(device) and pre.dtype == torch.float32:
+        return pre.to(torch.get_autocast_dtype(device))
+    return pre
+
+
+def _check(
+    latent_dim: int, hidden: int, layers: int, skip_at: int | None, outputs: int, dropout: float, activation: str
+) -> None:
+    if skip_at is not None and not 1 <= skip_at < layers:
+        raise ValueError(f"skip_at must be None or in 1..{layers - 1} for {layers} layers; got {skip_at}")
+    if skip_at is not None and hidden <= latent_dim + POINT_DIM:
+        raise ValueError(
+            f"hidden ({hidden}) must exceed latent_dim + 3 ({latent_dim + POINT_DIM}), because the layer before the "
+            "skip has hidden - latent_dim - 3 outputs; widen the trunk, shorten the code, or set skip_at=None"
+        )
+    if min(latent_dim, hidden, layers, outputs) < 1:
+        raise ValueError("latent_dim, hidden, layers and outputs must be at least 1")
+    if not 0.0 <= dropout < 1.0:
+        raise ValueError(f"dropout must be in [0, 1); got {dropout}")
+    if activation not in ("relu", "softplus100"):
+        raise ValueError(f"activation must be 'relu' or 'softplus100'; got '{activation}'")
