@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from shapesys.errors import unknown_name
-from shapesys.families.base import Family
+
+if TYPE_CHECKING:
+    from shapesys.families.base import Family
 
 ENTRY_POINT_GROUP = "shapesys.families"
 
@@ -29,6 +32,9 @@ def load(name: str) -> Family:
     locations = _locations()
     if name not in locations:
         raise unknown_name("family", name, locations)
+    # Here, so that listing names does not cost the import of torch.
+    from shapesys.families.base import Family
+
     module, attribute = locations[name].split(":")
     family = getattr(import_module(module), attribute)
     assert isinstance(family, Family), f"{locations[name]} is not a Family"

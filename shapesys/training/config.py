@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SerializeAsAny, create_model
 
 from shapesys.config.base import Config, Precision, Search, diff, flat, parse, setting
 from shapesys.errors import ShapesysError, UsageError, unknown_name
 from shapesys.families import registry
-from shapesys.families.base import Family
 from shapesys.training.run_dir import RunDirectory, read_json, write_json
+
+if TYPE_CHECKING:
+    from shapesys.families.base import Family
 
 SCHEMA = 1
 
@@ -65,6 +67,7 @@ class TrainJob(Config):
     family: str = setting(..., help="model family")
     preset: str = setting("tiny", help="named settings of the family")
     model: SerializeAsAny[Config] = setting(..., help="the family's own settings")
+    inference: SerializeAsAny[Config] = setting(..., help="the family's settings for unseen shapes")
     train: TrainConfig = TrainConfig()
     data: DataConfig = setting(..., help="what to learn from")
     scale: ScaleConfig = ScaleConfig()
@@ -72,9 +75,10 @@ class TrainJob(Config):
 
 @cache
 def job_type(family: Family) -> type[TrainJob]:
-    """`TrainJob` whose ``model`` section is typed for `family`."""
+    """`TrainJob` whose ``model`` and ``inference`` sections are typed for `family`."""
     model: Any = (family.config, setting(family.config(), help=f"settings of {family.name}"))
-    return create_model(f"TrainJob_{family.name}", __base__=TrainJob, model=model)
+    inference: Any = (family.inference, setting(family.inference(), help=f"how {family.name} meets unseen shapes"))
+    return create_model(f"TrainJob_{family.name}", __base__=TrainJob, model=model, inference=inference)
 
 
 
