@@ -1,0 +1,158 @@
+"""Nearest neighbours between point clouds: exact, with the fastest search that is installed."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from shapesys.errors import missing_extra, unknown_name
+from shapesys.geometry.mesh import Floats
+
+Search = Literal["auto", "grid", "pykdtree", "scipy"]
+
+GRID_FROM = 4096
+"""Clouds below this size gain nothing from the compiled grid search."""
+
+TIE_CANDIDATES = 16
+"""Neighbours looked at before equal distances are settled by brute force."""
+
+
+class Neighbours(NamedTuple):
+    """The answer to a neighbour query; ``k`` is absent for the single nearest.
+
+    Attributes:
+        distances: (m,) or (m, k) float32 Euclidean distances, ascending along k.
+        indices: (m,) or (m, k) int64 rows of the searched points.
+    """
+
+    distances: NDArray[np.float32]
+    indices: NDArray[np.int64]
+
+
+def nearest(points: Floats, queries: Floats, search: Search = "auto") -> Neighbours:
+    """The nearest of ``points`` (n, 3) to each of ``queries`` (m, 3), both taken as float32.
+
+    Every search is exact. ``grid`` breaks ties to the lowest index; the trees leave ties unspecified.
+
+    Args:
+        search: ``grid`` (needs warp-lang), ``pykdtree`` (LGPL, never required; threads by OMP_NUM_THREADS),
+            ``scipy``, or ``auto``: the first of these that is installed and pays off at this size.
+
+    Raises:
+        ValueError: an array is not (n, 3), ``points`` is empty, or a coordinate is not finite.
+        UsageError: no such search.
+    """
+    points, queries = _checked(points, "points", least=1), _checked(queries, "queries", least=0)
+    chosen = _choose(search, len(points), len(queries))
+    if chosen == "grid":
+        from shapesys.geometry.nearest_grid import nearest_by_grid
+
+        distances, indices = nearest_by_grid(points, queries)
+        return Neighbours(*_finish_unresolved(points, queries, distances, indices))
+    return _by_tree(chosen, points, queries, 1)
+
+
+def k_nearest(points: Floats, queries: Floats, k: int, search: Search = "auto") -> Neighbours:
+    """The ``k`` nearest of ``points`` (n, 3) to each of ``queries`` (m, 3), nearest first: (m, k) each.
+
+    Raises:
+        ValueError: as `nearest`, or ``k`` outside 1..n.
+    """
+    points, queries = _checked(points, "points", least=1), _checked(queries, "queries", least=0)
+    if not 1 <= k <= len(points):
+        raise ValueError(f"k is {k}; it must be within 1..{len(points)}, the number of points")
+    chosen = "auto" if search == "auto" else _choose(search, len(points), len(queries))
+    if chosen in ("auto", "grid"):
+        chosen = "pykdtree" if _installed("pykdtree") else "scipy"
+    found = _by_tree(chosen, points, queries, k)
+    return Neighbours(found.distances.reshape(-1, k), found.indices.reshape(-1, k))
+
+
+def nearest_other(points: Floats) -> NDArray[np.int64]:
+    """(n,) index of every point's nearest neighbour other than itself; ties go to the lowest index.
+
+    Coincident points are neighbours of each other at distance 0.
+
+    Raises:
+        ValueError: fewer than two points, or as `nearest`.
+    """
+    points = _checked(points, "points", least=2)
+    wanted = min(TIE_CANDIDATES, len(points))
+    distances, indices = cKDTree(points).query(points, k=wanted)
+    farthest = distances[:, -1]
+    distances = np.where(indices == np.arange(len(points))[:, None], np.inf, distances)
+    least = distances.min(axis=1, keepdims=True)
+    answer = np.where(distances == least, indices, len(points)).min(axis=1)
+    # When the last candidate ties too, a lower index may lie beyond the candidates.
+    undecided = np.flatnonzero(farthest == least[:, 0]) if wanted < len(points) else np.empty(0, np.int64)
+    for row in undecided:
+        offsets = points.astype(np.float64) - points[row]
+        squared = np.einsum("nc,nc->n", offsets, offsets)
+        squared[row] = np.inf
+        answer[row] = squared.argmin()
+    return answer.astype(np.int64)
+
+
+def _choose(search: str, point_count: int, query_count: int) -> str:
+    """The search to use, after checking that it exists and is installed."""
+    if search not in get_args(Search):
+        raise unknown_name("neighbour search", search, get_args(Search))
+    if search == "grid" and not _installed("warp"):
+        raise missing_extra("warp-lang", "sampling", "neighbour search 'grid'")
+    if search == "pykdtree" and not _installed("pykdtree"):
+        raise ValueError("neighbour search 'pykdtree' needs the optional package pykdtree; use 'auto' or 'scipy'")
+    if search != "auto":
+        return search
+    if _installed("warp") and min(point_count, query_count) >= GRID_FROM:
+        return "grid"
+    return "pykdtree" if _installed("pykdtree") else "scipy"
+
+
+@cache
+def _installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
+def _checked(points: Floats, name: str, least: int) -> NDArray[np.float32]:
+    """The cloud as contiguous float32, or a ValueError that names what is wrong with it."""
+    points = np.ascontiguousarray(points, dtype=np.float32)
+    if points.ndim != 2 or points.shape[1] != 3:
+        raise ValueError(f"{name} has shape {points.shape}; expected (n, 3)")
+    if len(points) < least:
+        raise ValueError(f"{name} holds {len(points)} points; at least {least} needed")
+    if not np.isfinite(points).all():
+        raise ValueError(f"{name} holds {int((~np.isfinite(points)).any(axis=1).sum())} points that are not finite")
+    return points
+
+
+def _by_tree(search: str, points: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> Neighbours:
+    if len(queries) == 0:
+        shape = (0,) if k == 1 else (0, k)
+        return Neighbours(np.zeros(shape, np.float32), np.zeros(shape, np.int64))
+    if search == "pykdtree":
+        from pykdtree.kdtree import KDTree
+
+        distances, indices = KDTree(points).query(queries, k=k)
+    else:
+        distances, indices = cKDTree(points, balanced_tree=False, compact_nodes=True).query(queries, k=k)
+    return Neighbours(distances.astype(np.float32, copy=False), indices.astype(np.int64))
+
+
+def _finish_unresolved(
+    points: NDArray[np.float32],
+    queries: NDArray[np.float32],
+    distances: NDArray[np.float32],
+    indices: NDArray[np.int32],
+) -> Neighbours:
+    """Queries too far from every point for the grid (index -1) are answered by the tree."""
+    wide = indices.astype(np.int64)
+    missing = np.flatnonzero(indices < 0)
+    if len(missing):
+        found = _by_tree("scipy", points, queries[missing], 1)
+        distances[missing], wide[missing] = found.distances, found.indices
+    return Neighbours(distances, wide)
