@@ -7,7 +7,7 @@ import numpy as np
 from shapesys.geometry.mesh import Floats, Mesh
 
 _BUSY_VERTEX = 64
-_KEY, _FILL, _SKY, _GROUND = 0.55, 0.18, 0.42, 0.22
+_KEY, _FILL, _SKY, _GROUND = 0.68, 0.25, 0.55, 0.3
 
 
 def corner_normals(mesh: Mesh, crease: float = 35.0) -> Floats:

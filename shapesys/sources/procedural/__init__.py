@@ -1,0 +1,133 @@
+"""Shapes out of nothing: ten categories of parametric designs, endless by seed, each watertight, labelled, symmetric.
+
+Every shape stands on or around y = 0 with y up, its front (a chair's sitter, a car's bonnet, an aeroplane's nose)
+towards -z, and is its own mirror image in the plane x = 0, exactly. Lengths are metres for furniture and scaled to a
+similar size otherwise. The same category and seed give the same mesh everywhere.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import ClassVar
+
+import numpy as np
+from pydantic import field_validator, model_validator
+
+from shapesys.config.base import Config, setting
+from shapesys.errors import ShapeRejected, unknown_name
+from shapesys.geometry.mesh import Mesh
+from shapesys.sources.base import Census, Plane, ShapeRef, Source, Split, digest_of
+from shapesys.sources.procedural.draw import Draw
+
+GENERATOR_VERSION = 1
+"""Goes up when any category's shapes change, so that stores know to prepare them again."""
+
+CATEGORIES = ("chair", "mug")
+SYMMETRY_PLANE: Plane = (1.0, 0.0, 0.0, 0.0)
+SEEDS = 2**63
+
+
+def part_names(category: str) -> tuple[str, ...]:
+    """Names of a category's parts; face label k means name k.
+
+    Raises:
+        UsageError: no such category.
+    """
+    names: tuple[str, ...] = _builder(category).PARTS
+    return names
+
+
+def generate(category: str, seed: int) -> Mesh:
+    """The shape of this category and seed: float64 vertices, a part label per face.
+
+    Raises:
+        UsageError: no such category.
+        ShapeRejected: the parts of this one design do not unite to a watertight solid.
+    """
+    mesh: Mesh = _builder(category).build(_draw(category, seed)).mesh()
+    return mesh
+
+
+def design(category: str, seed: int) -> dict[str, float | int | str | bool]:
+    """Every decision behind a shape, by name: its parameter vector."""
+    draw = _draw(category, seed)
+    _builder(category).build(draw)
+    return draw.design
+
+
+class ProceduralSource(Source):
+    """As many shapes of the built-in categories as asked for."""
+
+    name: ClassVar[str] = "procedural"
+
+    class Settings(Config):
+        """What to generate."""
+
+        categories: tuple[str, ...] = setting(CATEGORIES, help="categories to generate", min_length=1)
+        count: int = setting(100, help="shapes per category", ge=1, le=10_000_000)
+        seed: int = setting(0, help="first seed; shape k of a category has seed + k", ge=0, le=SEEDS // 2)
+        val_fraction: float = setting(0.1, help="share of each category held out for validation", ge=0.0, le=1.0)
+        test_fraction: float = setting(0.2, help="share of each category held out for the test", ge=0.0, le=1.0)
+
+        @field_validator("categories")
+        @classmethod
+        def _known(cls, categories: tuple[str, ...]) -> tuple[str, ...]:
+            for category in categories:
+                if category not in CATEGORIES:
+                    raise ValueError(str(unknown_name("category", category, CATEGORIES)))
+            return tuple(sorted(set(categories)))
+
+        @model_validator(mode="after")
+        def _something_to_train_on(self) -> ProceduralSource.Settings:
+            if self.val_fraction + self.test_fraction > 1.0:
+                raise ValueError(
+                    f"val_fraction {self.val_fraction} + test_fraction {self.test_fraction} exceed 1; lower one of them"
+                )
+            return self
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def census(self) -> Census:
+        """`count` shapes of every category; the split is drawn per category, the same for the same settings."""
+        return Census.of(ref for category in self.settings.categories for ref in self._refs(category))
+
+    def load(self, ref: ShapeRef) -> Mesh:
+        """Generate the shape, in metres."""
+        return generate(ref.category, int(ref.locator["seed"]))
+
+    def digest(self, ref: ShapeRef) -> str:
+        """Over generator version, category and seed, which determine the mesh."""
+        return digest_of("procedural", str(GENERATOR_VERSION), ref.category, str(ref.locator["seed"]))
+
+    def symmetry_plane(self, category: str) -> Plane | None:
+        """x = 0, for every category."""
+        return SYMMETRY_PLANE if category in CATEGORIES else None
+
+    def _refs(self, category: str) -> list[ShapeRef]:
+        settings = self.settings
+        seeds = range(settings.seed, settings.seed + settings.count)
+        rank = np.argsort(np.argsort([digest_of("split", category, str(seed)) for seed in seeds], kind="stable"))
+        return [
+            ShapeRef(f"{category}/{category}-{seed:08d}", category, self._split(int(place)), self.name, {"seed": seed})
+            for seed, place in zip(seeds, rank, strict=True)
+        ]
+
+    def _split(self, place: int) -> Split:
+        """Test first, then validation, then training, along a seed order mixed by hashing."""
+        held = round(self.settings.test_fraction * self.settings.count)
+        if place < held:
+            return "test"
+        return "val" if place < held + round(self.settings.val_fraction * self.settings.count) else "train"
+
+
+def _builder(category: str):  # type: ignore[no-untyped-def]
+    if category not in CATEGORIES:
+        raise unknown_name("category", category, CATEGORIES)
+    return import_module(f"{__name__}.{category}")
+
+
+def _draw(category: str, seed: int) -> Draw:
+    if not 0 <= seed < SEEDS:
+        raise ShapeRejected("generate", f"seed {seed} is outside 0 to {SEEDS - 1}")
+    return Draw(category, seed)
