@@ -12,22 +12,26 @@ from shapesys.geometry.formats.text import number_rows
 
 _TRIANGLE = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("extra", "<u2")])
 _HEADER_BYTES = 84
+_TEXT = re.compile(rb"\b(facet|endsolid)\b", re.IGNORECASE)
 _VERTEX = re.compile(rb"\bvertex\s+(\S+\s+\S+\s+\S+)", re.IGNORECASE)
 
 
 def read_stl(data: bytes, limits: Limits) -> Geometry:
-    """Parse STL. It is binary exactly when the size fits the count at byte 80, whatever the first word says.
+    """Parse STL. It is binary when the size fits the count at byte 80, even if the first word is "solid".
 
     Raises:
         ValueError: malformed.
         ShapeRejected: over the limits.
     """
-    count = int.from_bytes(data[80:_HEADER_BYTES], "little") if len(data) >= _HEADER_BYTES else -1
-    if count >= 0 and len(data) == _HEADER_BYTES + count * _TRIANGLE.itemsize:
-        limits.check("faces", count)
-        return _soup(np.frombuffer(data, dtype=_TRIANGLE, offset=_HEADER_BYTES)["corners"].reshape(-1, 3))
-    if b"solid" not in data[:1024].lower():
-        raise ValueError(f"neither text STL nor binary: {len(data)} bytes do not fit a count of {count} triangles")
+    promised = int.from_bytes(data[80:_HEADER_BYTES], "little") if len(data) >= _HEADER_BYTES else -1
+    expected = _HEADER_BYTES + promised * _TRIANGLE.itemsize
+    is_text = len(data) != expected and data.lstrip()[:5].lower() == b"solid" and _TEXT.search(data) is not None
+    if not is_text:
+        if promised < 0 or len(data) < expected:
+            raise ValueError(f"neither text nor binary: {len(data)} bytes do not hold {max(promised, 0)} triangles")
+        limits.check("faces", promised)
+        triangles = np.frombuffer(data, dtype=_TRIANGLE, count=promised, offset=_HEADER_BYTES)
+        return _soup(triangles["corners"].reshape(-1, 3))
     lines = [b" ".join(match.split()) for match in _VERTEX.findall(data)]
     limits.check("vertices", len(lines))
     if len(lines) % 3:

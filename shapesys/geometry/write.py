@@ -1,0 +1,86 @@
+"""Meshes to GLB, PLY, OBJ and STL files, complete or not at all."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapesys.errors import UsageError, unknown_name
+from shapesys.geometry.mesh import Mesh
+
+WRITE_SUFFIXES = (".glb", ".ply", ".obj", ".stl")
+COLOR = "color"
+
+
+def write_mesh(mesh: Mesh, path: str | Path, colour_by: str | None = None) -> Path:
+    """Write a mesh in the format of the path's ending; the file appears whole, or the old one stays.
+
+    PLY and GLB carry every vertex attribute (GLB as ``_NAME``, as custom attributes of glTF are called); GLB, PLY
+    and OBJ carry vertex colours. STL has room for neither.
+
+    Args:
+        mesh: vertices in the unit the file shall have.
+        path: a new or existing file; its folder is made where missing.
+        colour_by: attribute (V,) to show as viridis colours from its lowest to its highest value. Without it, an
+            attribute ``color`` (V, 3 or 4) in [0, 1] is used where present.
+
+    Raises:
+        UsageError: an ending that cannot be written, or no such attribute.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in WRITE_SUFFIXES:
+        raise UsageError(f"cannot write '{path.name}': the ending must be one of {', '.join(WRITE_SUFFIXES)}")
+    _write_whole(path, _encode(mesh, suffix[1:], _colours(mesh, colour_by)))
+    return path
+
+
+def _encode(mesh: Mesh, kind: str, colours: NDArray[np.uint8] | None) -> bytes:
+    import trimesh
+
+    body = trimesh.Trimesh(mesh.vertices, mesh.faces, vertex_colors=colours, process=False, validate=False)
+    options: dict[str, Any] = {}
+    if kind in ("ply", "glb"):
+        prefix = "_" if kind == "glb" else ""
+        for name, values in mesh.attributes.items():
+            if name != COLOR:
+                body.vertex_attributes[prefix + (name.upper() if prefix else name)] = _float32(values)
+    if kind == "ply":
+        options["vertex_normal"] = False
+    encoded = body.export(file_type=kind, **options)
+    return encoded.encode() if isinstance(encoded, str) else bytes(encoded)
+
+
+def _float32(values: NDArray[Any]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values, dtype=np.float32)
+
+
+def _colours(mesh: Mesh, colour_by: str | None) -> NDArray[np.uint8] | None:
+    """(V, 4) bytes, or None."""
+    if colour_by is not None:
+        if colour_by not in mesh.attributes:
+            raise unknown_name("vertex attribute", colour_by, mesh.attributes)
+        from shapesys.geometry.colormap import viridis
+
+        return viridis(mesh.attributes[colour_by])
+    if COLOR not in mesh.attributes:
+        return None
+    given = np.clip(np.asarray(mesh.attributes[COLOR], dtype=np.float64), 0.0, 1.0)
+    opaque = np.ones((len(given), 4))
+    opaque[:, : given.shape[1]] = given
+    return np.rint(opaque * 255.0).astype(np.uint8)
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write beside the target, then rename: readers never see half a file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
