@@ -1,0 +1,151 @@
+"""What a verb answers, and how it is printed: for a person with rich, for a machine as one JSON value on stdout."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The outcome of a verb.
+
+    Attributes:
+        data: plain data, the whole of what ``--json`` prints.
+        show: rich renderables (or strings) a person sees instead.
+        exit_code: 0 done, 1 failed.
+    """
+
+    data: Any
+    show: Sequence[Any] = field(default_factory=tuple)
+    exit_code: int = 0
+
+
+@dataclass
+class StandardOut:
+    """The real standard output, kept apart while ``--json`` sends everything else to standard error."""
+
+    stream: IO[str]
+    as_json: bool
+
+    def write(self, answer: Answer) -> None:
+        if self.as_json:
+            self.stream.write(json.dumps(plain(answer.data), indent=2, allow_nan=False) + "\n")
+        else:
+            console = _console(self.stream)
+            for item in answer.show:
+                console.print(item)
+        self.stream.flush()
+
+
+@contextlib.contextmanager
+def standard_out(as_json: bool) -> Iterator[StandardOut]:
+    """Standard output for answers. With `as_json`, prints of libraries and of child processes go to standard error."""
+    if not as_json:
+        yield StandardOut(sys.stdout, False)
+        return
+    with _only_ours() as stream, contextlib.redirect_stdout(sys.stderr):
+        yield StandardOut(stream, True)
+
+
+@contextlib.contextmanager
+def _only_ours() -> Iterator[IO[str]]:
+    """A stream to the real stdout, while file descriptor 1, which libraries in C and children use, leads to stderr."""
+    if sys.stdout is not sys.__stdout__ or not _has_descriptors():
+        yield sys.stdout
+        return
+    sys.stdout.flush()
+    saved = os.dup(1)
+    os.dup2(2, 1)
+    with os.fdopen(os.dup(saved), "w", encoding="utf-8") as stream:
+        try:
+            yield stream
+        finally:
+            stream.flush()
+            os.dup2(saved, 1)
+            os.close(saved)
+
+
+def _has_descriptors() -> bool:
+    try:
+        return sys.stdout.fileno() == 1 and sys.stderr.fileno() == 2
+    except (OSError, ValueError, AttributeError):
+        return False
+
+
+def complain(message: str) -> None:
+    """One message for a person, on standard error, exactly as given."""
+    sys.stderr.write(message.rstrip("\n") + "\n")
+    sys.stderr.flush()
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], right: Sequence[str] = ()) -> Any:
+    """A rich table; `right` names the columns that hold numbers."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    for column in columns:
+        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(show_value(value) for value in row))
+    return made
+
+
+def show_value(value: Any) -> str:
+    """A value as a table cell: floats with four significant digits, None as a dash."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return " ".join(show_value(item) for item in value)
+    return _escape(str(value))
+
+
+def plain(value: Any) -> Any:
+    """JSON-ready data: paths as text, mappings with text keys, numbers that are not finite as null."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return value
+    item = getattr(value, "item", None)
+    return plain(item()) if callable(item) else str(value)
+
+
+def seconds(duration: float) -> str:
+    """A duration for people: '4.2 s', '3 min 05 s', '2 h 10 min'."""
+    if duration < 60:
+        return f"{duration:.1f} s"
+    minutes, rest = divmod(round(duration), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _escape(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _console(stream: IO[str]) -> Any:
+    from rich.console import Console
+
+    # A pipe has no width; wrapping at 80 would break paths that scripts and people copy.
+    return Console(file=stream, highlight=False, width=None if stream.isatty() else 160, soft_wrap=False)

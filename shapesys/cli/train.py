@@ -1,0 +1,116 @@
+"""`shapesys train`: resolve the configuration, then train on Ray or in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from shapesys.cli.options import config_options, overrides
+from shapesys.cli.output import Answer, seconds, table
+from shapesys.cli.progress import Progress
+from shapesys.cli.verb import Verb, verb
+from shapesys.errors import unknown_name
+
+ALIASES = {
+    "data.store": "--store",
+    "data.split": "--split",
+    "data.categories": "--categories",
+    "train.seed": "--seed",
+}
+
+
+def family_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[click.Parameter]:
+    """The flags of a training run; with a family among the words typed, also the family's own."""
+    from shapesys.config.base import field_paths
+    from shapesys.families import registry
+    from shapesys.training.config import DataConfig, ScaleConfig, TrainConfig
+
+    names = registry.names()
+    family = next((word for word in args if word in names), None)
+    if family is None and (typed := command.peek(ctx, args).get("family")) and not str(typed).startswith("-"):
+        raise unknown_name("family", str(typed), names)
+    fields = {} if family is None else field_paths(registry.load(family).config, "model.")
+    for section, config in {"train": TrainConfig, "data": DataConfig, "scale": ScaleConfig}.items():
+        fields |= field_paths(config, f"{section}.")
+    return config_options(fields, aliases=ALIASES)
+
+
+@verb(
+    example="shapesys train issn --store stores/demo --categories chair --preset tiny --run chairs\n"
+    "shapesys train issn --help    # with the flags of the family",
+    settings=family_flags,
+)
+@click.argument("family")
+@click.option("--preset", default="tiny", show_default=True, help="Named settings of the family.")
+@click.option("--run", "run_name", help="Name of the run. [default: FAMILY-PRESET-CATEGORIES]")
+@click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
+@click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
+@click.option("--local", is_flag=True, help="Train in this process, without Ray.")
+@click.option("--show-config", is_flag=True, help="Print every setting with its origin, and stop.")
+@click.option("--dry-run", is_flag=True, help="Check config, data and one tiny batch without Ray, and stop.")
+@click.pass_context
+def command(
+    ctx: click.Context,
+    family: str,
+    preset: str,
+    run_name: str | None,
+    runs_root: str,
+    address: str | None,
+    local: bool,
+    show_config: bool,
+    dry_run: bool,
+) -> Answer:
+    """Train FAMILY on a sample store. The same command again resumes the run.
+
+    Flags of the sections below override the preset.
+    """
+    from shapesys.training.config import resolve
+
+    changes = overrides(ctx)
+    job = resolve(family, preset, changes)
+    if show_config:
+        return _config_answer(job, changes)
+    if dry_run:
+        from shapesys.cli.dry_run import rehearse
+
+        return rehearse(job)
+    return _train(job, run_name or _default_name(job), runs_root, address, local)
+
+
+def _train(job: Any, name: str, runs_root: str, address: str | None, local: bool) -> Answer:
+    from shapesys.training.run_dir import create
+
+    run = create(runs_root, name)
+    started = time.monotonic()
+    with Progress("train", "steps") as progress:
+        if local:
+            from shapesys.training.loop import train_locally
+
+            result = train_locally(job, run, progress)
+        else:
+            from shapesys.on_ray.train import train
+
+            result = train(job, run, address, progress)
+    took = time.monotonic() - started
+    data = {"run": run.name, "path": run.path, "seconds": took, **result}
+    rows = [(key, value) for key, value in data.items() if key != "seconds" and not isinstance(value, (dict, list))]
+    following = f"next: shapesys evaluate {run.path}"
+    return Answer(data, [table("", ("trained", run.name), [*rows, ("time", seconds(took))]), following])
+
+
+def _config_answer(job: Any, changes: dict[str, Any]) -> Answer:
+    from shapesys.config.base import flat
+    from shapesys.training.config import origins
+
+    origin = origins(job, changes)
+    settings = {path: {"value": value, "origin": origin.get(path, "default")} for path, value in flat(job).items()}
+    rows = [(path, entry["value"], entry["origin"]) for path, entry in settings.items()]
+    return Answer({"settings": settings}, [table("", ("setting", "value", "origin"), rows)])
+
+
+def _default_name(job: Any) -> str:
+    categories = "-".join(job.data.categories) or "all"
+    return f"{job.family}-{job.preset}-{categories}"
