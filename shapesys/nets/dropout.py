@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+
+Noise = Sequence[torch.Generator]
+"""One generator per shape of a batch, or none: then the default generator serves all."""
 
 LANES = 4  # 16-bit lanes in one 64-bit draw
 STEPS = 1 << 16
@@ -14,20 +19,31 @@ def quantised(probability: float) -> float:
     return round(probability * STEPS) / STEPS
 
 
-def kept_lanes(shape: torch.Size, probability: float, device: torch.device) -> Tensor:
-    """int16 tensor of ones (kept, with chance 1 - `quantised(probability)`) and zeros, from the default generator.
+def shape_noise(seeds: Tensor | None, device: torch.device) -> Noise:
+    """One generator per shape from seeds (B,) int64, so that a shape's masks do not depend on its neighbours."""
+    if seeds is None:
+        return ()
+    return [torch.Generator(device).manual_seed(seed) for seed in seeds.tolist()]
 
-    One 64-bit draw serves four elements; the generator's state alone decides the mask, so a checkpointed state resumes
-    the same sequence.
+
+def kept_lanes(shape: torch.Size, probability: float, device: torch.device, noise: Noise = ()) -> Tensor:
+    """int16 tensor of ones (kept, with chance 1 - `quantised(probability)`) and zeros.
+
+    One 64-bit draw serves four elements. With `noise`, the leading dimension is cut evenly among its generators;
+    otherwise the default generator draws everything. Generator state alone decides the mask.
     """
-    count = shape.numel()
-    draws = torch.empty(-(-count // LANES), dtype=torch.int64, device=device).random_(-(2**63), None)
-    lanes = draws.view(torch.int16)[:count]
+    parts = len(noise) or 1
+    per_part = shape.numel() // parts
+    draws = torch.empty(parts, -(-per_part // LANES), dtype=torch.int64, device=device)
+    for row, generator in zip(draws, noise or [None], strict=True):
+        row.random_(-(2**63), None, generator=generator)
+    lanes = draws.view(torch.int16)[:, :per_part]
     threshold = round(probability * STEPS) - STEPS // 2
-    return torch.ge(lanes, threshold, out=torch.empty_like(lanes)).view(shape)
+    kept = torch.empty(lanes.shape, dtype=torch.int16, device=device)
+    return torch.ge(lanes, threshold, out=kept).view(shape)
 
 
-def relu_dropout_(pre: Tensor, probability: float) -> Tensor:
+def relu_dropout_(pre: Tensor, probability: float, noise: Noise = ()) -> Tensor:
     """relu, then dropout without its rescaling, in place on a contiguous pre-activation that no one else has saved.
 
     The caller multiplies by 1 / (1 - `quantised(probability)`), most cheaply on the next layer's weights. Dropped
@@ -37,7 +53,7 @@ def relu_dropout_(pre: Tensor, probability: float) -> Tensor:
         return pre.relu_()
     if torch.compiler.is_compiling():
         return pre.relu() * torch.empty_like(pre).bernoulli_(1.0 - quantised(probability))
-    kept = kept_lanes(pre.shape, probability, pre.device)
+    kept = kept_lanes(pre.shape, probability, pre.device, noise)
     if pre.element_size() == kept.element_size():
         pre.detach().view(torch.int16).mul_(kept)  # bits times 0 or 1: a fifth of the cost of a mixed product
     else:

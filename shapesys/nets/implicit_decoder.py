@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shapesys.nets.dropout import quantised, relu_dropout_
+from shapesys.nets.dropout import Noise, kept_lanes, quantised, relu_dropout_, shape_noise
 from shapesys.nets.folded_decoder import FoldedDecoder
 
 Activation = Literal["relu", "softplus100"]
@@ -91,28 +91,32 @@ class ImplicitDecoder(nn.Module):
         )
         self.head = nn.Linear(hidden, outputs)
 
-    def forward(self, codes: Tensor, points: Tensor) -> Tensor:
+    def forward(self, codes: Tensor, points: Tensor, noise_seeds: Tensor | None = None) -> Tensor:
         """Values of every head at every point.
 
         Args:
             codes: (B, D) one latent code per shape.
             points: (B, N, 3) query points of each shape.
+            noise_seeds: (B,) int64 seeds of each shape's dropout masks, which then do not depend on how shapes are
+                shared among workers; the default generator's masks without.
 
         Returns:
             (B, N, outputs) in the parameters' precision (float32 under autocast too).
         """
         self._check_inputs(codes, points)
         gain = self._dropout_gain()
+        dropping = self.training and self.dropout > 0
+        noise = shape_noise(noise_seeds, points.device) if dropping else ()
         hidden = self._input_share(0, codes, points)
         for index in range(1, len(self.layers)):
-            hidden = self._activate(hidden)
+            hidden = self._activate(hidden, noise)
             layer = self._layer(index)
             if index == self.skip_at:
                 weight = layer.effective_weight()[:, : hidden.shape[1]] * (gain * self.skip_scale)
                 hidden = torch.addmm(self._input_share(index, codes, points), hidden, weight.t())
             else:
                 hidden = F.linear(hidden, layer.effective_weight() * gain, layer.bias)
-        return self._read_out(self._activate(hidden), gain).view(*points.shape[:2], self.outputs)
+        return self._read_out(self._activate(hidden, noise), gain).view(*points.shape[:2], self.outputs)
 
     def for_shapes(self, codes: Tensor) -> FoldedDecoder:
         """The decoder for inference on these shapes: weight norm and codes (B, D) folded in, no autograd."""
@@ -141,12 +145,13 @@ class ImplicitDecoder(nn.Module):
             columns = of_point.t().expand(len(points), -1, -1)
             return torch.baddbmm(per_shape.unsqueeze(1), points.to(of_point.dtype), columns).flatten(0, 1)
 
-    def _activate(self, pre: Tensor) -> Tensor:
+    def _activate(self, pre: Tensor, noise: Noise) -> Tensor:
         """Activation and dropout, its rescaling left to the next layer's weights."""
         probability = self.dropout if self.training else 0.0
         if self.activation == "relu":
-            return relu_dropout_(_working_copy(pre), probability)
-        return F.dropout(F.softplus(pre, beta=100.0), probability) / self._dropout_gain()
+            return relu_dropout_(_working_copy(pre), probability, noise)
+        smooth = F.softplus(pre, beta=100.0)
+        return smooth * kept_lanes(pre.shape, probability, pre.device, noise) if probability else smooth
 
     def _dropout_gain(self) -> float:
         return 1.0 / (1.0 - quantised(self.dropout)) if self.training else 1.0

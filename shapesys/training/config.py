@@ -81,7 +81,6 @@ def job_type(family: Family) -> type[TrainJob]:
     return create_model(f"TrainJob_{family.name}", __base__=TrainJob, model=model, inference=inference)
 
 
-
 def resolve(family_name: str, preset_name: str, changes: Mapping[str, Any]) -> TrainJob:
     """Defaults, then the preset's settings, then `changes` (dotted path -> value), validated.
 

@@ -1,0 +1,138 @@
+"""From a reading plan to batches of tensors: one reader, whoever drives it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from shapesys.errors import ShapesysError
+from shapesys.families.base import Batch, Family
+from shapesys.samples.store import Store
+from shapesys.training.config import DataConfig, TrainJob
+from shapesys.training.plan import StepPlan, TrainPlan
+
+Columns = dict[str, np.ndarray]
+
+
+class Feed(Protocol):
+    """Batches of one rank, in plan order."""
+
+    def batches(self, plans: Sequence[StepPlan] | Iterator[StepPlan]) -> Iterator[Columns]: ...
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads one micro-batch from the store. Picklable; opens nothing until it reads.
+
+    Attributes:
+        store: where the samples are.
+        view: the family's chunked view.
+        columns: the columns to return.
+        shape_ids: the run's shapes, in the order the plan indexes.
+        seed: the run's seed, for the noise seeds.
+    """
+
+    store: Store
+    view: str
+    columns: tuple[str, ...]
+    shape_ids: tuple[str, ...]
+    seed: int
+
+    def read(self, plan: StepPlan) -> Columns:
+        """Columns stacked over the plan's shapes, plus ``shape_index`` and ``noise_seed``, (B,) int64 each."""
+        ids = [self.shape_ids[index] for index in plan.shape_indices]
+        pieces = [self._window(window.chunk, window.start, window.stop, ids) for window in plan.windows]
+        joined = {name: _join([piece[name] for piece in pieces]) for name in self.columns}
+        seeds = [noise_seed(self.seed, plan.step, shape_id) for shape_id in ids]
+        return joined | {
+            "shape_index": np.asarray(plan.shape_indices, dtype=np.int64),
+            "noise_seed": np.asarray(seeds, dtype=np.int64),
+        }
+
+    def _window(self, chunk: int, start: int, stop: int, ids: list[str]) -> Columns:
+        rows = self.store.read_chunk(self.view, chunk, ids)
+        return {name: rows[name][:, start:stop] for name in self.columns}
+
+
+def noise_seed(seed: int, step: int, shape_id: str) -> int:
+    """Seed of a shape's random masks in a step: the same on whichever worker the shape falls."""
+    text = f"{seed}/{step}/{shape_id}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+class LocalFeed:
+    """Reads ahead in one thread; Parquet decoding releases the interpreter lock."""
+
+    def __init__(self, reader: Reader, ahead: int) -> None:
+        self._reader = reader
+        self._ahead = ahead
+
+    def batches(self, plans: Sequence[StepPlan] | Iterator[StepPlan]) -> Iterator[Columns]:
+        with ThreadPoolExecutor(1, thread_name_prefix="feed") as pool:
+            pending: deque[Future[Columns]] = deque()
+            for plan in plans:
+                pending.append(pool.submit(self._reader.read, plan))
+                if len(pending) > self._ahead:
+                    yield pending.popleft().result()
+            while pending:
+                yield pending.popleft().result()
+
+
+MakeFeed = Callable[[Reader, int], Feed]
+
+
+def to_batch(columns: Columns, device: torch.device) -> Batch:
+    """Numpy columns as tensors on the device."""
+    return {name: torch.from_numpy(np.ascontiguousarray(value)).to(device) for name, value in columns.items()}
+
+
+def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
+    """The reader and the plan of a job, after checking that the store has what the family needs.
+
+    Raises:
+        ShapesysError: no such store, view, column, category or split.
+    """
+    need = family.needs[0]
+    store = Store.open(job.data.store)
+    store.require(need.view, need.columns)
+    shape_ids = tuple(training_ids(store, need.view, job.data))
+    plan = TrainPlan(
+        num_shapes=len(shape_ids),
+        shapes_per_step=job.train.shapes_per_step,
+        points_per_shape=job.train.points_per_shape,
+        chunk_count=store.chunk_count(need.view),
+        chunk_size=store.chunk_size(need.view),
+        seed=job.train.seed,
+    )
+    return Reader(store, need.view, need.columns, shape_ids, job.train.seed), plan
+
+
+def training_ids(store: Store, view: str, data: DataConfig) -> list[str]:
+    """Sorted ids of the shapes to train on.
+
+    Raises:
+        ShapesysError: nothing matches; says what the store holds.
+    """
+    ids = store.shape_ids(split=data.split, categories=data.categories, view=view)
+    if not ids:
+        raise ShapesysError(
+            f"no shape of split '{data.split}' and categories {list(data.categories) or 'any'} has view '{view}' in "
+            f"{job_store(data)}; it holds {store.describe()}"
+        )
+    return sorted(ids)
+
+
+def job_store(data: DataConfig) -> str:
+    """The store as the user wrote it, for messages."""
+    return f"store '{data.store}'"
+
+
+def _join(pieces: list[np.ndarray]) -> np.ndarray:
+    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)

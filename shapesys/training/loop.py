@@ -1,0 +1,273 @@
+"""The training loop: read, step, log, save. It knows its launcher only through `TrainContext`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shapesys.errors import ShapesysError
+from shapesys.families import registry
+from shapesys.families.base import Family, Objective, Terms
+from shapesys.training import checkpoint
+from shapesys.training.config import TrainConfig, TrainJob
+from shapesys.training.context import TrainContext
+from shapesys.training.feed import Columns, LocalFeed, MakeFeed, Reader, open_data, to_batch
+from shapesys.training.history import History, Record
+from shapesys.training.plan import StepPlan, TrainPlan
+from shapesys.training.run_dir import RunDirectory, write_json
+
+OnLog = Callable[[Record], None]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """Where training stopped."""
+
+    steps: int
+    epochs: int
+    final: Record
+    checkpoint: str
+
+
+class TrainingDiverged(ShapesysError):
+    """Loss or gradient is not finite; the last good checkpoint stays."""
+
+
+def train(
+    job: TrainJob,
+    run: RunDirectory,
+    context: TrainContext,
+    make_feed: MakeFeed = LocalFeed,
+    on_log: OnLog | None = None,
+) -> TrainResult:
+    """Train to the end of the job from the newest checkpoint of the run, or from scratch.
+
+    Args:
+        make_feed: (reader, steps to read ahead) -> feed.
+        on_log: called on rank 0 with every history record.
+
+    Raises:
+        TrainingDiverged: loss or gradient is not finite.
+        ShapesysError: data missing, or a checkpoint of other shapes.
+    """
+    family = registry.load(job.family)
+    reader, plan = open_data(job, family)
+    session = _Session.begin(job, run, context, family, reader, plan, on_log)
+    total = job.train.epochs * plan.steps_per_epoch
+    accumulate = job.train.accumulate
+    plans = _plans(plan, session.step, total, context, accumulate)
+    feed = make_feed(reader, job.scale.prefetch_steps * accumulate)
+    batches = session.timed(iter(feed.batches(plans)))
+    while session.step < total:
+        session.take_step(list(islice(batches, accumulate)))
+        epoch_ended = session.step % plan.steps_per_epoch == 0
+        if session.step % job.train.log_steps == 0 or session.step == total:
+            session.log()
+        if (epoch_ended and session.epochs_done % job.train.checkpoint_epochs == 0) or session.step == total:
+            session.save()
+    return session.result()
+
+
+def _plans(plan: TrainPlan, start: int, stop: int, context: TrainContext, accumulate: int) -> Iterator[StepPlan]:
+    for step in range(start, stop):
+        yield from plan.micro_batches(step, context.rank, context.world_size, accumulate)
+
+
+def seed_step(seed: int, step: int, rank: int) -> None:
+    """Seed torch for one step, so that a resumed run draws what an uninterrupted one would have drawn."""
+    torch.manual_seed((seed * 1_000_003 + step) * 4_099 + rank)
+
+
+def code_parameters(objective: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """(network parameters, latent codes) of an objective."""
+    network, codes = [], []
+    for name, parameter in objective.named_parameters():
+        (codes if name.startswith("codes.") else network).append(parameter)
+    return network, codes
+
+
+def make_optimiser(objective: nn.Module, config: TrainConfig) -> torch.optim.Adam:
+    """Adam with separate rates for network and codes."""
+    network, codes = code_parameters(objective)
+    groups: list[dict[str, Any]] = [{"params": network, "lr": config.learning_rate, "name": "network"}]
+    if codes:
+        groups.append({"params": codes, "lr": config.code_learning_rate, "name": "codes"})
+    return torch.optim.Adam(groups, fused=True)
+
+
+def rate_factor(config: TrainConfig, epoch: int) -> float:
+    """The published step schedule: the factor on both rates in an epoch."""
+    return config.lr_factor ** (epoch // config.lr_step_epochs) if config.lr_step_epochs else 1.0
+
+
+@dataclass
+class _Session:
+    """The state of one run of the loop on one rank."""
+
+    job: TrainJob
+    run: RunDirectory
+    context: TrainContext
+    plan: TrainPlan
+    reader: Reader
+    objective: Objective
+    wrapped: Callable[..., Terms]
+    optimiser: torch.optim.Adam
+    history: History
+    on_log: OnLog | None
+    step: int = 0
+    wait_seconds: float = 0.0
+    sums: dict[str, Tensor] = field(default_factory=dict)
+    summed_steps: int = 0
+    window_start: float = field(default_factory=time.perf_counter)
+    last_record: Record = field(default_factory=dict)
+    last_checkpoint: str = ""
+
+    @classmethod
+    def begin(
+        cls,
+        job: TrainJob,
+        run: RunDirectory,
+        context: TrainContext,
+        family: Family,
+        reader: Reader,
+        plan: TrainPlan,
+        on_log: OnLog | None,
+    ) -> _Session:
+        """Fresh weights, or those of the newest checkpoint."""
+        torch.manual_seed(job.train.seed)
+        objective = family.build(job.model, plan.num_shapes)
+        newest = checkpoint.latest(run.checkpoints)
+        if newest:
+            newest.load_into(objective, reader.shape_ids)
+        wrapped: Any = context.wrap(objective, unused_parameters=family.traits.unused_parameters)
+        optimiser = make_optimiser(objective, job.train)
+        if newest:
+            optimiser.load_state_dict(newest.optimiser_state())
+        if job.train.compile:
+            wrapped = torch.compile(wrapped)
+        history = History(run.history)
+        session = cls(job, run, context, plan, reader, objective, wrapped, optimiser, history, on_log)
+        session.step = newest.step if newest else 0
+        session.last_checkpoint = str(newest.path) if newest else ""
+        if context.rank == 0:
+            history.rewind(session.step)
+        return session
+
+    @property
+    def epochs_done(self) -> int:
+        return self.step // self.plan.steps_per_epoch
+
+    def timed(self, batches: Iterator[Columns]) -> Iterator[Columns]:
+        """The same batches, with the time spent waiting for them added up."""
+        while True:
+            asked = time.perf_counter()
+            columns = next(batches, None)
+            self.wait_seconds += time.perf_counter() - asked
+            if columns is None:
+                return
+            yield columns
+
+    def take_step(self, micro_batches: list[Columns]) -> None:
+        """One optimiser step over its micro-batches.
+
+        Each loss is a mean over the local shapes; weighting it by the local share of the global batch makes the
+        workers' mean gradient the gradient of the global mean, however unequal the shares.
+        """
+        config = self.job.train
+        self._set_rates()
+        seed_step(config.seed, self.step, self.context.rank)
+        self.optimiser.zero_grad(set_to_none=True)
+        for number, columns in enumerate(micro_batches):
+            share = len(columns["shape_index"]) * self.context.world_size / self.plan.batch
+            if number < len(micro_batches) - 1:
+                with self.context.without_sync(self.wrapped):  # type: ignore[arg-type]
+                    self._backward(columns, share)
+            else:
+                self._backward(columns, share)
+        self._check_finite(micro_batches)
+        self.optimiser.step()
+        self.step += 1
+        self.summed_steps += 1
+
+    def _set_rates(self) -> None:
+        factor = rate_factor(self.job.train, self.plan.epoch_of(self.step))
+        base = {"network": self.job.train.learning_rate, "codes": self.job.train.code_learning_rate}
+        for group in self.optimiser.param_groups:
+            group["lr"] = base[group["name"]] * factor
+
+    def _backward(self, columns: Columns, share: float) -> None:
+        device = self.context.device
+        reduced = self.job.train.precision == "bfloat16"
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=reduced):
+            terms = self.wrapped(to_batch(columns, device))
+        (terms.total() * share).backward()
+        for name, value in terms.scalars().items():
+            self.sums[name] = self.sums.get(name, torch.zeros((), device=device)) + value * share
+
+    def _check_finite(self, micro_batches: list[Columns]) -> None:
+        gradients = [parameter.grad for parameter in self.objective.parameters() if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        clip = self.job.train.gradient_clip
+        if bool(torch.isfinite(norm)):
+            if clip:
+                torch.nn.utils.clip_grads_with_norm_(self.objective.parameters(), clip, norm)
+            return
+        rows = [int(index) for columns in micro_batches for index in columns["shape_index"]]
+        ids = [self.reader.shape_ids[index] for index in rows]
+        details = {"step": self.step, "rank": self.context.rank, "gradient_norm": float(norm), "shape_ids": ids}
+        write_json(self.run.path / f"nonfinite_rank{self.context.rank}.json", details)
+        raise TrainingDiverged(
+            f"the gradient's norm is {float(norm)} in step {self.step + 1} (shapes {', '.join(ids[:3])}, ...); "
+            f"the last checkpoint is untouched. Lower train.learning_rate or set train.gradient_clip; "
+            f"details in {self.run.path.name}/nonfinite_rank{self.context.rank}.json"
+        )
+
+    def log(self) -> None:
+        """Average since the last log over steps and workers; rank 0 writes it."""
+        names = sorted(self.sums)
+        means = self.context.mean(torch.stack([self.sums[name] for name in names]) / self.summed_steps)
+        seconds = time.perf_counter() - self.window_start
+        points = self.summed_steps * self.plan.batch * self.plan.points_per_shape
+        record = _record(dict(zip(names, means.tolist(), strict=True))) | {
+            "step": self.step,
+            "epoch": self.step / self.plan.steps_per_epoch,
+            "total_steps": self.job.train.epochs * self.plan.steps_per_epoch,
+            "lr": {group["name"]: group["lr"] for group in self.optimiser.param_groups},
+            "samples_per_second": points / seconds,
+            "wait_share": self.wait_seconds / seconds,
+            "seconds": seconds,
+        }
+        self.last_record = record
+        self.sums, self.summed_steps, self.wait_seconds = {}, 0, 0.0
+        self.window_start = time.perf_counter()
+        if self.context.rank == 0:
+            self.history.append(record)
+            if self.on_log:
+                self.on_log(record)
+
+    def save(self) -> None:
+        """A checkpoint, by rank 0."""
+        if self.context.rank != 0:
+            return
+        saved = checkpoint.save(
+            self.run.checkpoints, self.step, self.job, self.objective, self.reader.shape_ids, self.optimiser
+        )
+        checkpoint.prune(self.run.checkpoints, self.job.train.keep_checkpoints)
+        self.last_checkpoint = str(saved.path)
+
+    def result(self) -> TrainResult:
+        return TrainResult(self.step, self.epochs_done, self.last_record, self.last_checkpoint)
+
+
+def _record(means: dict[str, float]) -> Record:
+    record: Record = {"loss": {}, "statistics": {}}
+    for name, value in means.items():
+        section, term = name.split("/", 1)
+        record[section][term] = value
+    return record
