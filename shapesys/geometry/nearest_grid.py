@@ -13,6 +13,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
+from shapesys.geometry.morton import stable_order
 from shapesys.geometry.nearest_kernel import nearest_kernel
 
 POINTS_PER_CELL = 6
@@ -73,7 +74,7 @@ def build_grid(points: NDArray[np.float32]) -> PointGrid | None:
         return None
     starts = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(counts, out=starts[1:])
-    order = _stable_order(cells)
+    order = stable_order(cells)
     return PointGrid(points[order], order, starts, low, cell, sizes)
 
 
@@ -99,14 +100,6 @@ def _cells(
     """(n,) flat cell index of each point."""
     at = np.minimum(((points - low) * np.float32(1.0 / cell)).astype(np.int32), sizes - 1)
     return (at[:, 2] * sizes[1] + at[:, 1]) * sizes[0] + at[:, 0]
-
-
-def _stable_order(keys: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Stable argsort of non-negative keys; numpy's radix sort of 16-bit keys, twice, beats its merge sort."""
-    order = np.argsort((keys & 0xFFFF).astype(np.uint16), kind="stable")
-    if keys.max() > 0xFFFF:
-        order = order[np.argsort((keys >> 16).astype(np.uint16)[order], kind="stable")]
-    return order.astype(np.int32)
 
 
 def _search(

@@ -68,7 +68,7 @@ def k_nearest(points: Floats, queries: Floats, k: int, search: Search = "auto") 
         raise ValueError(f"k is {k}; it must be within 1..{len(points)}, the number of points")
     chosen = "auto" if search == "auto" else _choose(search, len(points), len(queries))
     if chosen in ("auto", "grid"):
-        chosen = "pykdtree" if _installed("pykdtree") else "scipy"
+        chosen = "pykdtree" if installed("pykdtree") else "scipy"
     found = _by_tree(chosen, points, queries, k)
     return Neighbours(found.distances.reshape(-1, k), found.indices.reshape(-1, k))
 
@@ -102,19 +102,20 @@ def _choose(search: str, point_count: int, query_count: int) -> str:
     """The search to use, after checking that it exists and is installed."""
     if search not in get_args(Search):
         raise unknown_name("neighbour search", search, get_args(Search))
-    if search == "grid" and not _installed("warp"):
+    if search == "grid" and not installed("warp"):
         raise missing_extra("warp-lang", "sampling", "neighbour search 'grid'")
-    if search == "pykdtree" and not _installed("pykdtree"):
+    if search == "pykdtree" and not installed("pykdtree"):
         raise ValueError("neighbour search 'pykdtree' needs the optional package pykdtree; use 'auto' or 'scipy'")
     if search != "auto":
         return search
-    if _installed("warp") and min(point_count, query_count) >= GRID_FROM:
+    if installed("warp") and min(point_count, query_count) >= GRID_FROM:
         return "grid"
-    return "pykdtree" if _installed("pykdtree") else "scipy"
+    return "pykdtree" if installed("pykdtree") else "scipy"
 
 
 @cache
-def _installed(package: str) -> bool:
+def installed(package: str) -> bool:
+    """Whether an optional package can be imported."""
     return find_spec(package) is not None
 
 
