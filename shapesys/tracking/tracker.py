@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
+
+from shapesys.errors import unknown_name
+
+Outcome = Literal["finished", "failed", "interrupted"]
+OUTCOMES: tuple[Outcome, ...] = ("finished", "failed", "interrupted")
 
 
 @dataclass(frozen=True)
@@ -18,6 +23,7 @@ class RunDescription:
         params: dotted path -> value, only those that differ from the preset, plus preset and family.
         tags: short facts a person filters by (family, preset, category, data digest, commit).
         parent: tracked id of the parent run (a sweep), or None.
+        attach: add results to an existing run and leave its status as training left it (evaluation does this).
     """
 
     name: str
@@ -25,23 +31,56 @@ class RunDescription:
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     parent: str | None = None
+    attach: bool = False
 
 
 class Tracker(Protocol):
     """One tracked run. Never blocks and never raises because the tracker's server is away."""
 
     def start(self, description: RunDescription, resume: str | None = None) -> str:
-        """Open the run (or re-open the one with id `resume`) and return its id."""
+        """Open the run and return its id.
+
+        The run that the run directory's tracking.json names is opened again where there is one; `resume` names
+        another run to open again.
+        """
         ...
 
     def metrics(self, values: Mapping[str, float], step: int) -> None: ...
 
-    def artifacts(self, paths: Sequence[Path], folder: str = "") -> None: ...
+    def artifacts(self, paths: Sequence[Path], folder: str = "") -> None:
+        """Files, or whole folders, to keep with the run below `folder`."""
+        ...
 
     def table(self, rows: Path, name: str) -> None:
         """A per-shape Parquet table, shown as a table where the tracker can."""
         ...
 
     def finish(self, status: str) -> None:
-        """Close the run: ``finished``, ``failed`` or ``interrupted``."""
+        """Close the run: ``finished``, ``failed`` or ``interrupted``.
+
+        Raises:
+            UsageError: any other status.
+        """
         ...
+
+
+class NoTracker:
+    """Tracks nothing."""
+
+    def start(self, description: RunDescription, resume: str | None = None) -> str:
+        return ""
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
+
+    def artifacts(self, paths: Sequence[Path], folder: str = "") -> None: ...
+
+    def table(self, rows: Path, name: str) -> None: ...
+
+    def finish(self, status: str) -> None:
+        require_outcome(status)
+
+
+def require_outcome(status: str) -> None:
+    """Refuse a status that is none of the three outcomes."""
+    if status not in OUTCOMES:
+        raise unknown_name("run status", status, OUTCOMES)

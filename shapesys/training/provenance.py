@@ -24,7 +24,7 @@ _PACKAGES = (
     "shapesys", "torch", "numpy", "scipy", "trimesh", "pydantic", "pyarrow", "safetensors", "scikit-image", "fsspec",
     "manifold3d", "warp-lang", "ray", "mlflow", "fast-simplification",
 )  # fmt: skip
-_SECRET = re.compile(r"(?i)(secret|token|password|passwd|api[-_]?key|access[-_]?key)")
+_SECRET = re.compile(r"(?i)(secret|token|password|passwd|api[-_]?key|access[-_]?key)$")
 
 
 def collect(data_digest: str | None, argv: Sequence[str], config: Config | None = None) -> dict[str, Any]:

@@ -1,0 +1,49 @@
+"""Where tracked runs are stored, without importing MLflow."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from shapesys.training.run_dir import RunDirectory, read_json
+
+_SQLITE = "sqlite:///"
+
+
+def tracking_uri(run: RunDirectory) -> str:
+    """MLFLOW_TRACKING_URI where it is set, else a SQLite file beside the run directories."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{run.path.parent / 'mlflow.db'}"
+
+
+def embedded_artifacts(run: RunDirectory) -> str | None:
+    """The folder URI for artifacts of the default SQLite store; None where MLFLOW_TRACKING_URI decides."""
+    return None if os.environ.get("MLFLOW_TRACKING_URI") else (run.path.parent / "mlflow_artifacts").as_uri()
+
+
+def sqlite_file(uri: str) -> Path | None:
+    """The database file of a SQLite URI, else None."""
+    return Path(uri.removeprefix(_SQLITE)) if uri.startswith(_SQLITE) and uri != _SQLITE else None
+
+
+def public(uri: str) -> str:
+    """The URI without user name and password, fit to be written into a file."""
+    parts = urlsplit(uri)
+    if not parts.hostname or "@" not in parts.netloc:
+        return uri
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def open_command(run: RunDirectory) -> str:
+    """The one thing to type (or the address to open) to see this run in MLflow."""
+    uri = tracking_uri(run)
+    return public(uri) if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+
+
+def tracked_id(run: RunDirectory) -> str | None:
+    """The id that the current store gave this run, or None where it knows no such run."""
+    if not run.tracking.exists():
+        return None
+    found = read_json(run.tracking)
+    return found.get("run_id") if found.get("uri") == public(tracking_uri(run)) else None
