@@ -29,7 +29,7 @@ Backend = Literal["auto", "warp", "numpy"]
 COMPILED_FROM = 1_000_000
 """Points times samples from which the compiled path repays loading it."""
 
-POINTS_PER_BUCKET = 192
+POINTS_PER_BUCKET = 256
 WAITING_ROOM = 16
 
 
@@ -133,7 +133,7 @@ def _sample_buckets(clouds: NDArray[np.float32], count: int, start: NDArray[np.i
     def view(array: NDArray[np.generic], dtype: type) -> wp.array:
         return wp.array(array, dtype=dtype, device="cpu", copy=False)
 
-    points = view(np.take_along_axis(clouds, order[..., None], axis=1), wp.vec3)
+    points = view(np.stack([cloud.take(row, axis=0) for cloud, row in zip(clouds, order, strict=True)]), wp.vec3)
     low, high = (view(np.empty((batch, buckets, 3), np.float32), wp.vec3) for _ in range(2))
     tables = [points, view(order, wp.int32), view(starts, wp.int32), low, high, view(first, wp.int32)]
     state = [

@@ -25,15 +25,22 @@ def morton_order(points: NDArray[np.float32]) -> NDArray[np.int32]:
 
     Points of one cell keep their order.
     """
-    low = points.min(axis=0)
-    longest = float(np.ptp(points, axis=0).max())
+    low, extent = low_and_extent(points)
+    longest = float(extent.max())
     if longest <= 0.0:
         return np.arange(len(points), dtype=np.int32)
-    cells = ((points - low) * np.float32((2**BITS - 0.01) / longest)).astype(np.uint16)
-    np.minimum(cells, 2**BITS - 1, out=cells)
-    spread = _SPREAD[cells]
-    keys = spread[:, 0] | spread[:, 1] << np.uint32(1) | spread[:, 2] << np.uint32(2)
-    return stable_order(keys)
+    axes = np.ascontiguousarray(points.T)
+    cells = ((axes - low[:, None]) * np.float32((2**BITS - 0.01) / longest)).astype(np.uint16)
+    x, y, z = _SPREAD.take(np.minimum(cells, 2**BITS - 1))
+    return stable_order(x | y << np.uint32(1) | z << np.uint32(2))
+
+
+def low_and_extent(points: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """(3,) lowest corner and (3,) size of the bounding box of (n, 3) points."""
+    # numpy reduces along contiguous memory a hundred times faster than across rows of three.
+    axes = np.ascontiguousarray(points.T)
+    low = axes.min(axis=1)
+    return low, axes.max(axis=1) - low
 
 
 def stable_order(keys: NDArray[np.integer]) -> NDArray[np.int32]:

@@ -13,7 +13,7 @@ import numpy as np
 import warp as wp
 from numpy.typing import NDArray
 
-from shapesys.geometry.morton import stable_order
+from shapesys.geometry.morton import low_and_extent, stable_order
 from shapesys.geometry.nearest_kernel import nearest_kernel
 
 POINTS_PER_CELL = 6
@@ -63,7 +63,7 @@ def nearest_by_grid(
 
 def build_grid(points: NDArray[np.float32]) -> PointGrid | None:
     """A grid with about `POINTS_PER_CELL` points in an occupied cell; None when no such grid is small enough."""
-    low, extent = points.min(axis=0), np.ptp(points, axis=0)
+    low, extent = low_and_extent(points)
     longest = float(extent.max())
     if longest <= 0.0:
         return None
@@ -75,7 +75,7 @@ def build_grid(points: NDArray[np.float32]) -> PointGrid | None:
     starts = np.zeros(len(counts) + 1, np.int32)
     np.cumsum(counts, out=starts[1:])
     order = stable_order(cells)
-    return PointGrid(points[order], order, starts, low, cell, sizes)
+    return PointGrid(points.take(order, axis=0), order, starts, low, cell, sizes)
 
 
 def _cell_size(
@@ -98,8 +98,10 @@ def _cells(
     points: NDArray[np.float32], low: NDArray[np.float32], cell: float, sizes: NDArray[np.int32]
 ) -> NDArray[np.int32]:
     """(n,) flat cell index of each point."""
-    at = np.minimum(((points - low) * np.float32(1.0 / cell)).astype(np.int32), sizes - 1)
-    return (at[:, 2] * sizes[1] + at[:, 1]) * sizes[0] + at[:, 0]
+    axes = np.ascontiguousarray(points.T)
+    x, y, z = ((axes - low[:, None]) * np.float32(1.0 / cell)).astype(np.int32)
+    x, y, z = (np.minimum(at, size - 1, out=at) for at, size in zip((x, y, z), sizes, strict=True))
+    return (z * sizes[1] + y) * sizes[0] + x
 
 
 def _search(
