@@ -26,7 +26,7 @@ class MeshFacts:
         opposite_faces: faces that lie on another face with the other orientation (double-sided sheets).
         degenerate_faces: faces with a repeated vertex.
         watertight: every edge has exactly two faces.
-        closed: every edge has an even number of faces, so inside is defined by parity even where solids touch.
+        closed: every edge has an even number of faces, as where solids touch; double-sided sheets are closed too.
         oriented: every edge is used as often in one direction as in the other.
         area: sum of the face areas, in squared units of the vertices.
     """
