@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -101,14 +101,14 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
     """
     need = family.needs[0]
     store = Store.open(job.data.store)
-    store.require(need.view, need.columns)
     shape_ids = tuple(training_ids(store, need.view, job.data))
+    first = store.read_chunk(need.view, 0, shape_ids[:1])
     plan = TrainPlan(
         num_shapes=len(shape_ids),
         shapes_per_step=job.train.shapes_per_step,
         points_per_shape=job.train.points_per_shape,
         chunk_count=store.chunk_count(need.view),
-        chunk_size=store.chunk_size(need.view),
+        chunk_size=first[need.columns[0]].shape[1],
         seed=job.train.seed,
     )
     return Reader(store, need.view, need.columns, shape_ids, job.train.seed), plan
@@ -120,18 +120,15 @@ def training_ids(store: Store, view: str, data: DataConfig) -> list[str]:
     Raises:
         ShapesysError: nothing matches; says what the store holds.
     """
-    ids = store.shape_ids(split=data.split, categories=data.categories, view=view)
+    ids = store.shape_ids(split=data.split, categories=data.categories or None, views=(view,))
     if not ids:
+        counts = Counter(store.shapes()["split"].to_pylist())
+        held = ", ".join(f"{count} {split}" for split, count in sorted(counts.items())) or "no shapes"
         raise ShapesysError(
-            f"no shape of split '{data.split}' and categories {list(data.categories) or 'any'} has view '{view}' in "
-            f"{job_store(data)}; it holds {store.describe()}"
+            f"store '{data.store}' has no shape of split '{data.split}' and categories "
+            f"{', '.join(data.categories) or 'any'} with view '{view}'; it holds {held}"
         )
-    return sorted(ids)
-
-
-def job_store(data: DataConfig) -> str:
-    """The store as the user wrote it, for messages."""
-    return f"store '{data.store}'"
+    return ids
 
 
 def _join(pieces: list[np.ndarray]) -> np.ndarray:

@@ -1,0 +1,138 @@
+"""A pool of actors that works through a list and loses nothing: every item ends as a result or as a failure.
+
+An actor that dies is replaced; the item it held is tried again, at most `attempts` times. An item that takes longer
+than its deadline is ended with its actor. The clock starts when the actor is ready, so slow start-up costs no item.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+import ray
+
+Item = TypeVar("Item")
+
+
+@dataclass(frozen=True)
+class Outcome(Generic[Item]):
+    """How one item ended: `value`, or `failure` (why) with `stage` in crash, timeout or error."""
+
+    item: Item
+    value: Any = None
+    stage: str = ""
+    failure: str = ""
+
+    @property
+    def ok(self) -> bool:
+        return not self.failure
+
+
+@dataclass
+class _Slot:
+    """One actor and the item it works on."""
+
+    actor: Any
+    ready: Any
+    item: int | None = None
+    reference: Any = None
+    deadline: float = float("inf")
+
+
+class ActorPool(Generic[Item]):
+    """Runs ``actor.run.remote(item)`` for every item.
+
+    Args:
+        make_actor: starts one actor; it must have methods ``ping()`` and ``run(item)``.
+        size: actors at a time.
+        deadline: item -> seconds it may take on a ready actor.
+        attempts: tries of an item whose actor dies.
+    """
+
+    def __init__(
+        self, make_actor: Callable[[], Any], size: int, deadline: Callable[[Item], float], attempts: int = 2
+    ) -> None:
+        self._make_actor = make_actor
+        self._size = size
+        self._deadline = deadline
+        self._attempts = attempts
+
+    def map(self, items: Sequence[Item]) -> Iterator[Outcome[Item]]:
+        """Outcomes in the order they finish."""
+        waiting = deque((index, 1) for index in range(len(items)))
+        tries: dict[int, int] = {}
+        slots = [self._slot() for _ in range(min(self._size, len(items)))]
+        try:
+            while waiting or any(slot.item is not None for slot in slots):
+                self._hand_out(slots, waiting, items, tries)
+                self._start_clocks(slots, items)
+                for slot in self._finished(slots):
+                    outcome = self._collect(slot, items, tries, waiting)
+                    if outcome is not None:
+                        yield outcome
+        finally:
+            for slot in slots:
+                ray.kill(slot.actor)
+
+    def _slot(self) -> _Slot:
+        actor = self._make_actor()
+        return _Slot(actor, actor.ping.remote())
+
+    def _hand_out(
+        self, slots: list[_Slot], waiting: deque[tuple[int, int]], items: Sequence[Item], tries: dict[int, int]
+    ) -> None:
+        for slot in slots:
+            if slot.item is None and waiting:
+                slot.item, tries_so_far = waiting.popleft()
+                tries[slot.item] = tries_so_far
+                slot.reference = slot.actor.run.remote(items[slot.item])
+                slot.deadline = float("inf")
+
+    def _finished(self, slots: list[_Slot]) -> list[_Slot]:
+        """Slots whose item ended or ran over its deadline; waits a little while there is none."""
+        busy = [slot for slot in slots if slot.item is not None]
+        done, _ = ray.wait([slot.reference for slot in busy], num_returns=1, timeout=0.2)
+        now = time.monotonic()
+        return [slot for slot in busy if slot.reference in done or slot.deadline < now]
+
+    def _start_clocks(self, slots: list[_Slot], items: Sequence[Item]) -> None:
+        for slot in slots:
+            if slot.item is not None and slot.deadline == float("inf") and _is_ready(slot):
+                slot.deadline = time.monotonic() + self._deadline(items[slot.item])
+
+    def _collect(
+        self, slot: _Slot, items: Sequence[Item], tries: dict[int, int], waiting: deque[tuple[int, int]]
+    ) -> Outcome[Item] | None:
+        assert slot.item is not None
+        index, item = slot.item, items[slot.item]
+        slot.item = None
+        try:
+            return Outcome(item, value=ray.get(slot.reference, timeout=0))
+        except ray.exceptions.GetTimeoutError:
+            self._replace(slot)
+            return Outcome(item, stage="timeout", failure=f"took longer than {self._deadline(item):g} s")
+        except ray.exceptions.RayActorError as error:
+            self._replace(slot)
+            if tries[index] < self._attempts:
+                waiting.append((index, tries[index] + 1))
+                return None
+            return Outcome(item, stage="crash", failure=f"its worker died {tries[index]} times: {_first_line(error)}")
+        except ray.exceptions.RayTaskError as error:
+            return Outcome(item, stage="error", failure=_first_line(error.cause or error))
+
+    def _replace(self, slot: _Slot) -> None:
+        ray.kill(slot.actor)
+        fresh = self._slot()
+        slot.actor, slot.ready, slot.deadline = fresh.actor, fresh.ready, float("inf")
+
+
+def _is_ready(slot: _Slot) -> bool:
+    return bool(ray.wait([slot.ready], timeout=0)[0])
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0] if text else 'no message'}"

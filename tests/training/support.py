@@ -1,0 +1,29 @@
+"""A sample store of analytic spheres and boxes, held in memory: what the loop needs and no more."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class AnalyticStore:
+    """Duck-typed `Store`: shape i is a sphere whose radius depends on i; queries are uniform in the unit box."""
+
+    count: int = 6
+    chunks: int = 3
+    chunk_size: int = 64
+
+    def shape_ids(self, split: str | None = None, categories: object = None, views: object = ()) -> list[str]:
+        return [f"sphere/{index:03d}" for index in range(self.count)]
+
+    def chunk_count(self, view: str) -> int:
+        return self.chunks
+
+    def read_chunk(self, view: str, chunk: int, shape_ids: object) -> dict[str, np.ndarray]:
+        ids = [int(str(name).split("/")[1]) for name in shape_ids]  # type: ignore[attr-defined]
+        rows = [np.random.default_rng([index, chunk]).uniform(-1, 1, (self.chunk_size, 3)) for index in ids]
+        points = np.stack(rows).astype(np.float32)
+        radius = 0.4 + 0.05 * np.asarray(ids, dtype=np.float32)
+        return {"points": points, "distance": np.linalg.norm(points, axis=2) - radius[:, None]}

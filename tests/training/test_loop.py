@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import MakeRun
+
+from shapesys.errors import ShapesysError
+from shapesys.training import checkpoint, history
+from shapesys.training.context import LocalContext
+from shapesys.training.loop import TrainingDiverged, rate_factor, train
+
+CPU = torch.device("cpu")
+
+
+def losses(path: object) -> list[float]:
+    return [record["loss"]["total"] for record in history.read(path)]  # type: ignore[arg-type]
+
+
+def weights(run: object) -> dict[str, torch.Tensor]:
+    newest = checkpoint.latest(run.checkpoints)  # type: ignore[attr-defined]
+    assert newest is not None
+    return dict(checkpoint.restore(newest)[0].state_dict())
+
+
+def test_training_lowers_the_loss_and_ends_with_a_checkpoint(make_run: MakeRun) -> None:
+    job, run = make_run(train__epochs=60, train__log_steps=4, model__dropout=0.0)
+    result = train(job, run, LocalContext(CPU))
+    curve = [record["statistics"]["clamped_error"] for record in history.read(run.history)]
+    assert curve[-1] < 0.5 * curve[0]
+    assert result.steps == 120
+    assert result.checkpoint.endswith("step_00000120")
+    assert len(list(run.checkpoints.iterdir())) == job.train.keep_checkpoints
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(make_run: MakeRun) -> None:
+    job, whole = make_run("whole")
+    train(job, whole, LocalContext(CPU))
+
+    _, cut = make_run("cut")
+
+    def stop_at_step_7(record: dict[str, object]) -> None:
+        if record["step"] == 7:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(job, cut, LocalContext(CPU), on_log=stop_at_step_7)
+    newest = checkpoint.latest(cut.checkpoints)
+    assert newest is not None
+    assert newest.step == 4
+    train(job, cut, LocalContext(CPU))
+
+    assert losses(cut.history) == losses(whole.history)
+    for name, value in weights(whole).items():
+        torch.testing.assert_close(weights(cut)[name], value, rtol=0, atol=0, msg=name)
+
+
+def test_a_finished_run_is_left_alone(make_run: MakeRun) -> None:
+    job, run = make_run()
+    train(job, run, LocalContext(CPU))
+    before = run.history.read_text()
+    assert train(job, run, LocalContext(CPU)).steps == 12
+    assert run.history.read_text() == before
+
+
+def test_accumulated_micro_batches_give_the_same_run(make_run: MakeRun) -> None:
+    job, run = make_run("one")
+    train(job, run, LocalContext(CPU))
+    split_job, split = make_run("three", train__accumulate=3)
+    train(split_job, split, LocalContext(CPU))
+    np.testing.assert_allclose(losses(split.history), losses(run.history), rtol=1e-4)
+
+
+def test_a_diverging_run_stops_before_the_checkpoint_is_poisoned(make_run: MakeRun) -> None:
+    job, run = make_run(train__learning_rate=1e30, train__epochs=20)
+    with pytest.raises(TrainingDiverged, match="last checkpoint is untouched"):
+        train(job, run, LocalContext(CPU))
+    for saved in run.checkpoints.glob("step_*"):
+        objective, _, _ = checkpoint.restore(checkpoint.Checkpoint(saved))
+        assert all(bool(value.isfinite().all()) for value in objective.state_dict().values())
+    assert (run.path / "nonfinite_rank0.json").exists()
+
+
+def test_bfloat16_autocast_trains(make_run: MakeRun) -> None:
+    job, run = make_run(train__precision="bfloat16", train__epochs=20)
+    train(job, run, LocalContext(CPU))
+    curve = losses(run.history)
+    assert np.isfinite(curve).all()
+    assert curve[-1] < curve[0]
+
+
+def test_gradient_clipping_bounds_the_step(make_run: MakeRun) -> None:
+    job, run = make_run(train__gradient_clip=1e-9, train__epochs=1, model__dropout=0.0)
+    free_job, free = make_run("free", train__epochs=1, model__dropout=0.0)
+    train(job, run, LocalContext(CPU))
+    train(free_job, free, LocalContext(CPU))
+    assert losses(run.history)[0] == losses(free.history)[0]
+    assert losses(run.history)[1] != losses(free.history)[1]
+
+
+def test_the_rate_halves_as_published(make_run: MakeRun) -> None:
+    job, run = make_run()
+    assert [rate_factor(job.train, epoch) for epoch in (0, 3, 4, 8)] == [1, 1, 0.5, 0.25]
+    train(job, run, LocalContext(CPU))
+    rates = [record["lr"]["network"] for record in history.read(run.history)]
+    assert rates[0] == job.train.learning_rate
+    assert rates[-1] == 0.5 * job.train.learning_rate
+
+
+def test_the_checkpoint_holds_ids_beside_codes_and_refuses_other_shapes(make_run: MakeRun) -> None:
+    job, run = make_run()
+    train(job, run, LocalContext(CPU))
+    newest = checkpoint.latest(run.checkpoints)
+    assert newest is not None
+    objective, restored_job, ids = checkpoint.restore(newest)
+    assert restored_job == job
+    assert ids == [f"sphere/{index:03d}" for index in range(6)]
+    with pytest.raises(ShapesysError, match="1 missing, e.g. 'sphere/000'"):
+        newest.load_into(objective, ids[1:])
+    with pytest.raises(ShapesysError, match="holds codes of 6 shapes"):
+        newest.load_into(objective, list(reversed(ids)))
+
+
+def test_a_damaged_checkpoint_is_named(make_run: MakeRun) -> None:
+    job, run = make_run()
+    train(job, run, LocalContext(CPU))
+    newest = checkpoint.latest(run.checkpoints)
+    assert newest is not None
+    (newest.path / "model.safetensors").write_bytes(b"not a tensor file")
+    with pytest.raises(ShapesysError, match=r"model.safetensors cannot be read"):
+        checkpoint.restore(newest)
+    (newest.path / "state.pt").write_bytes(b"\x80\x04broken")
+    with pytest.raises(ShapesysError, match=r"state.pt cannot be read"):
+        newest.optimiser_state()
