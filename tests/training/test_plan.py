@@ -11,7 +11,9 @@ PLAN = TrainPlan(num_shapes=10, shapes_per_step=4, points_per_shape=48, chunk_co
 
 def test_every_query_is_read_before_any_is_read_again() -> None:
     seen = [
-        (window.chunk, point) for epoch in range(2) for window in PLAN.windows(epoch)
+        (window.chunk, point)
+        for epoch in range(2)
+        for window in PLAN.windows(epoch)
         for point in range(window.start, window.stop)
     ]
     assert len(seen) == len(set(seen)) == 96
@@ -27,7 +29,7 @@ def test_an_epoch_visits_distinct_shapes_in_a_new_order_each_time() -> None:
     epochs = [np.concatenate([PLAN.shapes(step) for step in (2 * epoch, 2 * epoch + 1)]) for epoch in range(8)]
     assert all(len(set(epoch.tolist())) == 8 for epoch in epochs)
     assert len({tuple(epoch.tolist()) for epoch in epochs}) == 8
-    assert set(np.concatenate(epochs).tolist()) == set(range(10)), "shapes left over wait for another epoch, not for ever"
+    assert set(np.concatenate(epochs).tolist()) == set(range(10)), "shapes left over wait for another epoch"
 
 
 @pytest.mark.parametrize(("world_size", "accumulate"), [(1, 1), (2, 1), (1, 3), (2, 2)])
