@@ -56,9 +56,9 @@ SHAPES = View(
         Column("watertight", pa.bool_(), "", "", "every edge joins exactly two faces"),
         Column("symmetry_plane", pa.list_(pa.float64()), "(4,) or empty", "normalised", "n.x = d as nx, ny, nz, d"),
         Column("sign_method", pa.string(), "", "", "how inside was decided"),
-        Column("sign_undecided", pa.float64(), "", "share", "queries whose winding number is near one half"),
-        Column("sign_quality", pa.float64(), "", "0 to 1", "1 where every sign is certain"),
-        Column("inside_share", pa.float64(), "", "share", "volume inside, of the unit ball's bounding cube"),
+        Column("sign_undecided", pa.float64(), "", "share", "of the bounding box, winding number near one half"),
+        Column("sign_quality", pa.float64(), "", "share", "of the outer surface that separates inside from outside"),
+        Column("inside_share", pa.float64(), "", "share", "of the bounding box that is inside"),
         Column("sampler", pa.string(), "", "", "sampler settings as JSON"),
     ),
 )
@@ -69,10 +69,10 @@ REJECTED = View(
     (
         _ID,
         Column("category", pa.string(), "", "", "category name"),
-        Column("split", pa.string(), "", "", "train, val or test"),
+        Column("split", pa.string(), "", "", "train, val or test; empty where the census could not tell"),
         Column("digest", pa.string(), "", "", "content digest of the input and of the settings"),
         Column("views", pa.list_(pa.string()), "(v,)", "", "the views the shape is missing from; all of them if empty"),
-        Column("stage", pa.string(), "", "", "census, read, validate, normalise, sign, sample, timeout, memory, crash"),
+        Column("stage", pa.string(), "", "", "census, read, validate, normalise, sign, timeout, memory, crash, ..."),
         Column("reason", pa.string(), "", "", "what a person needs to know"),
     ),
 )

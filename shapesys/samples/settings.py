@@ -1,0 +1,109 @@
+"""How shapes become samples: every choice, with the published defaults."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import field_validator
+
+from shapesys.config.base import Config, setting
+from shapesys.errors import unknown_name
+from shapesys.geometry.normalise import UNIT_SPHERE_MARGIN
+from shapesys.samples.isolation import Limits
+from shapesys.samples.manifest import settings_digest
+from shapesys.samples.views import VIEWS
+
+SAMPLE_VIEWS = tuple(name for name in VIEWS if name not in ("shapes", "rejected"))
+
+
+class QueryConfig(Config):
+    """Signed-distance queries. ISSN: 250,000 in the unit sphere, denser near the surface, 16,384 of them per step.
+
+    ISSN leaves the densities open; these are DeepSDF's (PreprocessMesh.cpp): 47 of 50 queries near the surface, half
+    of them displaced with variance 0.005 and half with 0.0005, the rest uniform.
+    """
+
+    count: int = setting(250_000, help="queries per shape", ge=1)
+    chunk: int = setting(16_384, help="queries per chunk; a training step reads whole chunks", ge=1)
+    near_share: float = setting(0.94, help="share of the queries that lie near the surface", ge=0, le=1)
+    wide_std: float = setting(0.005**0.5, help="standard deviation of the wider half around the surface", ge=0)
+    narrow_std: float = setting(0.0005**0.5, help="standard deviation of the narrower half", ge=0)
+
+    @property
+    def chunk_size(self) -> int:
+        """Queries per chunk: no larger than all queries together."""
+        return min(self.chunk, self.count)
+
+    @property
+    def chunks(self) -> int:
+        """Chunks per shape; the last is completed with the first queries, so that all have one size."""
+        return -(-self.count // self.chunk_size)
+
+
+class CloudConfig(Config):
+    """Surface points in the order of farthest point sampling."""
+
+    points: int = setting(4096, help="surface points per shape; any prefix is a farthest point sample", ge=1)
+    oversampling: int = setting(4, help="candidates on the surface for each point that is kept", ge=1)
+
+
+class OccupancyConfig(Config):
+    """Uniform points with their inside bit, for volumetric IoU (Occupancy Networks uses 100,000)."""
+
+    points: int = setting(100_000, help="points per shape", ge=1)
+    padding: float = setting(0.1, help="margin of the bounding box, as a share of its longest side", ge=0)
+
+
+class LimitConfig(Config):
+    """What one shape may cost. Limits change which shapes succeed, not what their samples are."""
+
+    seconds: float = setting(120.0, help="wall-clock seconds per shape", gt=0)
+    memory_gib: float = setting(8.0, help="GiB of address space per shape (enforced on Linux)", gt=0)
+
+    def as_limits(self) -> Limits:
+        return Limits(seconds=self.seconds, memory_gib=self.memory_gib)
+
+
+class PrepareConfig(Config):
+    """Everything `prepare` can be told."""
+
+    views: tuple[str, ...] = setting(SAMPLE_VIEWS, help="views to make", min_length=1)
+    sdf: QueryConfig = QueryConfig()
+    cloud: CloudConfig = CloudConfig()
+    occupancy: OccupancyConfig = OccupancyConfig()
+    margin: float = setting(UNIT_SPHERE_MARGIN, help="the farthest vertex lies at radius 1 / margin", ge=1)
+    seed: int = setting(0, help="seed of all random points", ge=0)
+    limits: LimitConfig = LimitConfig()
+
+    @field_validator("views")
+    @classmethod
+    def _known_views(cls, views: tuple[str, ...]) -> tuple[str, ...]:
+        for view in views:
+            if view not in SAMPLE_VIEWS:
+                raise ValueError(str(unknown_name("view", view, SAMPLE_VIEWS)))
+        return tuple(name for name in SAMPLE_VIEWS if name in views)
+
+    def recorded(self) -> dict[str, Any]:
+        """The settings that the samples depend on, as plain JSON data."""
+        data: dict[str, Any] = self.model_dump(mode="json", exclude={"limits"})
+        return data
+
+    def digest(self) -> str:
+        """Digest of `recorded`."""
+        return settings_digest(self.recorded())
+
+    def chunking(self) -> dict[str, tuple[int, int]]:
+        """Chunked view -> (chunks per shape, samples per chunk)."""
+        chunked = {"sdf": (self.sdf.chunks, self.sdf.chunk_size)}
+        return {view: sizes for view, sizes in chunked.items() if view in self.views}
+
+
+PRESETS: dict[str, PrepareConfig] = {
+    "paper": PrepareConfig(),
+    "tiny": PrepareConfig(
+        sdf=QueryConfig(count=16_384, chunk=4096),
+        cloud=CloudConfig(points=2048),
+        occupancy=OccupancyConfig(points=20_000),
+    ),
+}
+"""Named settings: `paper` as ISSN publishes, `tiny` for a laptop."""
