@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
@@ -28,8 +28,8 @@ class FolderSettings(FileSettings):
     category: str = setting("", help="put every shape into this one category, whatever its folder")
     parts: Literal["auto", "always", "never"] = setting(
         "auto",
-        help="whether <category>/<item>/ holds the part meshes of one shape: auto = when all its meshes have numbers as "
-        "names (00.obj, 01.obj); always; never",
+        help="whether <category>/<item>/ holds the part meshes of one shape: auto = when all its meshes have numbers "
+        "as names (00.obj, 01.obj); always; never",
     )
     split_file: str = setting("", help='JSON {"train": [ids], "test": [ids]} or CSV with the columns id and split')
     keep_variants_together: bool = setting(
@@ -68,14 +68,15 @@ class FolderSource(FileSource):
         meshes = [path for path in paths if PurePosixPath(path).suffix.lower() in MESH_SUFFIXES]
         if not meshes:
             raise ShapesysError(
-                f"no mesh under '{self.settings.root}': expected {', '.join(MESH_SUFFIXES)} files, in one subfolder per "
-                f"category ({len(paths)} other files found)"
+                f"no mesh under '{self.settings.root}': expected {', '.join(MESH_SUFFIXES)} files, in one subfolder "
+                f"per category ({len(paths)} other files found)"
             )
         skipped, notes = _others(sorted(set(paths) - set(meshes)))
         items, clashes = _without_clashes(self._items(meshes))
-        wanted = self._only_wanted({item.category for item in items})
-        items = [item for item in items if item.category in wanted]
-        shapes, unsplit, more = self._with_splits(items)
+        categories = {item.category for item in items}
+        unwanted = categories - self._only_wanted(categories)
+        shapes, unsplit, more = self._with_splits([item for item in items if item.category not in unwanted])
+        unsplit = [entry for entry in unsplit if entry.id.partition("/")[0] not in unwanted]
         return Census.of(shapes, [*skipped, *clashes, *unsplit], [*notes, *more])
 
     def symmetry_plane(self, category: str) -> Plane | None:
@@ -131,13 +132,11 @@ class FolderSource(FileSource):
         ]
         unknown = sorted(chosen.keys() - {item.id for item in items})
         missing = [
-            Skipped(
-                name, "split", f"listed in the split file '{self.settings.split_file}' but not found under the root"
-            )
+            Skipped(name, "split", f"in the split file '{self.settings.split_file}', not under the root")
             for name in unknown
         ]
-        notes = [f"split file: {len(unknown)} listed shapes not found, {len(absent)} shapes on disk not listed"]
-        return shapes, [*absent, *missing], notes if unknown or absent else []
+        notes = [f"{len(absent)} shapes are not in the split file '{self.settings.split_file}'"] if absent else []
+        return shapes, [*absent, *missing], notes
 
     def _splits(self, items: list[_Item]) -> dict[str, Split]:
         """Id -> split; ids that the split file names and nobody has are kept, to be reported."""
@@ -157,9 +156,7 @@ class FolderSource(FileSource):
         try:
             data = read_bytes(Path(name)) if Path(name).is_file() else self.root.read(name, Limits())
         except ShapeRejected as problem:
-            raise ShapesysError(
-                f"split file '{name}' (looked for it as given and under the root): {problem.reason}"
-            ) from None
+            raise ShapesysError(f"split file '{name}', as given and under the root: {problem.reason}") from None
         return parse_split_file(data, name)
 
 
@@ -185,11 +182,9 @@ def _without_clashes(items: list[_Item]) -> tuple[list[_Item], list[Skipped]]:
     for item in sorted(items, key=lambda item: (item.id, _preference(item.files[0]), item.files)):
         if item.id in kept:
             first = kept[item.id].files[0]
-            skipped.append(
-                Skipped(item.files[0], "census", f"would have the same id '{item.id}' as '{first}', which is used")
-            )
+            skipped.append(Skipped(item.files[0], "census", f"same id '{item.id}' as '{first}', which is used"))
         else:
-            kept[item.id] = replace(item)
+            kept[item.id] = item
     return list(kept.values()), skipped
 
 

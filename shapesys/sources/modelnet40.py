@@ -19,9 +19,7 @@ PUBLISHED = {40: {"train": 9843, "test": 2468}, 10: {"train": 3991, "test": 908}
 class ModelNet40Settings(FileSettings):
     """Settings of the source `modelnet40`. The official train and test folders are the split."""
 
-    val_fraction: float = setting(
-        0.0, ge=0.0, lt=1.0, help="share of the official training shapes held out to validate"
-    )
+    val_fraction: float = setting(0.0, ge=0.0, lt=1.0, help="share of the training shapes held out to validate")
     test_fraction: float = setting(0.0, ge=0.0, le=0.0, help="always 0: the test folders are the test split")
 
 
@@ -63,9 +61,7 @@ class ModelNet40Source(FileSource):
             return Skipped(path, "census", "not in a folder <class>/train or <class>/test")
         category, official, name = parts[-3], parts[-2], PurePosixPath(path).stem
         if name.rpartition("_")[0] != category:
-            return Skipped(
-                path, "census", f"'{name}' in the folder of class '{category}': expected {category}_<number>"
-            )
+            return Skipped(path, "census", f"'{name}' in the folder of class '{category}', not {category}_<number>")
         shape = f"{safe(category)}/{safe(name)}"
         split: Split = "test" if official == "test" else self._train_or_val(shape)
         return ShapeRef(shape, safe(category), split, self.name, {"files": [path]})

@@ -35,7 +35,7 @@ class Root:
         return "://" in self.url
 
     def paths(self, skip: frozenset[str] = frozenset()) -> list[str]:
-        """Every file below, sorted; a folder without any is listed itself, with a slash at its end.
+        """Every file below, sorted; a folder that offers none is listed itself, with a slash at its end.
 
         Hidden files, resource forks (``__MACOSX``, ``.DS_Store``, ``Thumbs.db``) and folders named in `skip` are
         passed over.

@@ -1,4 +1,4 @@
-"""The 57 synsets of ShapeNetCore v1; v2 has the same without boat and cellphone."""
+"""The 57 synsets of ShapeNetCore v1; v2 has the same without bicycle and boat."""
 
 SYNSETS = {
     "02691156": "airplane", "02747177": "trash_bin", "02773838": "bag", "02801938": "basket", "02808440": "bathtub",
