@@ -82,18 +82,32 @@ def nearest_other(points: Floats) -> NDArray[np.int64]:
         ValueError: fewer than two points, or as `nearest`.
     """
     points = _checked(points, "points", least=2)
+    return _lowest_nearest(points, points, barred=np.arange(len(points)))
+
+
+def nearest_lowest(points: Floats, queries: Floats) -> Neighbours:
+    """As `nearest`, with ties to the lowest index whatever is installed; for small clouds and exact symmetry."""
+    points, queries = _checked(points, "points", least=1), _checked(queries, "queries", least=0)
+    indices = _lowest_nearest(points, queries, barred=np.full(len(queries), -1))
+    offsets = queries.astype(np.float64) - points[indices]
+    return Neighbours(np.linalg.norm(offsets, axis=1).astype(np.float32), indices)
+
+
+def _lowest_nearest(
+    points: NDArray[np.float32], queries: NDArray[np.float32], barred: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """(m,) the nearest point to each query, the lowest among equals, never the one ``barred`` to that query."""
     wanted = min(TIE_CANDIDATES, len(points))
-    distances, indices = cKDTree(points).query(points, k=wanted)
-    farthest = distances[:, -1]
-    distances = np.where(indices == np.arange(len(points))[:, None], np.inf, distances)
-    least = distances.min(axis=1, keepdims=True)
-    answer = np.where(distances == least, indices, len(points)).min(axis=1)
+    distances, indices = cKDTree(points).query(queries, k=range(1, wanted + 1))
+    allowed = np.where(indices == barred[:, None], np.inf, distances)
+    least = allowed.min(axis=1, keepdims=True)
+    answer = np.where(allowed == least, indices, len(points)).min(axis=1)
     # When the last candidate ties too, a lower index may lie beyond the candidates.
-    undecided = np.flatnonzero(farthest == least[:, 0]) if wanted < len(points) else np.empty(0, np.int64)
+    undecided = np.flatnonzero(distances[:, -1] == least[:, 0]) if wanted < len(points) else np.empty(0, np.int64)
     for row in undecided:
-        offsets = points.astype(np.float64) - points[row]
+        offsets = points.astype(np.float64) - queries[row]
         squared = np.einsum("nc,nc->n", offsets, offsets)
-        squared[row] = np.inf
+        squared[barred[row : row + 1][barred[row : row + 1] >= 0]] = np.inf
         answer[row] = squared.argmin()
     return answer.astype(np.int64)
 

@@ -1,0 +1,140 @@
+"""Smoothness and symmetry of saliency maps (ISSN, section 3.3, equations 5 and 6)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shapesys.errors import unknown_name
+from shapesys.geometry.mesh import Floats
+from shapesys.geometry.neighbours import nearest_lowest, nearest_other
+from shapesys.metrics.record import MetricRecord, Scores
+
+Scaling = Literal["min_max", "none"]
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Points x with normal . x = offset; the normal need not have unit length."""
+
+    normal: tuple[float, float, float]
+    offset: float = 0.0
+
+    def mirror(self, points: Floats) -> NDArray[np.float64]:
+        """(n, 3) points -> their mirror images.
+
+        Raises:
+            ValueError: the normal is zero or not finite.
+        """
+        normal = np.asarray(self.normal, np.float64)
+        square = float(normal @ normal)
+        if not np.isfinite(square) or square <= 0.0:
+            raise ValueError(f"the symmetry plane's normal is {self.normal}; it must be finite and not zero")
+        wide = points.astype(np.float64)
+        return wide - (2.0 / square) * (wide @ normal - self.offset)[:, None] * normal
+
+
+@dataclass(frozen=True)
+class SaliencySettings:
+    """What the paper leaves open, each recorded beside the scores.
+
+    Attributes:
+        scaling: ``min_max`` maps each object's saliency to [0, 1], a constant map to 0 (the paper says so of its
+            figures; it makes maps of different methods comparable); ``none`` takes the values as they are.
+        symmetric_within: a shape counts as symmetric when every mirrored point has a point of the cloud closer
+            than this, in units of the unit sphere. The paper says 10 cm of clouds scaled to the unit sphere: 0.1.
+    """
+
+    scaling: Scaling = "min_max"
+    symmetric_within: float = 0.1
+
+
+class Symmetry(NamedTuple):
+    """Equation 6; ``value`` is NaN unless the cloud is ``symmetric``, i.e. ``widest_gap`` is below the threshold."""
+
+    value: float
+    symmetric: bool
+    widest_gap: float
+
+
+def scaled(saliency: Floats, scaling: Scaling = "min_max") -> NDArray[np.float64]:
+    """(n,) saliency of one object, rescaled as the settings say.
+
+    Raises:
+        UsageError: unknown scaling.
+        ValueError: not (n,), empty or not finite.
+    """
+    values = np.asarray(saliency, np.float64)
+    if values.ndim != 1 or not len(values) or not np.isfinite(values).all():
+        raise ValueError(f"saliency has shape {values.shape}; expected (n,) finite values, n > 0")
+    if scaling == "none":
+        return values
+    if scaling != "min_max":
+        raise unknown_name("saliency scaling", scaling, get_args(Scaling))
+    low, high = float(values.min()), float(values.max())
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+
+
+def smoothness(points: Floats, saliency: Floats, scaling: Scaling = "min_max") -> float:
+    """SSR: mean |s_i - s_nn(i)| over (n, 3) points, nn(i) the nearest other point (equation 5); lower is smoother.
+
+    Raises:
+        ValueError: fewer than two points, or not one saliency per point.
+    """
+    values = _one_per_point(points, scaled(saliency, scaling))
+    return float(np.abs(values - values[nearest_other(points)]).mean())
+
+
+def symmetry_distance(
+    points: Floats, saliency: Floats, plane: Plane, settings: SaliencySettings | None = None
+) -> Symmetry:
+    """d_sym: mean |s_i - s'_i|, s'_i the saliency of the point nearest to p_i's mirror image (equation 6).
+
+    Args:
+        points: (n, 3) in the unit-sphere frame, where the symmetry test's threshold is meant.
+    """
+    settings = settings or SaliencySettings()
+    values = _one_per_point(points, scaled(saliency, settings.scaling))
+    found = nearest_lowest(points, plane.mirror(points))
+    gap = float(found.distances.max())
+    if gap >= settings.symmetric_within:
+        return Symmetry(math.nan, False, gap)
+    return Symmetry(float(np.abs(values - values[found.indices]).mean()), True, gap)
+
+
+def saliency_metrics(
+    points: Floats, saliency: Floats, plane: Plane | None, settings: SaliencySettings | None = None
+) -> Scores:
+    """``ssr/<scaling>`` and, for a symmetric shape, ``d_sym/<scaling>`` of one map.
+
+    Without a plane, or when the shape fails the symmetry test, d_sym is NaN and the record's definition says why;
+    such shapes do not enter its mean.
+    """
+    settings = settings or SaliencySettings()
+    rule = asdict(settings) | {"neighbour": "nearest other point, lowest index among ties"}
+    count = len(points)
+    records = [_record("ssr", smoothness(points, saliency, settings.scaling), rule, settings, count)]
+    if plane is None:
+        applicable, value, facts = "no symmetry plane is known", math.nan, {}
+    else:
+        found = symmetry_distance(points, saliency, plane, settings)
+        value, facts = found.value, {"plane": asdict(plane), "widest_gap": found.widest_gap}
+        applicable = "" if found.symmetric else f"asymmetric: a mirrored point lies {found.widest_gap:.3g} away"
+    facts |= {"not_applicable": applicable} if applicable else {}
+    records.append(_record("d_sym", value, rule | facts, settings, count))
+    return Scores("ok", tuple(records), applicable and f"d_sym: {applicable}")
+
+
+def _record(name: str, value: float, definition: dict, settings: SaliencySettings, count: int) -> MetricRecord:
+    full = f"{name}/{settings.scaling}"
+    return MetricRecord(full, value, None, definition, count, count, None, "unit_sphere")
+
+
+def _one_per_point(points: Floats, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    if len(points) != len(values):
+        raise ValueError(f"{len(values)} saliency values for {len(points)} points; there must be one for each")
+    return values
