@@ -6,14 +6,12 @@ A source is built from its `Config` alone and travels to worker processes by pic
 from __future__ import annotations
 
 import hashlib
-import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from shapesys.config.base import Config
-from shapesys.errors import ShapesysError
 from shapesys.geometry.mesh import Mesh
 
 Split = Literal["train", "val", "test"]
@@ -67,18 +65,16 @@ class Census:
 
     @classmethod
     def of(cls, shapes: Iterable[ShapeRef], skipped: Iterable[Skipped] = (), notes: Iterable[str] = ()) -> Census:
-        """Sort by id, and refuse two shapes under one id.
-
-        Raises:
-            ShapesysError: an id occurs twice.
-        """
-        ordered = tuple(sorted(shapes, key=lambda shape: shape.id))
-        for left, right in itertools.pairwise(ordered):
-            if left.id == right.id:
-                raise ShapesysError(
-                    f"two shapes share the id '{left.id}': {left.locator} and {right.locator}; rename one of them"
-                )
-        return cls(ordered, tuple(sorted(skipped, key=lambda entry: entry.id)), tuple(notes))
+        """Sort by id; of several shapes under one id the first given is kept and the others are skipped."""
+        kept: dict[str, ShapeRef] = {}
+        clashes: list[Skipped] = []
+        for shape in shapes:
+            first = kept.setdefault(shape.id, shape)
+            if first is not shape:
+                reason = f"{shape.locator} has the same id as {first.locator}, which is used; rename one of them"
+                clashes.append(Skipped(shape.id, "census", reason))
+        left_out = sorted([*skipped, *clashes], key=lambda entry: entry.id)
+        return cls(tuple(kept[name] for name in sorted(kept)), tuple(left_out), tuple(notes))
 
     def counts(self) -> dict[str, int]:
         """Number of shapes by split, every split named."""

@@ -75,9 +75,12 @@ class FolderSource(FileSource):
         items, clashes = _without_clashes(self._items(meshes))
         categories = {item.category for item in items}
         unwanted = categories - self._only_wanted(categories)
-        shapes, unsplit, more = self._with_splits([item for item in items if item.category not in unwanted])
-        unsplit = [entry for entry in unsplit if entry.id.partition("/")[0] not in unwanted]
-        return Census.of(shapes, [*skipped, *clashes, *unsplit], [*notes, *more])
+        shapes, unsplit = self._with_splits(items)
+        return Census.of(
+            [shape for shape in shapes if shape.category not in unwanted],
+            [*skipped, *clashes, *(entry for entry in unsplit if entry.id.partition("/")[0] not in unwanted)],
+            notes,
+        )
 
     def symmetry_plane(self, category: str) -> Plane | None:
         return self.settings.mirror_plane
@@ -116,7 +119,7 @@ class FolderSource(FileSource):
             folder_split=splits[0] if splits else None,
         )
 
-    def _with_splits(self, items: list[_Item]) -> tuple[list[ShapeRef], list[Skipped], list[str]]:
+    def _with_splits(self, items: list[_Item]) -> tuple[list[ShapeRef], list[Skipped]]:
         chosen = self._splits(items)
         shapes = [
             ShapeRef(item.id, item.category, split, self.name, {"files": list(item.files), "parts": item.parts})
@@ -124,7 +127,7 @@ class FolderSource(FileSource):
             if (split := chosen.get(item.id)) is not None
         ]
         if not self.settings.split_file:
-            return shapes, [], []
+            return shapes, []
         absent = [
             Skipped(item.id, "split", f"not in the split file '{self.settings.split_file}'")
             for item in items
@@ -135,8 +138,7 @@ class FolderSource(FileSource):
             Skipped(name, "split", f"in the split file '{self.settings.split_file}', not under the root")
             for name in unknown
         ]
-        notes = [f"{len(absent)} shapes are not in the split file '{self.settings.split_file}'"] if absent else []
-        return shapes, [*absent, *missing], notes
+        return shapes, [*absent, *missing]
 
     def _splits(self, items: list[_Item]) -> dict[str, Split]:
         """Id -> split; ids that the split file names and nobody has are kept, to be reported."""

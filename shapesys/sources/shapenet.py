@@ -102,8 +102,8 @@ class ShapeNetSource(FileSource):
             return self.settings.version
         if len(counts) > 1:
             raise ShapesysError(
-                f"'{self.settings.root}' holds both releases of ShapeNetCore ({counts['1']} models of v1, {counts['2']} of "
-                "v2), which differ in scale and alignment; choose one with the setting 'version'"
+                f"'{self.settings.root}' holds both releases of ShapeNetCore ({counts['1']} models of v1, "
+                f"{counts['2']} of v2), which differ in scale and alignment; choose one by 'version'"
             )
         if not counts:
             raise ShapesysError(
