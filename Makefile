@@ -42,7 +42,7 @@ $(STAMP): pyproject.toml constraints.txt
 		"Name one with: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "shapesys needs Python 3.11 or newer; $(PYTHON) is `$(PYTHON) --version 2>&1`"; exit 1; }
-	@echo "installing shapesys into .venv (about 1.5 GB, once)"
+	@echo "installing shapesys into .venv (about 3 GB, once)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv \
 		|| { rm -rf .venv; echo "$(PYTHON) cannot make a virtual environment; install its 'venv' package"; exit 1; }
 	$(BIN)/python -m pip install --no-input --quiet --disable-pip-version-check $(PIP_ARGS) \

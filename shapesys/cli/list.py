@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -66,9 +66,19 @@ def _views(root: Path) -> list[Row]:
 
 
 def _metrics(root: Path) -> list[Row]:
-    from shapesys.metrics.surface import CONVENTIONS
+    from shapesys.metrics.conventions import CONVENTIONS
 
-    return [{"metric": name, "meaning": convention.meaning} for name, convention in CONVENTIONS.items()]
+    return [
+        {
+            "metric": name,
+            "distances": "squared" if convention.squared else "plain",
+            "directions": convention.combine,
+            "times": convention.multiplier,
+            "frame": convention.frame,
+            "origin": convention.note,
+        }
+        for name, convention in CONVENTIONS.items()
+    ]
 
 
 def _runs(root: Path) -> list[Row]:
@@ -97,7 +107,7 @@ def _first_line(text: str | None) -> str:
     return next(iter((text or "").strip().splitlines()), "")
 
 
-_LISTS: dict[str, Callable[[Path], Iterable[Row]]] = {
+_LISTS: dict[str, Callable[[Path], list[Row]]] = {
     "families": _families,
     "presets": _presets,
     "sources": _sources,

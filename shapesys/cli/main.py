@@ -47,10 +47,11 @@ class Verbs(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         return super().parse_args(ctx, _verb_first(args))
 
-    def main(self, args: Sequence[str] | None = None, *rest: Any, standalone_mode: bool = True, **extra: Any) -> Any:
-        if standalone_mode:
-            sys.exit(run(sys.argv[1:] if args is None else args))
-        return super().main(args, *rest, standalone_mode=False, **extra)
+    def main(self, *args: Any, **extra: Any) -> Any:
+        if extra.pop("standalone_mode", True):
+            given = args[0] if args else extra.get("args")
+            sys.exit(run(sys.argv[1:] if given is None else given))
+        return super().main(*args, **extra | {"standalone_mode": False})
 
 
 @click.group(

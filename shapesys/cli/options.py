@@ -76,11 +76,12 @@ def flag(path: str) -> str:
     return "--" + path.replace("_", "-")
 
 
-def is_greedy(param: click.Parameter, command_has_arguments: bool) -> Sequence[str]:
-    """The flags of `param` that take several words; free text would swallow a positional argument after it."""
-    if not isinstance(param, ConfigOption) or not param.multiple:
-        return ()
-    return param.opts if isinstance(param.element, click.Choice) or not command_has_arguments else ()
+def greedy_flags(params: Sequence[click.Parameter]) -> dict[str, ConfigOption]:
+    """The flags that take several words. Free text may not where arguments exist: it would swallow one after it."""
+    has_arguments = any(isinstance(param, click.Argument) for param in params)
+    lists = [param for param in params if isinstance(param, ConfigOption) and param.multiple]
+    able = [param for param in lists if isinstance(param.element, click.Choice) or not has_arguments]
+    return {name: param for param in able for name in param.opts}
 
 
 class _Values(click.ParamType):
@@ -128,6 +129,15 @@ class _Json(click.ParamType):
             return value
 
 
+_SCALARS: dict[Any, click.ParamType] = {
+    int: click.INT,
+    float: click.FLOAT,
+    str: click.STRING,
+    Path: click.Path(),
+    bool: click.BOOL,
+}
+
+
 def _without_none(annotation: Any) -> tuple[Any, bool]:
     if get_origin(annotation) not in (Union, types.UnionType):
         return annotation, False
@@ -149,8 +159,7 @@ def _scalar(annotation: Any) -> click.ParamType:
         return click.Choice(list(get_args(annotation)))
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return click.Choice([member.value for member in annotation])
-    known = {int: click.INT, float: click.FLOAT, str: click.STRING, Path: click.Path(), bool: click.BOOL}
-    return known.get(annotation, _Json())
+    return _SCALARS.get(annotation) or _Json()
 
 
 def _kind(annotation: Any, element: click.ParamType | None, optional: bool) -> dict[str, Any]:
@@ -197,6 +206,8 @@ def _default(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:g}"
     if isinstance(value, _SEQUENCES):
         return ",".join(str(item) for item in value) or "empty"
     return str(value.value if isinstance(value, Enum) else value)

@@ -58,10 +58,10 @@ def standard_out(as_json: bool) -> Iterator[StandardOut]:
 @contextlib.contextmanager
 def _only_ours() -> Iterator[IO[str]]:
     """A stream to the real stdout, while file descriptor 1, which libraries in C and children use, leads to stderr."""
+    sys.stdout.flush()
     if sys.stdout is not sys.__stdout__ or not _has_descriptors():
         yield sys.stdout
         return
-    sys.stdout.flush()
     saved = os.dup(1)
     os.dup2(2, 1)
     with os.fdopen(os.dup(saved), "w", encoding="utf-8") as stream:

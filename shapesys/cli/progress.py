@@ -54,6 +54,14 @@ class Progress:
         if finished or self._clock() - self._last >= (REWRITE_EVERY if self._live else PLAIN_EVERY):
             self._write()
 
+    def note(self, text: str) -> None:
+        """A remark on a line of its own."""
+        if self._live and self._width:
+            self._stream.write("\n")
+            self._width = 0
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
     def __enter__(self) -> Progress:
         return self
 

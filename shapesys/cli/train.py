@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +9,6 @@ import click
 
 from shapesys.cli.options import config_options, overrides
 from shapesys.cli.output import Answer, seconds, table
-from shapesys.cli.progress import Progress
 from shapesys.cli.verb import Verb, verb
 from shapesys.errors import unknown_name
 
@@ -33,7 +31,8 @@ def family_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence
     if family is None and (typed := command.peek(ctx, args).get("family")) and not str(typed).startswith("-"):
         raise unknown_name("family", str(typed), names)
     fields = {} if family is None else field_paths(registry.load(family).config, "model.")
-    for section, config in {"train": TrainConfig, "data": DataConfig, "scale": ScaleConfig}.items():
+    sections: dict[str, Any] = {"train": TrainConfig, "data": DataConfig, "scale": ScaleConfig}
+    for section, config in sections.items():
         fields |= field_paths(config, f"{section}.")
     return config_options(fields, aliases=ALIASES)
 
@@ -49,6 +48,7 @@ def family_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
 @click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
 @click.option("--local", is_flag=True, help="Train in this process, without Ray.")
+@click.option("--tracker", default="auto", show_default=True, help="auto, mlflow, jsonl or none.")
 @click.option("--show-config", is_flag=True, help="Print every setting with its origin, and stop.")
 @click.option("--dry-run", is_flag=True, help="Check config, data and one tiny batch without Ray, and stop.")
 @click.pass_context
@@ -60,6 +60,7 @@ def command(
     runs_root: str,
     address: str | None,
     local: bool,
+    tracker: str,
     show_config: bool,
     dry_run: bool,
 ) -> Answer:
@@ -77,28 +78,21 @@ def command(
         from shapesys.cli.dry_run import rehearse
 
         return rehearse(job)
-    return _train(job, run_name or _default_name(job), runs_root, address, local)
+    return _train(job, run_name or _default_name(job), runs_root, address, local, tracker)
 
 
-def _train(job: Any, name: str, runs_root: str, address: str | None, local: bool) -> Answer:
-    from shapesys.training.run_dir import create
+def _train(job: Any, name: str, runs_root: str, address: str | None, local: bool, tracker: str) -> Answer:
+    from shapesys.cli.training_run import run_training
 
-    run = create(runs_root, name)
-    started = time.monotonic()
-    with Progress("train", "steps") as progress:
-        if local:
-            from shapesys.training.loop import train_locally
-
-            result = train_locally(job, run, progress)
-        else:
-            from shapesys.on_ray.train import train
-
-            result = train(job, run, address, progress)
-    took = time.monotonic() - started
-    data = {"run": run.name, "path": run.path, "seconds": took, **result}
-    rows = [(key, value) for key, value in data.items() if key != "seconds" and not isinstance(value, (dict, list))]
-    following = f"next: shapesys evaluate {run.path}"
-    return Answer(data, [table("", ("trained", run.name), [*rows, ("time", seconds(took))]), following])
+    result = run_training(job, name, runs_root, address=address, local=local, tracker=tracker)
+    rows = [
+        ("run", result["path"]),
+        ("steps", result["steps"]),
+        ("loss", (result["final"] or {}).get("loss", {}).get("total")),
+        ("checkpoint", result["checkpoint"]),
+        ("time", seconds(result["seconds"])),
+    ]
+    return Answer(result, [table("", ("trained", name), rows), f"next: shapesys evaluate {result['path']}"])
 
 
 def _config_answer(job: Any, changes: dict[str, Any]) -> Answer:

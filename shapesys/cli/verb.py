@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from shapesys.cli.options import ConfigOption, is_greedy
+from shapesys.cli.options import ConfigOption, greedy_flags
 
 Settings = Callable[["Verb", click.Context, list[str]], Sequence[click.Parameter]]
 """Makes the flags that depend on what was typed, e.g. those of the family named."""
@@ -39,8 +39,7 @@ class Verb(click.Command):
 
     def _repeat_list_flags(self, ctx: click.Context, args: list[str]) -> list[str]:
         """``--views sdf cloud`` as ``--views sdf --views cloud``, which is what click understands."""
-        has_arguments = any(isinstance(param, click.Argument) for param in self.get_params(ctx))
-        greedy = {flag: param for param in self.get_params(ctx) for flag in is_greedy(param, has_arguments)}
+        greedy = greedy_flags(self.get_params(ctx))
         repeated: list[str] = []
         flag = ""
         for arg in args:
@@ -63,7 +62,8 @@ class Verb(click.Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Example"):
             for line in self.example.strip().splitlines():
-                formatter.write_text(line.strip())
+                # Written as they are: a wrapped command could not be copied.
+                formatter.write(f"  {line.strip()}\n")
 
     def _groups(self, ctx: click.Context) -> dict[str, list[click.Parameter]]:
         groups: dict[str, list[click.Parameter]] = {"Options": []}

@@ -1,0 +1,117 @@
+"""One training run from the driver's side: claim the directory, record provenance, track, train, tell the status."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from shapesys.cli.progress import Progress
+from shapesys.errors import ShapesysError
+from shapesys.samples.store import Store
+from shapesys.tracking.open import open_tracker
+from shapesys.tracking.tracker import Outcome, RunDescription, Tracker
+from shapesys.training import provenance
+from shapesys.training.config import TrainJob, changed_from_preset, claim
+from shapesys.training.history import Record
+from shapesys.training.run_dir import RunDirectory, create, write_json
+
+WAIT_HINT = 0.2
+"""Share of a step spent waiting for data above which the user is told what to do about it."""
+
+
+def run_training(
+    job: TrainJob, name: str, root: str | Path, *, address: str | None, local: bool, tracker: str = "auto"
+) -> dict[str, Any]:
+    """Train `job` as run `name` below `root`, or resume it, and return the result as plain data.
+
+    Args:
+        address: Ray cluster; None for RAY_ADDRESS or a private instance.
+        local: train in this process, without Ray.
+        tracker: a kind of `shapesys.tracking.open`.
+
+    Raises:
+        ShapesysError: the run exists with other settings, or training failed; the status file tells which.
+    """
+    run = create(root, name)
+    resumed = claim(run, job)
+    facts = provenance.collect(Store.open(job.data.store).digest(), sys.argv, job)
+    write_json(run.provenance, facts)
+    started = time.monotonic()
+    with _told(run, open_tracker(run, tracker)) as tracked, Progress("train", "steps") as progress:
+        tracked.start(_description(job, run, facts))
+        tracked.artifacts([run.config, run.provenance])
+        result = _train(job, run, address, local, _Log(progress, tracked))
+    return {"run": run.name, "path": run.path, "resumed": resumed, "seconds": time.monotonic() - started, **result}
+
+
+def _train(job: TrainJob, run: RunDirectory, address: str | None, local: bool, on_log: _Log) -> dict[str, Any]:
+    if local:
+        from shapesys.training import loop
+        from shapesys.training.context import LocalContext, pick_device
+
+        return asdict(loop.train(job, run, LocalContext(pick_device(job.scale.device)), on_log=on_log))
+    from shapesys.on_ray.train import train
+
+    return train(job, run, address, on_log)
+
+
+class _Log:
+    """Passes every history record on to the progress line and to the tracker."""
+
+    def __init__(self, progress: Progress, tracker: Tracker) -> None:
+        self._progress = progress
+        self._tracker = tracker
+        self._hinted = False
+
+    def __call__(self, record: Record) -> None:
+        step, wait = int(record["step"]), float(record["wait_share"])
+        facts = {"loss": record["loss"]["total"], "samples_per_s": record["samples_per_second"], "wait_share": wait}
+        self._progress(step, int(record["total_steps"]), **facts)
+        self._tracker.metrics(dict(_scalars(record)), step)
+        if wait > WAIT_HINT and not self._hinted and step > 1:
+            self._hinted = True
+            self._progress.note("more than a fifth of the time is spent waiting for data; raise --scale.prefetch-steps")
+
+
+def _scalars(record: Record, prefix: str = "") -> Iterator[tuple[str, float]]:
+    for name, value in record.items():
+        if isinstance(value, dict):
+            yield from _scalars(value, f"{prefix}{name}/")
+        elif name not in {"step", "total_steps"}:
+            yield f"{prefix}{name}", float(value)
+
+
+@contextlib.contextmanager
+def _told(run: RunDirectory, tracker: Tracker) -> Iterator[Tracker]:
+    """Whatever ends the body, status.json and the tracker say so."""
+    started = time.monotonic()
+
+    def end(state: Outcome, error: str | None) -> None:
+        run.update_status(state=state, error=error, train_seconds=time.monotonic() - started)
+        tracker.finish(state)
+
+    run.update_status(state="running", error=None)
+    try:
+        yield tracker
+    except KeyboardInterrupt:
+        end("interrupted", None)
+        raise
+    except BaseException as error:
+        end("failed", str(error) if isinstance(error, ShapesysError) else f"{type(error).__name__}: {error}")
+        raise
+    end("finished", None)
+
+
+def _description(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:
+    named = {"family": job.family, "preset": job.preset}
+    return RunDescription(
+        name=run.name,
+        experiment=job.family,
+        params=named | changed_from_preset(job),
+        tags=named | {"categories": ",".join(job.data.categories) or "all"} | provenance.tags(facts),
+    )
