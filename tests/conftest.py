@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -18,3 +19,12 @@ def shared_data() -> Path:
     if not root.is_dir():
         pytest.skip(f"no real test data at {root}; set SHAPESYS_TEST_DATA to a folder that holds it")
     return root
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A loopback port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

@@ -18,6 +18,8 @@ What the paper leaves open, and our choice:
 - test-time optimisation: DeepSDF's reconstruct.py (800 Adam iterations at 5e-3, a tenth of it from the middle on, 8,000
   queries each, codes from N(0, 0.01^2)), on the clamped distance error with the training prior beta; the paper
   optimises the code "with the SDF values" and names no weight on saliency;
+- gradient beyond the clamp: none in equation 2; our own default lets it pull predictions back (`clamp_gradient`),
+  with the same loss values, while the paper preset keeps equation 2 as written;
 - perturbation of clouds: DeepSDF's near-surface variances 0.005 and 0.0005.
 """
 
@@ -25,6 +27,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 import torch
@@ -54,6 +57,9 @@ SATURATED = 0.99
 """A saliency above this counts as saturated in the statistics."""
 
 
+ClampGradient = Literal["published", "pull_back"]
+
+
 class ISSNConfig(Config):
     """The network and equations 1 and 2."""
 
@@ -68,6 +74,11 @@ class ISSNConfig(Config):
     )
     code_weight: float = setting(0.1, help="beta of equation 1, on |z|^2", ge=0, search=Search(1e-4, 1.0, log=True))
     clamp: float = setting(0.1, help="delta of equation 2, in units of the unit sphere", gt=0, le=1)
+    clamp_gradient: ClampGradient = setting(
+        "pull_back",
+        help="beyond the clamp: published = no gradient, so a network that starts there never leaves; pull_back = the "
+        "same loss values, with the gradient of the unclamped prediction wherever the error is not zero",
+    )
 
 
 class ISSNInference(Config):
@@ -104,7 +115,7 @@ class ISSNObjective(Objective):
         """Equation 1. Batch: shape_index (B,), points (B, N, 3), distance (B, N)."""
         codes = self.codes(batch["shape_index"])
         output = self.decoder(codes, batch["points"], batch.get("noise_seed")).float()
-        error = clamped_error(output[..., 0], batch["distance"], self.config.clamp)
+        error = clamped_error(output[..., 0], batch["distance"], self.config.clamp, self.config.clamp_gradient)
         log_saliency = F.logsigmoid(output[..., 1])
         saliency = log_saliency.exp()
         blended = error * saliency if self.config.saliency_weight > 0 else error
@@ -116,9 +127,17 @@ class ISSNObjective(Objective):
         return Terms(losses, _statistics(error.detach(), saliency.detach()))
 
 
-def clamped_error(predicted: Tensor, truth: Tensor, clamp: float) -> Tensor:
-    """Equation 2: |clamp(f) - clamp(f^)|, elementwise."""
-    return (predicted.clamp(-clamp, clamp) - truth.clamp(-clamp, clamp)).abs()
+def clamped_error(predicted: Tensor, truth: Tensor, clamp: float, gradient: ClampGradient = "published") -> Tensor:
+    """Equation 2: |clamp(f) - clamp(f^)|, elementwise.
+
+    Predictions beyond the clamp have no gradient in equation 2, which is how DeepSDF networks get stuck all positive
+    or all negative. ``pull_back`` keeps every value and lets the gradient through the clamp of the prediction.
+    """
+    difference = predicted.clamp(-clamp, clamp) - truth.clamp(-clamp, clamp)
+    if gradient == "published":
+        return difference.abs()
+    side = difference.detach().sign()
+    return difference.detach().abs() + side * (predicted - predicted.detach())
 
 
 def _statistics(error: Tensor, saliency: Tensor) -> dict[str, Tensor]:
@@ -206,7 +225,7 @@ def _fit(objective: ISSNObjective, codes: Tensor, points: Tensor, distance: Tens
     shapes, restarts, _ = codes.shape
     output = objective.decoder(codes.flatten(0, 1), points.repeat_interleave(restarts, dim=0))
     truth = distance.repeat_interleave(restarts, dim=0)
-    error = clamped_error(output[..., 0], truth, objective.config.clamp).mean(dim=1)
+    error = clamped_error(output[..., 0], truth, objective.config.clamp, objective.config.clamp_gradient).mean(dim=1)
     return error.view(shapes, restarts), objective.config.code_weight * codes.square().sum(dim=2)
 
 
@@ -250,6 +269,7 @@ PAPER = Preset(
         "model.saliency_weight": 1e-3,
         "model.code_weight": 0.1,
         "model.clamp": 0.1,
+        "model.clamp_gradient": "published",
         "train.epochs": 500,
         "train.shapes_per_step": 48,
         "train.points_per_shape": 16_384,
@@ -267,6 +287,7 @@ PAPER = Preset(
         "model.saliency_weight": "appendix A.1",
         "model.code_weight": _PAPER,
         "model.clamp": _PAPER,
+        "model.clamp_gradient": "equation 2 as written",
         "train.epochs": _PAPER,
         "train.shapes_per_step": _PAPER,
         "train.points_per_shape": _PAPER,

@@ -1,0 +1,115 @@
+"""The contract suite: what generic code relies on holds for every registered family."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.multiprocessing as mp
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from contract_support import SHAPES, batch_of, build, gradients_of_one_rank, observation
+
+from shapesys.config.base import field_paths, flat, search_ranges
+from shapesys.families.base import Family
+from shapesys.fields.extraction import extract
+from shapesys.samples.views import VIEWS
+from shapesys.training import checkpoint
+from shapesys.training.config import TrainJob, job_type, resolve
+from shapesys.training.loop import make_optimiser
+
+
+def test_it_declares_tiny_and_paper_presets_that_resolve(family: Family) -> None:
+    assert {"tiny", "paper"} <= set(family.presets)
+    for name, preset in family.presets.items():
+        job = resolve(family.name, name, {"data.store": "unused"})
+        assert preset.summary
+        assert set(preset.settings) <= set(flat(job))
+        assert set(preset.settings) <= set(preset.origins), f"{name}: every value of a preset names its origin"
+
+
+def test_every_setting_has_help_and_search_ranges_lie_within_bounds(family: Family) -> None:
+    fields = field_paths(job_type(family))
+    assert [path for path, info in fields.items() if not info.description] == []
+    for path, search in search_ranges(family.config).items():
+        for value in search.choices or (search.low, search.high):
+            section, name = "model", path
+            assert resolve(family.name, "tiny", {"data.store": "unused", f"{section}.{name}": value})
+
+
+def test_its_needs_are_declared_views_and_columns(family: Family) -> None:
+    for need in family.needs:
+        assert set(need.columns) <= {column.name for column in VIEWS[need.view].columns}
+
+
+def test_every_parameter_gets_a_finite_gradient(family: Family, job: TrainJob) -> None:
+    objective = build(family, job).train()
+    terms = objective(batch_of(family, [0, 1, 2, 3]))
+    assert all(value.ndim == 0 for value in terms.scalars().values())
+    terms.total().backward()
+    for name, parameter in objective.named_parameters():
+        assert parameter.grad is not None or family.traits.unused_parameters, name
+        assert parameter.grad is None or bool(parameter.grad.isfinite().all()), name
+
+
+def test_one_optimiser_step_changes_the_loss(family: Family, job: TrainJob) -> None:
+    objective = build(family, job).train()
+    optimiser = make_optimiser(objective, job.train)
+    batch = batch_of(family, [0, 1, 2, 3])
+    before = objective(batch).total()
+    before.backward()
+    optimiser.step()
+    assert float(objective(batch).total().detach()) != float(before.detach())
+
+
+def test_bfloat16_autocast_stays_close(family: Family, job: TrainJob) -> None:
+    objective = build(family, job).train()
+    batch = batch_of(family, [0, 1, 2, 3])
+    full = float(objective(batch).total().detach())
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        reduced = float(objective(batch).total().detach())
+    assert reduced == pytest.approx(full, rel=0.05)
+
+
+def test_save_and_load_give_the_same_objective(family: Family, job: TrainJob, tmp_path: Path) -> None:
+    objective = build(family, job)
+    optimiser = make_optimiser(objective, job.train)
+    ids = [f"contract/{index}" for index in range(SHAPES)]
+    saved = checkpoint.save(tmp_path, 3, job, objective, ids, optimiser)
+    restored, restored_job, restored_ids = checkpoint.restore(saved)
+    assert (restored_job, restored_ids, saved.step) == (job, ids, 3)
+    for name, value in objective.state_dict().items():
+        assert torch.equal(restored.state_dict()[name], value), name
+
+
+def test_two_workers_with_unequal_shares_get_the_gradients_of_one(
+    family: Family, job: TrainJob, tmp_path: Path, free_port: int
+) -> None:
+    objective = build(family, job).double()
+    objective(batch_of(family, [0, 1, 2, 3], torch.float64)).total().backward()
+    mp.spawn(gradients_of_one_rank, args=(family.name, free_port, str(tmp_path)), nprocs=2)
+    for rank in range(2):
+        gradients = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
+        for name, parameter in objective.named_parameters():
+            torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_inference_answers_for_an_unseen_shape_and_extraction_accepts_it(family: Family, job: TrainJob) -> None:
+    objective = build(family, job)
+    inference = job.inference.override({"iterations": 3})
+    [prediction] = family.infer(objective, [observation(family)], inference, 0)
+    points = np.random.default_rng(0).uniform(-1, 1, (64, 3)).astype(np.float32)
+    values = prediction.field.values(points)
+    assert values.shape == (64,)
+    assert np.isfinite(values).all()
+    extraction = extract(prediction.field, resolution=32)
+    assert extraction.mesh.is_empty or set(prediction.field.attributes(points)) <= set(extraction.mesh.attributes)
+
+
+def test_the_same_seed_gives_the_same_objective(family: Family, job: TrainJob) -> None:
+    one, two = build(family, job, seed=5), build(family, job, seed=5)
+    assert all(torch.equal(value, two.state_dict()[name]) for name, value in one.state_dict().items())
