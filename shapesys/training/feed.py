@@ -120,7 +120,7 @@ def training_ids(store: Store, view: str, data: DataConfig) -> list[str]:
     Raises:
         ShapesysError: nothing matches; says what the store holds.
     """
-    ids = store.shape_ids(split=data.split, categories=data.categories or None, views=(view,))
+    ids = store.shape_ids(split=data.split, categories=data.categories, view=view)
     if not ids:
         counts = Counter(store.shapes()["split"].to_pylist())
         held = ", ".join(f"{count} {split}" for split, count in sorted(counts.items())) or "no shapes"

@@ -15,7 +15,7 @@ class AnalyticStore:
     chunks: int = 3
     chunk_size: int = 64
 
-    def shape_ids(self, split: str | None = None, categories: object = None, views: object = ()) -> list[str]:
+    def shape_ids(self, split: str | None = None, categories: object = (), view: str | None = None) -> list[str]:
         return [f"sphere/{index:03d}" for index in range(self.count)]
 
     def chunk_count(self, view: str) -> int:
