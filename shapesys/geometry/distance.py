@@ -12,7 +12,7 @@ from shapesys.geometry.mesh import Floats, Ints, Mesh
 from shapesys.geometry.morton import morton_order
 from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
 from shapesys.geometry.slivers import widen_slivers
-from shapesys.geometry.warp_tree import WarpTree
+from shapesys.geometry.triangle_tree import build_tree
 
 Values = TypeVar("Values", bound=np.ndarray)
 
@@ -62,7 +62,7 @@ class MeshDistance:
 
     Raises:
         ShapeRejected: no faces, an index out of range, or a vertex that is not finite.
-        ShapesysError: warp is not installed.
+        ShapesysError: neither warp nor libigl is installed.
     """
 
     def __init__(self, mesh: Mesh, *, winding: bool = False, device: str = "cpu") -> None:
@@ -72,7 +72,7 @@ class MeshDistance:
         self.vertices = self._local(mesh.vertices)
         self.faces = np.asarray(mesh.faces, dtype=np.int32)
         vertices, faces = widen_slivers(self.vertices, self.faces)
-        self.tree = WarpTree(vertices, faces, winding=winding, device=device)
+        self.tree = build_tree(vertices, faces, winding=winding, device=device)
 
     def closest(self, points: Floats) -> ClosestPoints:
         """(n, 3) finite points, float32 or float64, in the mesh's frame -> closest points.

@@ -10,7 +10,7 @@ from shapesys.geometry.distance import MeshDistance, SortedQueries
 from shapesys.geometry.mesh import Floats
 from shapesys.geometry.solid import Solid, find_solid
 from shapesys.geometry.topology import Flags
-from shapesys.geometry.warp_tree import WarpTree
+from shapesys.geometry.triangle_tree import TriangleTree, build_tree
 
 INSIDE = 0.5
 """Winding number above which a point is inside."""
@@ -59,7 +59,7 @@ class SignField:
         return self.winding(queries.points, empty_radius) > INSIDE
 
 
-def _tree(distance: MeshDistance, solid: Solid, chosen: Flags, lids: Floats | None = None) -> WarpTree | None:
+def _tree(distance: MeshDistance, solid: Solid, chosen: Flags, lids: Floats | None = None) -> TriangleTree | None:
     """Winding numbers of the chosen faces as the solid orients them, and of lids."""
     if not chosen.any():
         return None
@@ -71,7 +71,7 @@ def _tree(distance: MeshDistance, solid: Solid, chosen: Flags, lids: Floats | No
         added = np.arange(3 * len(lids), dtype=oriented.dtype).reshape(-1, 3) + len(vertices)
         vertices = np.concatenate([vertices, lids.reshape(-1, 3).astype(np.float32)])
         oriented = np.concatenate([oriented, added])
-    return WarpTree(vertices, oriented, winding=True, device=distance.device)
+    return build_tree(vertices, oriented, winding=True, device=distance.device)
 
 
 def sign_field(distance: MeshDistance, seed: int = 0) -> SignField:

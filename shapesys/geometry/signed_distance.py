@@ -44,7 +44,7 @@ class SignedMesh:
 
     Raises:
         ShapeRejected: the mesh has no faces, an index out of range or a vertex that is not finite.
-        ShapesysError: warp is not installed.
+        ShapesysError: neither warp nor libigl is installed.
     """
 
     def __init__(self, mesh: Mesh, *, device: str = "cpu", seed: int = 0) -> None:

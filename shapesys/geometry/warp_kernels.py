@@ -6,9 +6,7 @@ Imported lazily, by `shapesys.geometry.warp_tree` alone, because warp is an opti
 # mypy: ignore-errors
 # Kernel annotations are warp's types, which mypy cannot read; warp itself reads them as objects,
 # so they must not become strings: no `from __future__ import annotations` here.
-import warp as wp
-
-wp.config.log_level = wp.LOG_ERROR
+from shapesys.geometry.warp_runtime import wp
 
 UNBOUNDED = wp.constant(1.0e12)
 

@@ -1,32 +1,23 @@
-"""A bounding volume hierarchy over triangles, answering closest points, winding numbers and ray escapes."""
+"""A bounding volume hierarchy over triangles, answering closest points, winding numbers and ray escapes.
+
+Imported lazily, through `shapesys.geometry.triangle_tree`, because warp is an optional dependency.
+"""
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from shapesys.errors import UsageError, missing_extra
+from shapesys.errors import UsageError
+from shapesys.geometry import warp_kernels
 from shapesys.geometry.mesh import Floats, Ints
 from shapesys.geometry.topology import Flags
+from shapesys.geometry.warp_runtime import wp
 
 CPU_BLOCK = 256
 CUDA_BLOCK = 16
 PROPAGATION_REACH = 16
-
-
-def load_warp() -> tuple[ModuleType, ModuleType]:
-    """The warp package and our kernels, quietly.
-
-    Raises:
-        ShapesysError: warp is not installed; the message names the extra.
-    """
-    try:
-        from shapesys.geometry import warp_kernels
-    except ImportError as error:
-        raise missing_extra("warp-lang", "sampling", "computing signed distances") from error
-    return warp_kernels.wp, warp_kernels
 
 
 class WarpTree:
@@ -39,21 +30,20 @@ class WarpTree:
     """
 
     def __init__(self, vertices: Floats, faces: Ints, *, winding: bool = False, device: str = "cpu") -> None:
-        self._wp, self._kernels = load_warp()
-        self._device = _device(self._wp, device)
+        self._device = _device(device)
         self._block = CUDA_BLOCK if self._device.is_cuda else CPU_BLOCK
-        points = self._array(np.ascontiguousarray(vertices, dtype=np.float32), self._wp.vec3)
-        indices = self._array(np.ascontiguousarray(faces, dtype=np.int32).ravel(), self._wp.int32)
-        self._mesh = self._wp.Mesh(points, indices, support_winding_number=winding)
+        points = self._array(np.ascontiguousarray(vertices, dtype=np.float32), wp.vec3)
+        indices = self._array(np.ascontiguousarray(faces, dtype=np.int32).ravel(), wp.int32)
+        self._mesh = wp.Mesh(points, indices, support_winding_number=winding)
 
     def closest(self, points: Floats) -> tuple[Floats, Floats, Ints]:
         """(n, 3) float32 points, Morton-sorted for speed -> closest (n, 3) f32, distance (n,) f32, face (n,) i32."""
         count = len(points)
-        closest = self._empty(count, self._wp.vec3)
-        distances = self._empty(count, self._wp.float32)
-        faces = self._empty(count, self._wp.int32)
+        closest = self._empty(count, wp.vec3)
+        distances = self._empty(count, wp.float32)
+        faces = self._empty(count, wp.int32)
         inputs = [self._mesh.id, self._points(points), self._block, closest, distances, faces]
-        self._launch(self._kernels.closest_points, -(-count // self._block), inputs)
+        self._launch(warp_kernels.closest_points, -(-count // self._block), inputs)
         return closest.numpy(), distances.numpy(), faces.numpy()
 
     def winding(self, points: Floats, empty_radius: Floats | None = None) -> Floats:
@@ -64,36 +54,36 @@ class WarpTree:
                 the evaluations: the number is constant in a ball the surface does not enter.
         """
         count = len(points)
-        values = self._empty(count, self._wp.float32)
+        values = self._empty(count, wp.float32)
         if empty_radius is None:
-            self._launch(self._kernels.winding_numbers, count, [self._mesh.id, self._points(points), values])
+            self._launch(warp_kernels.winding_numbers, count, [self._mesh.id, self._points(points), values])
             return values.numpy()
-        radius = self._array(np.ascontiguousarray(empty_radius, dtype=np.float32), self._wp.float32)
+        radius = self._array(np.ascontiguousarray(empty_radius, dtype=np.float32), wp.float32)
         inputs = [self._mesh.id, self._points(points), radius, self._block, PROPAGATION_REACH, values]
-        self._launch(self._kernels.propagated_winding_numbers, -(-count // self._block), inputs)
+        self._launch(warp_kernels.propagated_winding_numbers, -(-count // self._block), inputs)
         return values.numpy()
 
     def escapes(self, origins: Floats, directions: Floats) -> Flags:
         """(n, 3) ray origins and directions -> (n,) bool, True where the ray meets no face."""
-        escaping = self._empty(len(origins), self._wp.uint8)
+        escaping = self._empty(len(origins), wp.uint8)
         inputs = [self._mesh.id, self._points(origins), self._points(directions), escaping]
-        self._launch(self._kernels.escaping_rays, len(origins), inputs)
+        self._launch(warp_kernels.escaping_rays, len(origins), inputs)
         return escaping.numpy().astype(bool)
 
     def _points(self, points: Floats) -> Any:
-        return self._array(np.ascontiguousarray(points, dtype=np.float32), self._wp.vec3)
+        return self._array(np.ascontiguousarray(points, dtype=np.float32), wp.vec3)
 
     def _array(self, values: Floats | Ints, dtype: Any) -> Any:
-        return self._wp.array(values, dtype=dtype, device=self._device, copy=self._device.is_cuda)
+        return wp.array(values, dtype=dtype, device=self._device, copy=self._device.is_cuda)
 
     def _empty(self, count: int, dtype: Any) -> Any:
-        return self._wp.empty(count, dtype=dtype, device=self._device)
+        return wp.empty(count, dtype=dtype, device=self._device)
 
     def _launch(self, kernel: Any, threads: int, inputs: list[Any]) -> None:
-        self._wp.launch(kernel, dim=threads, inputs=inputs, device=self._device)
+        wp.launch(kernel, dim=threads, inputs=inputs, device=self._device)
 
 
-def _device(wp: ModuleType, name: str) -> Any:
+def _device(name: str) -> Any:
     try:
         return wp.get_device(name)
     except Exception as error:
