@@ -63,3 +63,12 @@ class Field(Protocol):
     def attributes(self, points: Floats) -> Mapping[str, Floats]:
         """(n, 3) points -> named (n,) float32 arrays, e.g. ``saliency``; empty where there are none."""
         ...
+
+
+@runtime_checkable
+class JointField(Field, Protocol):
+    """A field that knows values and attributes from one evaluation, so that extraction gets attributes for nothing."""
+
+    def values_and_attributes(self, points: Floats) -> tuple[Floats, Mapping[str, Floats]]:
+        """(n, 3) points -> what `values` and `attributes` return, full precision."""
+        ...

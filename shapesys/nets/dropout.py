@@ -35,7 +35,8 @@ def kept_lanes(shape: torch.Size, probability: float, device: torch.device, nois
     parts = len(noise) or 1
     per_part = shape.numel() // parts
     draws = torch.empty(parts, -(-per_part // LANES), dtype=torch.int64, device=device)
-    for row, generator in zip(draws, noise or [None], strict=True):
+    generators: Sequence[torch.Generator | None] = noise or [None]
+    for row, generator in zip(draws, generators, strict=True):
         row.random_(-(2**63), None, generator=generator)
     lanes = draws.view(torch.int16)[:, :per_part]
     threshold = round(probability * STEPS) - STEPS // 2

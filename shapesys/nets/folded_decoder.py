@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from shapesys.nets.implicit_decoder import ImplicitDecoder
 
 Precision = Literal["float32", "bfloat16"]
-CHUNK = 2048  # activations of one chunk and one layer's weights stay in a core's cache
+CPU_CHUNK = 2048  # activations of one chunk and one layer's weights stay in a core's cache
+GPU_CHUNK = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,9 @@ class FoldedDecoder:
         return len(self.head_bias)
 
     @torch.inference_mode()
-    def __call__(self, points: Tensor, shape: int = 0, precision: Precision = "float32", chunk: int = CHUNK) -> Tensor:
+    def __call__(
+        self, points: Tensor, shape: int = 0, precision: Precision = "float32", chunk: int | None = None
+    ) -> Tensor:
         """Values of every head at points of one shape.
 
         Args:
@@ -78,7 +81,7 @@ class FoldedDecoder:
             shape: row of the codes.
             precision: `bfloat16` runs the hidden products in bfloat16 (coordinates, first layer and heads stay in
                 full precision): three to four times faster, signed distance within about 1e-2.
-            chunk: points per pass.
+            chunk: points per pass; None takes what suits the device.
 
         Returns:
             (n, outputs) on the decoder's device.
@@ -86,6 +89,7 @@ class FoldedDecoder:
         if precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be 'float32' or 'bfloat16'; got '{precision}'")
         points = points.to(self.device, self.head_weight.dtype)
+        chunk = chunk or (CPU_CHUNK if self.device.type == "cpu" else GPU_CHUNK)
         result = points.new_empty(len(points), self.outputs)
         for start in range(0, len(points), chunk):
             result[start : start + chunk] = self._values(points[start : start + chunk], shape, precision)
