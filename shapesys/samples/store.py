@@ -97,7 +97,8 @@ class Store:
             self._check_categories(categories)
             table = table.filter(pc.field("category").isin(list(categories)))
         if view is not None:
-            table = table.filter(~pc.field("shape_id").isin(self._lacking(view)))
+            # Typed, since an empty list has no type of its own and matches no column.
+            table = table.filter(~pc.field("shape_id").isin(pa.array(self._lacking(view), pa.string())))
         return table
 
     def shape_ids(
