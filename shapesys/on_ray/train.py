@@ -140,8 +140,10 @@ def _scaling(scale: ScaleConfig) -> ScalingConfig:
     gpus, cpus = has.get("GPU", 0.0), has.get("CPU", 0.0)
     use_gpu = scale.device == "cuda" or (scale.device == "auto" and gpus >= scale.num_workers)
     if use_gpu and gpus < scale.num_workers:
-        raise ShapesysError(f"{scale.num_workers} workers need a GPU each, but the cluster has {gpus:g}; lower "
-                            "--scale.num-workers or pass --scale.device cpu")
+        raise ShapesysError(
+            f"{scale.num_workers} workers need a GPU each, but the cluster has {gpus:g}; lower "
+            "--scale.num-workers or pass --scale.device cpu"
+        )
     wanted = scale.num_workers * scale.cpus_per_worker
     if wanted + 1 > cpus:
         raise ShapesysError(
@@ -149,8 +151,9 @@ def _scaling(scale: ScaleConfig) -> ScalingConfig:
             f"cluster's {cpus:g} CPUs; lower --scale.num-workers or --scale.cpus-per-worker"
         )
     return ScalingConfig(
-        num_workers=scale.num_workers, use_gpu=use_gpu, resources_per_worker={"CPU": scale.cpus_per_worker}
-        | ({"GPU": 1} if use_gpu else {})
+        num_workers=scale.num_workers,
+        use_gpu=use_gpu,
+        resources_per_worker={"CPU": scale.cpus_per_worker} | ({"GPU": 1} if use_gpu else {}),
     )
 
 

@@ -11,11 +11,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support import AnalyticStore  # noqa: E402
+from support import AnalyticStore
 
-from shapesys.samples.store import Store  # noqa: E402
-from shapesys.training import run_dir  # noqa: E402
-from shapesys.training.config import TrainJob, claim, resolve  # noqa: E402
+from shapesys.samples.store import Store
+from shapesys.training import run_dir
+from shapesys.training.config import TrainJob, claim, resolve
 
 MakeRun = Callable[..., tuple[TrainJob, run_dir.RunDirectory]]
 

@@ -1,0 +1,1 @@
+"""From a trained checkpoint to rows of trustworthy numbers: infer, extract, measure."""

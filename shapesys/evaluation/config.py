@@ -1,0 +1,57 @@
+"""What an evaluation measures, how, and where it runs."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from shapesys.config.base import Config, Precision, setting
+from shapesys.fields.extraction import ExtractionSettings
+from shapesys.metrics.saliency import SaliencySettings
+from shapesys.metrics.surface import SurfaceSettings, Threshold
+
+Codes = Literal["auto", "trained", "optimised"]
+
+
+class EvaluateConfig(Config):
+    """Settings that shape the numbers; results of other settings are never mixed."""
+
+    split: str = setting("test", help="split to evaluate")
+    categories: tuple[str, ...] = setting((), help="categories to evaluate; those trained on where empty")
+    codes: Codes = setting(
+        "auto", help="latent codes: trained (training shapes), optimised at test time, or auto: trained where known"
+    )
+    resolution: int = setting(256, help="cells along the box of the extracted surface", ge=8)
+    pruning_precision: Precision = setting("float32", help="precision of coarse levels; the surface is float32 always")
+    observed_queries: int = setting(100_000, help="signed-distance queries shown to test-time optimisation", ge=100)
+    samples: int = setting(100_000, help="surface samples per mesh for every surface metric", ge=100)
+    chamfer: tuple[str, ...] = setting(
+        ("onet.chamfer_l1", "onet.chamfer_l2", "deepsdf", "tdgn"), help="Chamfer conventions by name"
+    )
+    fscore: tuple[float, ...] = setting((0.01, 0.02), help="F-score thresholds, in units of the bounding box's side")
+    fscore_strict: bool = setting(False, help="count distances below the threshold only, not those equal to it")
+    saliency_points: int = setting(1024, help="surface points of SSR and d_sym: a prefix of the stored cloud", ge=2)
+    saliency_scaling: Literal["min_max", "none"] = setting("min_max", help="rescaling of each saliency map")
+    symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
+    seed: int = setting(0, help="seed of surface samples and of initial codes", ge=0)
+    inference: dict[str, Any] = setting({}, help="changes to the family's inference settings, by name")
+
+    def surface(self) -> SurfaceSettings:
+        thresholds = tuple(Threshold(value, self.fscore_strict) for value in self.fscore)
+        return SurfaceSettings(self.chamfer, thresholds, samples=self.samples, seed=self.seed)
+
+    def saliency(self) -> SaliencySettings:
+        return SaliencySettings(self.saliency_scaling, self.symmetric_within)
+
+    def extraction(self) -> ExtractionSettings:
+        return ExtractionSettings(pruning_precision=self.pruning_precision)
+
+
+class EvaluateScale(Config):
+    """Where an evaluation runs and what it keeps; never changes a number."""
+
+    num_actors: int = setting(2, help="actors that evaluate in parallel", ge=1)
+    cpus_per_actor: float = setting(1.0, help="CPUs reserved per actor", gt=0)
+    gpus_per_actor: float = setting(0.0, help="GPUs, or a share of one, reserved per actor", ge=0)
+    batch_shapes: int = setting(8, help="shapes whose codes are optimised together", ge=1)
+    shape_limit_s: float = setting(600.0, help="seconds a shape may take before it counts as failed", gt=0)
+    save_meshes: bool = setting(True, help="write reconstruction and ground truth of every shape as GLB")

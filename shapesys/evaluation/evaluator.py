@@ -1,0 +1,155 @@
+"""A checkpoint and a store, ready to evaluate any batch of shapes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from shapesys.errors import ShapesysError
+from shapesys.evaluation.config import EvaluateConfig
+from shapesys.evaluation.measure import Measured, Truth, measure
+from shapesys.families import registry
+from shapesys.families.base import Family, FieldPrediction, Objective, Observation
+from shapesys.geometry.normalise import Normalisation
+from shapesys.geometry.write import write_mesh
+from shapesys.metrics.record import MetricRecord
+from shapesys.metrics.saliency import Plane
+from shapesys.samples.store import Store
+from shapesys.training.checkpoint import Checkpoint, restore
+from shapesys.training.config import TrainJob
+from shapesys.training.run_dir import EvaluationDirectory
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Rows of one batch, and the records that explain each metric (the first shape's)."""
+
+    rows: list[dict[str, Any]]
+    records: tuple[MetricRecord, ...]
+
+
+@dataclass
+class Evaluator:
+    """Loads once, evaluates many batches."""
+
+    family: Family
+    objective: Objective
+    job: TrainJob
+    rows_of_codes: dict[str, int]
+    store: Store
+    settings: EvaluateConfig
+    keep: EvaluationDirectory | None
+    truths: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def open(
+        cls,
+        checkpoint: Checkpoint,
+        store_url: str,
+        settings: EvaluateConfig,
+        keep: EvaluationDirectory | None,
+        device: torch.device | None = None,
+    ) -> Evaluator:
+        """Restore a checkpoint and open a store; `keep` is where meshes are written, None for nowhere."""
+        objective, job, ids = restore(checkpoint, device)
+        rows = {shape_id: row for row, shape_id in enumerate(ids)}
+        store = Store.open(store_url)
+        found = {row["shape_id"]: row for row in store.shapes().to_pylist()}
+        return cls(registry.load(job.family), objective, job, rows, store, settings, keep, found)
+
+    def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
+        """One row per shape. What fails for one shape becomes its row's status and reason."""
+        started = time.perf_counter()
+        predictions = self._predict(shape_ids)
+        share = (time.perf_counter() - started) / len(shape_ids)
+        rows, records = [], ()
+        for prediction in predictions:
+            row, found = self._row(prediction)
+            rows.append(row | {"cost/infer_seconds": share})
+            records = records or found
+        return BatchResult(rows, records)
+
+    def _predict(self, shape_ids: Sequence[str]) -> list[FieldPrediction]:
+        trained = [shape_id for shape_id in shape_ids if self._has_trained_code(shape_id)]
+        unseen = [shape_id for shape_id in shape_ids if shape_id not in set(trained)]
+        predictions: list[FieldPrediction] = []
+        if trained:
+            assert self.family.known is not None
+            rows = [self.rows_of_codes[shape_id] for shape_id in trained]
+            predictions += self.family.known(self.objective, rows, trained)
+        if unseen:
+            inference = self.job.inference.override(self.settings.inference)
+            observations = [self._observe(shape_id) for shape_id in unseen]
+            predictions += self.family.infer(self.objective, observations, inference, self.settings.seed)
+        return predictions
+
+    def _has_trained_code(self, shape_id: str) -> bool:
+        known = self.family.known is not None and shape_id in self.rows_of_codes
+        if self.settings.codes == "trained" and not known:
+            raise ShapesysError(f"codes = trained, but '{shape_id}' was not trained on; use optimised or auto")
+        return known and self.settings.codes != "optimised"
+
+    def _observe(self, shape_id: str) -> Observation:
+        """The shape's stored queries: whole chunks up to the number to be observed."""
+        need = self.family.needs[0]
+        pieces: list[dict[str, np.ndarray]] = []
+        wanted = self.settings.observed_queries
+        for chunk in range(self.store.chunk_count(need.view)):
+            rows = self.store.read_chunk(need.view, chunk, [shape_id])
+            pieces.append({name: rows[name][0, :wanted] for name in need.columns})
+            wanted -= len(pieces[-1][need.columns[0]])
+            if wanted <= 0:
+                break
+        return Observation(shape_id, {name: np.concatenate([piece[name] for piece in pieces]) for name in need.columns})
+
+    def _row(self, prediction: FieldPrediction) -> tuple[dict[str, Any], tuple[MetricRecord, ...]]:
+        try:
+            measured = measure(prediction, self._truth(prediction.shape_id), self.settings)
+        except (ShapesysError, ValueError) as error:
+            return self.failed_row(prediction.shape_id, str(error)), ()
+        if self.keep:
+            self._write(prediction.shape_id, measured)
+        return measured.row, measured.records
+
+    def failed_row(self, shape_id: str, reason: str) -> dict[str, Any]:
+        """The row of a shape that could not be evaluated."""
+        return failed_row(self.truths[shape_id], reason)
+
+    def _write(self, shape_id: str, measured: Measured) -> None:
+        assert self.keep is not None
+        for mesh, path in (
+            (measured.prediction, self.keep.prediction_mesh(shape_id)),
+            (measured.truth, self.keep.truth_mesh(shape_id)),
+        ):
+            if not mesh.is_empty:
+                write_mesh(mesh, path, "saliency" if "saliency" in mesh.attributes else None)
+
+    def _truth(self, shape_id: str) -> Truth:
+        row = self.truths[shape_id]
+        plane = row["symmetry_plane"]
+        return Truth(
+            category=row["category"],
+            split=row["split"],
+            mesh=self.store.mesh(shape_id),
+            normalisation=Normalisation((row["centre"][0], row["centre"][1], row["centre"][2]), row["scale"]),
+            cloud=self.store.read("cloud", [shape_id], ["points"])["points"][0],
+            symmetry=Plane((plane[0], plane[1], plane[2]), plane[3]) if plane else None,
+            occupancy=self._occupancy(shape_id),
+        )
+
+    def _occupancy(self, shape_id: str) -> tuple[np.ndarray, np.ndarray] | None:
+        if "occupancy" not in self.store.views:
+            return None
+        rows = self.store.read("occupancy", [shape_id])
+        return rows["points"][0], rows["inside"][0]
+
+
+def failed_row(shape: dict[str, Any], reason: str) -> dict[str, Any]:
+    """A row for a shape that has no scores, from its row of the `shapes` view."""
+    names = {name: shape[name] for name in ("shape_id", "category", "split")}
+    return names | {"status": "failed", "reason": reason}

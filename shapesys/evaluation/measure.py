@@ -1,0 +1,134 @@
+"""One prediction against its ground truth: meshes and one row of numbers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from shapesys.errors import ShapesysError
+from shapesys.evaluation.config import EvaluateConfig
+from shapesys.families.base import FieldPrediction
+from shapesys.fields.extraction import Extraction, extract
+from shapesys.fields.field import Field
+from shapesys.geometry.mesh import Floats, Mesh
+from shapesys.geometry.neighbours import nearest
+from shapesys.geometry.normalise import Normalisation
+from shapesys.geometry.surface import sample_surface
+from shapesys.metrics.record import MetricRecord, Scores
+from shapesys.metrics.saliency import Plane, saliency_metrics
+from shapesys.metrics.surface import surface_metrics
+from shapesys.metrics.volume import iou_record, occupied
+
+ERROR_SAMPLES = 100_000
+"""Surface samples behind the per-vertex error that pictures are coloured by."""
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the store knows of a shape, in its normalised frame.
+
+    Attributes:
+        category, split: as prepared.
+        mesh: the surface.
+        normalisation: the way back to the file's frame.
+        cloud: (n, 3) surface points in farthest-point order.
+        symmetry: the category's plane, or None.
+        occupancy: points (m, 3) and inside (m,), or None where the sign could not be trusted.
+    """
+
+    category: str
+    split: str
+    mesh: Mesh
+    normalisation: Normalisation
+    cloud: Floats
+    symmetry: Plane | None
+    occupancy: tuple[Floats, Any] | None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A row of results, the records behind its metrics, and the meshes to keep."""
+
+    row: dict[str, Any]
+    records: tuple[MetricRecord, ...]
+    prediction: Mesh
+    truth: Mesh
+
+
+def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig) -> Measured:
+    """Extract the predicted surface and score it.
+
+    The row has ``shape_id``, ``category``, ``split``, ``status``, ``reason``, one column per metric (and its floor),
+    and ``cost/...`` and ``fact/...`` columns. An empty surface is scored by the constants that conventions define.
+    """
+    started = time.perf_counter()
+    extraction = extract(prediction.field, settings.resolution, settings.extraction())
+    extracted = time.perf_counter()
+    surface = surface_metrics(extraction.mesh, truth.mesh, settings.surface(), truth.normalisation)
+    records = (*surface.records, *_volume(prediction.field, truth), *_saliency(prediction.field, truth, settings))
+    measured = time.perf_counter()
+    row = {
+        "shape_id": prediction.shape_id,
+        "category": truth.category,
+        "split": truth.split,
+        "status": surface.status,
+        "reason": _reason(surface, extraction),
+        **Scores(surface.status, records).values,
+        "cost/extract_seconds": extracted - started,
+        "cost/metric_seconds": measured - extracted,
+        "cost/points_evaluated": float(extraction.report.points_evaluated),
+        "cost/query_saving": extraction.report.saving,
+        **{f"fact/{name}": float(value) for name, value in prediction.facts.items()},
+    }
+    shown = _coloured(extraction.mesh, truth.mesh, prediction.field, settings.seed)
+    return Measured(row, records, *shown)
+
+
+def _reason(surface: Scores, extraction: Extraction) -> str:
+    """Why a shape is empty, or what is odd about its surface."""
+    if surface.status != "ok":
+        return extraction.report.empty or surface.reason
+    return extraction.report.cut or ""
+
+
+def _volume(field: Field, truth: Truth) -> tuple[MetricRecord, ...]:
+    if truth.occupancy is None:
+        return ()
+    points, inside = truth.occupancy
+    traits = field.traits
+    predicted = occupied(field.values(points), traits.level, negative_inside=traits.negative_inside)
+    return (iou_record(predicted, inside, "uniform_box"),)
+
+
+def _saliency(field: Field, truth: Truth, settings: EvaluateConfig) -> tuple[MetricRecord, ...]:
+    """SSR and d_sym of the map that the field gives the true surface's points; none for fields without saliency."""
+    points = truth.cloud[: settings.saliency_points]
+    if len(points) < settings.saliency_points:
+        raise ShapesysError(
+            f"saliency_points = {settings.saliency_points} exceeds the {len(points)} points stored per cloud; "
+            "lower it or prepare larger clouds"
+        )
+    attributes = field.attributes(points)
+    if "saliency" not in attributes:
+        return ()
+    return saliency_metrics(points, attributes["saliency"], truth.symmetry, settings.saliency()).records
+
+
+def _coloured(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple[Mesh, Mesh]:
+    """Both meshes with what pictures show: saliency, and distance to the other surface."""
+    vertices = np.asarray(truth.vertices, np.float32)
+    shown: Mapping[str, Floats] = dict(truth.attributes) | dict(field.attributes(vertices))
+    if predicted.is_empty:
+        return predicted, replace(truth, attributes=dict(shown))
+    predicted = _with_error(predicted, truth, seed)
+    return predicted, _with_error(replace(truth, attributes=dict(shown)), predicted, seed)
+
+
+def _with_error(mesh: Mesh, other: Mesh, seed: int) -> Mesh:
+    target = sample_surface(other, ERROR_SAMPLES, seed).points
+    error = nearest(np.asarray(mesh.vertices, np.float32), target).distances.astype(np.float32)
+    return replace(mesh, attributes=dict(mesh.attributes) | {"error": error})
