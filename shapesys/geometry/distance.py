@@ -71,7 +71,7 @@ class MeshDistance:
         self._frame = _computing_frame(mesh)
         self.vertices = self._local(mesh.vertices)
         self.faces = np.asarray(mesh.faces, dtype=np.int32)
-        vertices, faces = widen_slivers(self.vertices, self.faces)
+        vertices, faces, self._face_of = widen_slivers(self.vertices, self.faces)
         self.tree = build_tree(vertices, faces, winding=winding, device=device)
 
     def closest(self, points: Floats) -> ClosestPoints:
@@ -91,7 +91,7 @@ class MeshDistance:
         if not np.isfinite(local).all():
             bad = int((~np.isfinite(local).all(axis=1)).sum())
             raise ValueError(f"{bad} of {len(points)} query points are not finite; drop them first")
-        order = morton_order(local)
+        order = morton_order(local) if len(local) else np.zeros(0, dtype=np.int32)
         return SortedQueries(local[order], order)
 
     def closest_sorted(self, queries: SortedQueries) -> ClosestPoints:
@@ -101,7 +101,8 @@ class MeshDistance:
 
     def closest_local(self, queries: SortedQueries) -> tuple[Floats, Floats, Ints]:
         """Closest points (n, 3), distances (n,) and faces (n,) in the computing frame and in sorted order."""
-        return self.tree.closest(queries.points)
+        closest, distance, face = self.tree.closest(queries.points)
+        return closest, distance, self._face_of[face]
 
     def report(self, queries: SortedQueries, closest: Floats, distance: Floats, face: Ints) -> ClosestPoints:
         """Sorted answers of the computing frame -> the caller's order and frame."""

@@ -9,31 +9,41 @@ from shapesys.geometry.topology import Flags, weld
 
 THINNEST = 2e-6
 """Twice the area over squared edge lengths below which a face is widened; warp's closest point skips below 1e-6."""
-WIDTH = 8e-6
-"""Width given to a sliver, as a share of its length."""
-POINT_SIZE = 1e-6
-"""Least size of a widened face, in units of a mesh of size about 1."""
+ASPECT = 8e-6
+"""Width over length of a widened piece: clear of THINNEST even after rounding."""
+LEAST_WIDTH = 5e-7
+"""Width of a widened piece as a share of the coordinates' size: four times float32's resolution there."""
 
 
-def widen_slivers(vertices: Floats, faces: Ints) -> tuple[Floats, Ints]:
-    """The same triangles with each isolated sliver replaced by one of width 1e-5 of its length or less.
+def widen_slivers(vertices: Floats, faces: Ints) -> tuple[Floats, Ints, Ints]:
+    """Replace isolated slivers, segments and points by strips of short triangles, 5e-7 of the mesh's size wide.
 
     A sliver whose longest side is a side of a proper face adds nothing to the distance and stays as it is.
 
     Args:
         vertices: (V, 3) float32, coordinates of order 1; faces: (F, 3).
+
+    Returns:
+        vertices and faces with the strips, the first piece in its sliver's place and the others at the end; and for
+        each of these faces the index of the face that it stands for.
     """
+    origin = np.arange(len(faces), dtype=np.int32)
     thin = np.flatnonzero(_thinness(vertices[faces]) < THINNEST)
+    if len(thin):
+        thin = thin[~_longest_side_is_covered(vertices, faces, thin)]
     if len(thin) == 0:
-        return vertices, faces
-    thin = thin[~_longest_side_is_covered(vertices, faces, thin)]
-    if len(thin) == 0:
-        return vertices, faces
-    widened = _widened(vertices[faces[thin]].astype(np.float64))
-    added = np.arange(3 * len(thin), dtype=faces.dtype).reshape(-1, 3) + len(vertices)
+        return vertices, faces, origin
+    strips, owner = _strips(vertices[faces[thin]].astype(np.float64))
+    added = np.arange(3 * len(strips), dtype=faces.dtype).reshape(-1, 3) + len(vertices)
+    first = np.searchsorted(owner, np.arange(len(thin)))
+    others = np.setdiff1d(np.arange(len(strips)), first)
     replaced = faces.copy()
-    replaced[thin] = added
-    return np.concatenate([vertices, widened.reshape(-1, 3).astype(np.float32)]), replaced
+    replaced[thin] = added[first]
+    return (
+        np.concatenate([vertices, strips.reshape(-1, 3).astype(np.float32)]),
+        np.concatenate([replaced, added[others]]),
+        np.concatenate([origin, thin[owner[others]].astype(np.int32)]),
+    )
 
 
 def _thinness(triangles: Floats) -> Floats:
@@ -59,17 +69,27 @@ def _sides(triangles: Floats) -> Floats:
     return np.linalg.norm(np.roll(triangles, -1, axis=1) - triangles, axis=2)
 
 
-def _widened(triangles: Floats) -> Floats:
-    """(n, 3, 3) slivers -> triangles over the same longest side, with the third corner moved across it."""
+def _strips(triangles: Floats) -> tuple[Floats, Ints]:
+    """(n, 3, 3) slivers -> (m, 3, 3) short triangles along their longest sides, and the sliver (m,) of each."""
     rows, longest = np.arange(len(triangles)), _sides(triangles).argmax(axis=1)
-    a, b = triangles[rows, longest], triangles[rows, (longest + 1) % 3]
-    along = b - a
-    length = np.linalg.norm(along, axis=1, keepdims=True)
-    along = np.divide(along, length, out=np.tile([1.0, 0.0, 0.0], (len(a), 1)), where=length > POINT_SIZE)
-    b = a + along * np.maximum(length, POINT_SIZE)
-    # The coordinate axis least aligned with the side gives a stable perpendicular.
-    axis = np.eye(3)[np.abs(along).argmin(axis=1)]
-    across = np.cross(along, axis)
-    across /= np.linalg.norm(across, axis=1, keepdims=True)
-    third = 0.5 * (a + b) + across * np.maximum(WIDTH * length, POINT_SIZE)
-    return np.stack([a, b, third], axis=1)
+    start, end = triangles[rows, longest], triangles[rows, (longest + 1) % 3]
+    width = LEAST_WIDTH * max(1.0, float(np.abs(triangles).max()))
+    length = np.linalg.norm(end - start, axis=1)
+    along = np.divide(
+        end - start, length[:, None], out=np.tile([1.0, 0.0, 0.0], (len(rows), 1)), where=length[:, None] > width
+    )
+    length = np.maximum(length, width)
+    pieces = np.ceil(length * (ASPECT / width)).astype(np.int64)
+    owner = np.repeat(rows, pieces)
+    step = (length / pieces)[owner]
+    place = (np.arange(len(owner)) - np.repeat(np.cumsum(pieces) - pieces, pieces)) * step
+    a = start[owner] + along[owner] * place[:, None]
+    b = a + along[owner] * step[:, None]
+    third = 0.5 * (a + b) + _perpendicular(along)[owner] * width
+    return np.stack([a, b, third], axis=1), owner
+
+
+def _perpendicular(along: Floats) -> Floats:
+    """Unit vectors (n, 3) at right angles, by the coordinate axis least aligned with each."""
+    across = np.cross(along, np.eye(3)[np.abs(along).argmin(axis=1)])
+    return across / np.linalg.norm(across, axis=1, keepdims=True)
