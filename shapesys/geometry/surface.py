@@ -1,4 +1,4 @@
-"""Points on a mesh's surface: area-weighted and stratified, in face order."""
+"""Points on a mesh's surface: uniform by area, in face order."""
 
 from __future__ import annotations
 
@@ -31,11 +31,13 @@ class SurfaceSample:
         return len(self.points)
 
 
-def sample_surface(mesh: Mesh, count: int, seed: int) -> SurfaceSample:
-    """``count`` points, uniform by area: one per stratum of equal area, strata cut along the face order.
+def sample_surface(mesh: Mesh, count: int, seed: int, *, stratified: bool = True) -> SurfaceSample:
+    """``count`` points, uniform by area. The same mesh, count and seed give the same samples.
 
-    Stratification keeps the density uniform and lowers the variance of every mean over the samples; a point's
-    marginal density is that of independent sampling. The same mesh, count and seed give the same samples.
+    Args:
+        stratified: one point per stratum of equal area, strata cut along the face order: density more even and
+            every mean over the samples less noisy, but nearest neighbours about 10 % closer than among independent
+            points. False draws independent points, as the released evaluators of most papers do.
 
     Raises:
         ShapeRejected: the mesh has no faces, no area, or corners that are not finite.
@@ -46,12 +48,23 @@ def sample_surface(mesh: Mesh, count: int, seed: int) -> SurfaceSample:
     cumulative = _cumulative_areas(mesh)
     rng = np.random.default_rng(seed)
     total = cumulative[-1]
-    heights = (np.arange(count) + rng.random(count)) * (total / max(count, 1))
+    shares = _strata(count, rng) if stratified else _sorted_uniforms(count, rng)
     # Rounding may lift the last height to the total, which belongs to no face.
-    heights = np.minimum(heights, np.nextafter(total, 0.0))
+    heights = np.minimum(shares * total, np.nextafter(total, 0.0))
     faces = np.searchsorted(cumulative, heights, side="right").astype(np.int32)
     points = _points_in_triangles(mesh, faces, rng)
     return SurfaceSample(points, mesh.face_normals[faces].astype(np.float32, copy=False), faces)
+
+
+def _strata(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(n,) ascending numbers in [0, 1), one in each interval of length 1 / n."""
+    return (np.arange(count) + rng.random(count)) / max(count, 1)
+
+
+def _sorted_uniforms(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """(n,) independent uniform numbers in ascending order: normalised arrival times of a Poisson process."""
+    arrivals = np.cumsum(rng.standard_exponential(count + 1))
+    return arrivals[:-1] / arrivals[-1]
 
 
 def _cumulative_areas(mesh: Mesh) -> NDArray[np.float64]:

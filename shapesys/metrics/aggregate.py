@@ -46,10 +46,12 @@ class Group:
 
 @dataclass(frozen=True)
 class Summary:
-    """Attributes:
-    categories: one group per category.
-    overall: all shapes, every shape counting once (micro means).
-    macro: per metric, the mean of the category means, every category counting once (Occupancy Networks' tables).
+    """All shapes of one evaluation.
+
+    Attributes:
+        categories: one group per category.
+        overall: all shapes, every shape counting once (micro means).
+        macro: per metric, the mean of the category means, each counting once (Occupancy Networks' tables).
     """
 
     categories: dict[str, Group]
@@ -122,4 +124,4 @@ def _checked_ids(rows: Sequence[Row]) -> set[str]:
 def _without_nan(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -46,6 +46,8 @@ class Frames:
     @cached_property
     def _used(self) -> np.ndarray:
         """(u, 3) vertices that faces use."""
+        if self.truth.is_empty:
+            raise ShapeRejected("metrics", "the ground truth has no faces")
         used = np.zeros(len(self.truth.vertices), bool)
         used[self.truth.faces] = True
         return self.truth.vertices[used]

@@ -22,6 +22,7 @@ class MetricRecord:
         definition: fields of the convention: squared, combination, multiplier, threshold and strictness, and so on.
         count_predicted: samples on the prediction.
         count_true: samples on the ground truth.
+        sampling: ``independent`` or ``stratified`` (whose floor is about 10 % lower), or ``as_given``.
         seed: the seed that drew them.
         frame: name of the unit of length.
         unit: length, in the coordinates evaluated, of one unit of that frame (the side length of a unit cube).
@@ -33,6 +34,7 @@ class MetricRecord:
     definition: Mapping[str, Any] = field(default_factory=dict)
     count_predicted: int = 0
     count_true: int = 0
+    sampling: str = "as_given"
     seed: int | None = None
     frame: str = "as_given"
     unit: float = 1.0

@@ -131,7 +131,7 @@ def saliency_metrics(
 
 def _record(name: str, value: float, definition: dict, settings: SaliencySettings, count: int) -> MetricRecord:
     full = f"{name}/{settings.scaling}"
-    return MetricRecord(full, value, None, definition, count, count, None, "unit_sphere")
+    return MetricRecord(full, value, None, definition, count, count, frame="unit_sphere")
 
 
 def _one_per_point(points: Floats, values: NDArray[np.float64]) -> NDArray[np.float64]:

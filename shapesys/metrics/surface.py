@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from shapesys.errors import unknown_name
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.neighbours import Search
 from shapesys.geometry.normalise import Normalisation
@@ -54,6 +55,8 @@ class SurfaceSettings:
         normals: normal consistency conventions.
         hausdorff_frames: units in which the Hausdorff distance is given.
         samples: points on each surface for all metrics; None takes each convention's own count, 100,000 elsewhere.
+        sampling: ``independent`` points, as the named evaluators draw, or ``stratified`` ones: less noise from
+            seed to seed, but distances near the floor come out about 10 % lower than published ones.
         seed: draws the samples of prediction, truth and floor.
         floor: measure the truth against a second sampling of itself, beside each score.
         empty: scores of an empty prediction: Occupancy Networks' constants where its evaluator defines them (and an
@@ -66,12 +69,15 @@ class SurfaceSettings:
     normals: tuple[str, ...] = ("onet",)
     hausdorff_frames: tuple[Frame, ...] = ("unit_sphere",)
     samples: int | None = None
+    sampling: Literal["independent", "stratified"] = "independent"
     seed: int = 0
     floor: bool = True
     empty: Literal["onet", "nan"] = "onet"
     search: Search = "auto"
 
     def __post_init__(self) -> None:
+        if self.sampling not in ("independent", "stratified"):
+            raise unknown_name("sampling", self.sampling, ("independent", "stratified"))
         if self.samples is not None and self.samples < 1:
             raise ValueError(f"samples is {self.samples}; give at least 1, or None for each convention's own count")
 
@@ -164,11 +170,14 @@ class _Evaluation:
     def measured(self, counts: tuple[int, int]) -> tuple[SurfacePair | None, SurfacePair | None]:
         """(prediction against truth or None when empty, truth against itself or None when not wanted)."""
         if counts not in self.pairs:
-            truth = sample_surface(self.truth, counts[1], self.seeds[1])
-            predicted = None if self.empty_reason else sample_surface(self.prediction, counts[0], self.seeds[0])
-            second = sample_surface(self.truth, counts[0], self.seeds[2]) if self.settings.floor else None
+            truth = self.sample(self.truth, counts[1], 1)
+            predicted = None if self.empty_reason else self.sample(self.prediction, counts[0], 0)
+            second = self.sample(self.truth, counts[0], 2) if self.settings.floor else None
             self.pairs[counts] = self.pair(predicted, truth), self.pair(second, truth)
         return self.pairs[counts]
+
+    def sample(self, mesh: Mesh, count: int, role: int) -> SurfaceSample:
+        return sample_surface(mesh, count, self.seeds[role], stratified=self.settings.sampling == "stratified")
 
     def pair(self, sample: SurfaceSample | None, truth: SurfaceSample) -> SurfacePair | None:
         return None if sample is None else pair_surfaces(sample, truth, self.settings.search)
@@ -182,7 +191,8 @@ class _Evaluation:
     ) -> MetricRecord:  # fmt: skip
         definition = dict(definition) | ({"empty": self.settings.empty} if self.empty_reason else {})
         unit = self.frames.unit(frame)
-        return MetricRecord(name, value, floor, definition, *counts, self.settings.seed, frame, unit)
+        sampling, seed = self.settings.sampling, self.settings.seed
+        return MetricRecord(name, value, floor, definition, *counts, sampling, seed, frame, unit)
 
 
 def _why_empty(mesh: Mesh) -> str:

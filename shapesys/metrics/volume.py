@@ -53,4 +53,4 @@ def iou_record(predicted: Bits, truth: Bits, points: str, seed: int | None = Non
     """
     found = iou(predicted, truth)
     definition = {"points": points, "both_empty": "nan"} | ({"reason": found.reason} if found.reason else {})
-    return MetricRecord(f"iou/{points}", found.value, None, definition, len(truth), len(truth), seed)
+    return MetricRecord(f"iou/{points}", found.value, None, definition, len(truth), len(truth), seed=seed)

@@ -48,6 +48,14 @@ def test_density_inside_a_triangle_is_uniform() -> None:
     assert half == pytest.approx(0.5, abs=0.01)
 
 
+def test_independent_samples_are_binomial_over_the_faces() -> None:
+    samples = [sample_surface(slanted_pair(), 400, seed, stratified=False) for seed in range(200)]
+    counts = np.stack([np.bincount(sample.faces, minlength=5) for sample in samples])
+    assert counts[:, [0, 2, 4]].sum() == 0
+    assert counts[:, 1].mean() == pytest.approx(100, abs=2.5)
+    assert counts[:, 1].var() == pytest.approx(400 * 0.25 * 0.75, rel=0.35)
+
+
 def test_seed_decides_and_types_are_declared() -> None:
     mesh = mesh_of(trimesh.creation.box())
     first, again, other = (sample_surface(mesh, 100, seed=seed) for seed in (7, 7, 8))
