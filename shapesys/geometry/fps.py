@@ -120,9 +120,8 @@ def _sample_all(cloud: NDArray[np.float32], count: int, at: int) -> NDArray[np.i
 
 def _sample_buckets(clouds: NDArray[np.float32], count: int, start: NDArray[np.int64]) -> NDArray[np.int64]:
     """(b, count) samples by the compiled bucketed search."""
-    import warp as wp
-
     from shapesys.geometry.fps_kernel import bound_buckets, sample_farthest
+    from shapesys.geometry.warp_runtime import wp
 
     batch, size = clouds.shape[:2]
     buckets = -(-size // POINTS_PER_BUCKET)

@@ -2,9 +2,8 @@
 # ruff: noqa: UP018, RUF046
 """The compiled loop of bucketed farthest point sampling. In warp's language ``int(0)`` declares a variable."""
 
-import warp as wp
+from shapesys.geometry.warp_runtime import wp
 
-wp.config.log_level = wp.LOG_WARNING
 # Fused multiply-adds would round differently from numpy and torch, and with them the order.
 wp.set_module_options({"fuse_fp": False, "enable_backward": False})
 

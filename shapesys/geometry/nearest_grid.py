@@ -10,11 +10,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import warp as wp
 from numpy.typing import NDArray
 
 from shapesys.geometry.morton import low_and_extent, stable_order
 from shapesys.geometry.nearest_kernel import nearest_kernel
+from shapesys.geometry.warp_runtime import wp
 
 POINTS_PER_CELL = 6
 FIRST_RESOLUTION = 32

@@ -2,9 +2,8 @@
 # ruff: noqa: UP018, RUF046
 """The compiled search of `nearest_grid`. In warp's kernel language ``int(0)`` declares a variable that may change."""
 
-import warp as wp
+from shapesys.geometry.warp_runtime import wp
 
-wp.config.log_level = wp.LOG_WARNING
 # Fused multiply-adds would round differently from one processor to the next, and with them the ties.
 wp.set_module_options({"fuse_fp": False, "enable_backward": False})
 
