@@ -192,3 +192,13 @@ def test_nested_json_and_broken_text() -> None:
     for text in (b"[" * 100_000, b"{", b"[]", b"null", b"\xff\xfe{"):
         with pytest.raises(ShapeRejected):
             parse_mesh(text, "a.gltf")
+
+
+def test_vertex_attributes_survive_a_round_trip(tmp_path: Path) -> None:
+    vertices = np.eye(4, 3)
+    faces = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
+    saliency = np.array([0.25, 0.5, 0.75, 1.0], dtype=np.float32)
+    written = write_mesh(Mesh(vertices, faces, {"saliency": saliency}), tmp_path / "part.glb", "saliency")
+    read = read_mesh(written)
+    order = [int(np.flatnonzero((vertices == vertex).all(axis=1))[0]) for vertex in read.vertices]
+    np.testing.assert_array_equal(read.attributes["saliency"], saliency[order])

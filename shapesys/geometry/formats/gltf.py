@@ -1,6 +1,7 @@
 """glTF 2.0 and GLB: the triangles of the default scene with all node transforms applied.
 
-Only positions and indices are read (Khronos glTF 2.0 specification, sections 3.5 to 3.7). Images, materials, skins
+Only positions, indices and custom scalars per vertex (``_NAME``) are read (Khronos glTF 2.0 specification, sections
+3.5 to 3.7). Images, materials, skins
 and animations are never opened, and buffers come from the file itself, a data URI, or a file in the same folder.
 """
 
@@ -33,6 +34,8 @@ _MAX_DEPTH = 256
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 Json = dict[str, Any]
 Array = NDArray[Any]
+Part = tuple[Array, Array, dict[str, Array]]
+"""(v, 3) positions, (f, 3) triangles, named (v,) scalars."""
 
 
 def read_glb(data: bytes, limits: Limits, fetch: Fetch) -> Geometry:
@@ -91,15 +94,17 @@ class _Scene:
     def __init__(self, document: Json, binary: bytes | None, limits: Limits, fetch: Fetch) -> None:
         self.document, self.binary, self.limits, self.fetch = document, binary, limits, fetch
         self.buffers: dict[int, bytes] = {}
-        self.meshes: dict[int, list[tuple[Array, Array]]] = {}
+        self.meshes: dict[int, list[Part]] = {}
 
     def geometry(self) -> Geometry:
         vertices: list[Array] = []
         faces: list[Array] = []
+        scalars: list[dict[str, Array]] = []
         vertex_count = face_count = 0
         for mesh, transform in self.instances():
             turned = np.linalg.det(transform[:3, :3]) < 0
-            for points, triangles in self.mesh(mesh):
+            for points, triangles, attributes in self.mesh(mesh):
+                scalars.append(attributes)
                 vertices.append(points @ transform[:3, :3].T + transform[:3, 3])
                 faces.append((triangles[:, ::-1] if turned else triangles) + vertex_count)
                 vertex_count += len(points)
@@ -108,7 +113,9 @@ class _Scene:
                 self.limits.check("faces", face_count)
         if not vertices:
             raise ValueError(self.why_empty())
-        return Geometry(np.concatenate(vertices), np.concatenate(faces))
+        shared = [name for name in scalars[0] if all(name in attributes for attributes in scalars)]
+        joined = {name: np.concatenate([attributes[name] for attributes in scalars]) for name in shared}
+        return Geometry(np.concatenate(vertices), np.concatenate(faces), attributes=joined)
 
     def why_empty(self) -> str:
         meshes = self.document.get("meshes", [])
@@ -148,15 +155,15 @@ class _Scene:
         children = {child for node in nodes for child in node.get("children", [])}
         return [index for index in range(len(nodes)) if index not in children][::-1]
 
-    def mesh(self, index: int) -> list[tuple[Array, Array]]:
+    def mesh(self, index: int) -> list[Part]:
         if index not in self.meshes:
             primitives = _item(self.document.get("meshes", []), index, "mesh").get("primitives", [])
-            pairs = [self.primitive(primitive) for primitive in primitives]
-            self.meshes[index] = [pair for pair in pairs if pair is not None]
+            parts = [self.primitive(primitive) for primitive in primitives]
+            self.meshes[index] = [part for part in parts if part is not None]
         return self.meshes[index]
 
-    def primitive(self, primitive: Json) -> tuple[Array, Array] | None:
-        """(v, 3) positions and (f, 3) triangles; points and lines give None."""
+    def primitive(self, primitive: Json) -> Part | None:
+        """The primitive's triangles; points and lines give None."""
         mode = primitive.get("mode", _TRIANGLES)
         position = primitive.get("attributes", {}).get("POSITION")
         if mode not in (_TRIANGLES, _STRIP, _FAN) or position is None:
@@ -174,7 +181,13 @@ class _Scene:
         triangles = _triangles(corners, mode)
         if triangles.size and triangles.max() >= len(points):
             raise ValueError(f"vertex index {triangles.max()} out of range, the primitive has {len(points)} vertices")
-        return points, triangles
+        return points, triangles, self.scalars(primitive, len(points))
+
+    def scalars(self, primitive: Json, count: int) -> dict[str, Array]:
+        """Custom attributes with one number per vertex: ``_SALIENCY`` comes back as ``saliency``."""
+        custom = {name: index for name, index in primitive["attributes"].items() if name.startswith("_")}
+        values = {name.strip("_").lower(): self.accessor(index) for name, index in custom.items()}
+        return {name: found[:, 0].astype(np.float32) for name, found in values.items() if found.shape == (count, 1)}
 
     def accessor(self, index: int) -> Array:
         """(count, width) values, normalised integers as floats, sparse replacements applied."""

@@ -32,11 +32,11 @@ def read_stl(data: bytes, limits: Limits) -> Geometry:
         limits.check("faces", promised)
         triangles = np.frombuffer(data, dtype=_TRIANGLE, count=promised, offset=_HEADER_BYTES)
         return _soup(triangles["corners"].reshape(-1, 3))
-    lines = [b" ".join(match.split()) for match in _VERTEX.findall(data)]
-    limits.check("vertices", len(lines))
-    if len(lines) % 3:
-        raise ValueError(f"{len(lines)} vertices, not a multiple of three")
-    return _soup(number_rows(b"\n".join(lines)).columns(3, "vertex"))
+    corners = _VERTEX.findall(data)
+    limits.check("vertices", len(corners))
+    if len(corners) % 3:
+        raise ValueError(f"{len(corners)} vertices, not a multiple of three")
+    return _soup(number_rows(b" ".join(corners)).values.reshape(-1, 3))
 
 
 def _soup(corners: NDArray[np.floating]) -> Geometry:
