@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.util import find_spec
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from shapesys.errors import missing_extra, unknown_name
 from shapesys.geometry.mesh import Floats
@@ -98,7 +97,7 @@ def _lowest_nearest(
 ) -> NDArray[np.int64]:
     """(m,) the nearest point to each query, the lowest among equals, never the one ``barred`` to that query."""
     wanted = min(TIE_CANDIDATES, len(points))
-    distances, indices = cKDTree(points).query(queries, k=range(1, wanted + 1))
+    distances, indices = _scipy_tree(points).query(queries, k=range(1, wanted + 1))
     allowed = np.where(indices == barred[:, None], np.inf, distances)
     least = allowed.min(axis=1, keepdims=True)
     answer = np.where(allowed == least, indices, len(points)).min(axis=1)
@@ -145,6 +144,13 @@ def _checked(points: Floats, name: str, least: int) -> NDArray[np.float32]:
     return points
 
 
+def _scipy_tree(points: NDArray[np.float32], **options: bool) -> Any:
+    # Imported on use: scipy.spatial takes longer to load than everything else that settings and --help need.
+    from scipy.spatial import cKDTree
+
+    return cKDTree(points, **options)
+
+
 def _by_tree(search: str, points: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> Neighbours:
     if len(queries) == 0:
         shape = (0,) if k == 1 else (0, k)
@@ -154,7 +160,7 @@ def _by_tree(search: str, points: NDArray[np.float32], queries: NDArray[np.float
 
         distances, indices = KDTree(points).query(queries, k=k)
     else:
-        distances, indices = cKDTree(points, balanced_tree=False, compact_nodes=True).query(queries, k=k)
+        distances, indices = _scipy_tree(points, balanced_tree=False, compact_nodes=True).query(queries, k=k)
     return Neighbours(distances.astype(np.float32, copy=False), indices.astype(np.int64))
 
 
