@@ -70,12 +70,12 @@ def _try_batch(job: TrainJob, reader: Reader, step: StepPlan, objective: Objecti
             loss = objective(batch).total()
         loss.backward()
     if not bool(torch.isfinite(loss)):
-        raise ShapesysError(f"the loss of a first tiny batch is {float(loss)}; check the model's settings")
+        raise ShapesysError(f"the loss of a first tiny batch is {float(loss.detach())}; check the model's settings")
     own = {parameter.untyped_storage().data_ptr() for parameter in objective.parameters()}
     return {
         "shapes": len(step.shape_indices),
         "points_per_shape": step.windows[0].stop - step.windows[0].start,
-        "loss": float(loss),
+        "loss": float(loss.detach()),
         "seconds": time.perf_counter() - started,
         "activation_bytes": sum(size for pointer, size in kept.items() if pointer not in own),
     }

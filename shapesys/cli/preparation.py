@@ -9,13 +9,21 @@ from shapesys.sources.base import Source
 
 
 def run_preparation(
-    source: Source, store: str, settings: PrepareConfig, *, address: str | None, local: bool, retry: bool = False
+    source: Source,
+    store: str,
+    settings: PrepareConfig,
+    *,
+    address: str | None = None,
+    local: bool = False,
+    retry: bool = False,
+    workers: int | None = None,
 ) -> PrepareReport:
     """Bring `store` up to date with `source`.
 
     Args:
         address: Ray cluster; None for RAY_ADDRESS or a private instance.
         local: work in this process and one child, without Ray.
+        workers: actors on Ray; one per CPU where None.
         retry: try again what was rejected for a limit or a crash.
     """
     with Progress("prepare", "shapes") as line:
@@ -27,4 +35,4 @@ def run_preparation(
             return prepare_locally(source, store, settings, progress, retry=retry)
         from shapesys.on_ray.prepare import prepare
 
-        return prepare(source, store, settings, progress, address=address, retry=retry)
+        return prepare(source, store, settings, progress, address=address, workers=workers, retry=retry)

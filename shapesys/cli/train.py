@@ -30,7 +30,10 @@ def family_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence
     family = next((word for word in args if word in names), None)
     if family is None and (typed := command.peek(ctx, args).get("family")) and not str(typed).startswith("-"):
         raise unknown_name("family", str(typed), names)
-    fields = {} if family is None else field_paths(registry.load(family).config, "model.")
+    fields: dict[str, Any] = {}
+    if family is not None:
+        loaded = registry.load(family)
+        fields = field_paths(loaded.config, "model.") | field_paths(loaded.inference, "inference.")
     sections: dict[str, Any] = {"train": TrainConfig, "data": DataConfig, "scale": ScaleConfig}
     for section, config in sections.items():
         fields |= field_paths(config, f"{section}.")

@@ -10,15 +10,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from shapesys.cli.background import BackgroundTracker
 from shapesys.cli.progress import Progress
 from shapesys.errors import ShapesysError
 from shapesys.samples.store import Store
 from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import Outcome, RunDescription, Tracker
-from shapesys.training import provenance
+from shapesys.training import checkpoint, history, provenance
 from shapesys.training.config import TrainJob, changed_from_preset, claim
 from shapesys.training.history import Record
-from shapesys.training.run_dir import RunDirectory, create, write_json
+from shapesys.training.run_dir import RunDirectory, create, read_json, write_json
 
 WAIT_HINT = 0.2
 """Share of a step spent waiting for data above which the user is told what to do about it."""
@@ -39,14 +40,27 @@ def run_training(
     """
     run = create(root, name)
     resumed = claim(run, job)
+    if resumed and (before := _finished(run)):
+        return before
     facts = provenance.collect(Store.open(job.data.store).digest(), sys.argv, job)
     write_json(run.provenance, facts)
     started = time.monotonic()
-    with _told(run, open_tracker(run, tracker)) as tracked, Progress("train", "steps") as progress:
+    with _told(run, BackgroundTracker(open_tracker(run, tracker))) as tracked, Progress("train", "steps") as progress:
         tracked.start(_description(job, run, facts))
         tracked.artifacts([run.config, run.provenance])
         result = _train(job, run, address, local, _Log(progress, tracked))
     return {"run": run.name, "path": run.path, "resumed": resumed, "seconds": time.monotonic() - started, **result}
+
+
+def _finished(run: RunDirectory) -> dict[str, Any] | None:
+    """The result of a run that has nothing left to do."""
+    newest = checkpoint.latest(run.checkpoints)
+    status = read_json(run.status) if run.status.exists() else {}
+    records = history.read(run.history)
+    if newest is None or status.get("state") != "finished" or not records or records[-1]["step"] != newest.step:
+        return None
+    facts = {"run": run.name, "path": run.path, "resumed": True, "seconds": 0.0, "steps": newest.step}
+    return facts | {"epochs": int(records[-1]["epoch"]), "final": records[-1], "checkpoint": str(newest.path)}
 
 
 def _train(job: TrainJob, run: RunDirectory, address: str | None, local: bool, on_log: _Log) -> dict[str, Any]:

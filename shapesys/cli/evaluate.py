@@ -1,0 +1,92 @@
+"""`shapesys evaluate`: reconstruct a split and measure it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import click
+
+from shapesys.cli.options import config_options, overrides
+from shapesys.cli.output import Answer, table
+from shapesys.cli.verb import Verb, verb
+
+_SCALE = "scale."
+
+
+def evaluation_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[click.Parameter]:
+    """What is measured, and where it runs."""
+    from shapesys.config.base import field_paths
+    from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+
+    measured = config_options(field_paths(EvaluateConfig), group="What is measured")
+    return [*measured, *config_options(field_paths(EvaluateScale, _SCALE))]
+
+
+@verb(
+    example="shapesys evaluate chairs\nshapesys evaluate chairs --split val --resolution 128 --scale.num-actors 4",
+    settings=evaluation_flags,
+)
+@click.argument("run")
+@click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
+@click.option("--store", help="Another place of the sample store that the run was trained on.")
+@click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
+@click.option("--local", is_flag=True, help="Evaluate in this process, without Ray.")
+@click.option("--page/--no-page", default=True, help="Build the run's offline page afterwards.")
+@click.option("--tracker", default="auto", show_default=True, help="auto, mlflow, jsonl or none.")
+@click.option("--dry-run", is_flag=True, help="Say which shapes would be evaluated, and stop.")
+@click.pass_context
+def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **placement: Any) -> Answer:
+    """Reconstruct every shape of a split of RUN and measure it against its ground truth.
+
+    The same command again evaluates only what is missing.
+    """
+    from shapesys.cli.evaluation_run import Placement, run_evaluation
+    from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+    from shapesys.training.run_dir import find
+
+    typed = overrides(ctx)
+    settings = EvaluateConfig().override({path: v for path, v in typed.items() if not path.startswith(_SCALE)})
+    scale = EvaluateScale().override(
+        {path.removeprefix(_SCALE): v for path, v in typed.items() if path.startswith(_SCALE)}
+    )
+    found = find(run, runs_root)
+    if dry_run:
+        return _rehearse(found, settings, placement["store"])
+    summary = run_evaluation(found, settings, scale, replace(Placement(), **placement))
+    return evaluated(found, settings.split, summary)
+
+
+def evaluated(run: Any, split: str, summary: dict[str, Any]) -> Answer:
+    """The summary table and where everything lies."""
+    from shapesys.report.tables import summary_table
+
+    results = run.evaluation(split)
+    places = [("per shape", results.rows), ("summary", results.summary)]
+    if run.page.exists():
+        places.append(("page", run.page))
+    data = {"run": run.name, "split": split, "paths": dict(places), "summary": summary}
+    return Answer(data, [summary_table(summary), *(f"{name}: {path}" for name, path in places)])
+
+
+def _rehearse(run: Any, settings: Any, store_url: str | None) -> Answer:
+    """What an evaluation would find. Its plan is not opened: that would drop results of other settings."""
+    from shapesys.errors import ShapesysError
+    from shapesys.samples.store import Store
+    from shapesys.training.checkpoint import latest
+
+    newest = latest(run.checkpoints)
+    if newest is None:
+        raise ShapesysError(f"run '{run.name}' has no checkpoint yet; train it first: shapesys train ...")
+    trained = newest.job().data
+    store = Store.open(store_url or trained.store)
+    categories = settings.categories or trained.categories
+    data = {
+        "checkpoint": newest.path,
+        "store": store.url,
+        "split": settings.split,
+        "categories": list(categories) or store.categories(),
+        "shapes": len(store.shape_ids(settings.split, categories)),
+    }
+    return Answer(data, [table("dry run: nothing was evaluated", ("what", "found"), list(data.items()))])

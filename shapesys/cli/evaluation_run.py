@@ -1,0 +1,96 @@
+"""One evaluation from the driver's side: on Ray or here, with a progress line, attached to the tracked run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shapesys.cli.background import BackgroundTracker
+from shapesys.cli.progress import Progress
+from shapesys.errors import ShapesysError
+from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+from shapesys.report.page import build_page
+from shapesys.report.summary import metric_lines
+from shapesys.tracking.open import open_tracker
+from shapesys.tracking.tracker import RunDescription
+from shapesys.training.config import load_job
+from shapesys.training.run_dir import RunDirectory
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where an evaluation runs and what follows it."""
+
+    store: str | None = None
+    address: str | None = None
+    local: bool = False
+    page: bool = True
+    tracker: str = "auto"
+
+
+def run_evaluation(
+    run: RunDirectory, settings: EvaluateConfig, scale: EvaluateScale, placement: Placement
+) -> dict[str, Any]:
+    """Evaluate, build the page, tell the tracker; return the summary.
+
+    Raises:
+        ShapesysError: there is nothing to evaluate, or every shape failed.
+    """
+    with Progress("evaluate", "shapes") as line:
+
+        def progress(done: int, total: int, failed: int) -> None:
+            line(done, total, failed=failed)
+
+        summary = _evaluate(run, settings, scale, placement, progress)
+    page = _page(run) if placement.page else None
+    _track(run, settings.split, summary, page, placement.tracker)
+    return summary
+
+
+def _evaluate(
+    run: RunDirectory, settings: EvaluateConfig, scale: EvaluateScale, placement: Placement, progress: Any
+) -> dict[str, Any]:
+    if placement.local:
+        from shapesys.evaluation.plan import evaluate_locally
+
+        return evaluate_locally(run, settings, scale, placement.store, progress)
+    from shapesys.on_ray.evaluate import evaluate
+
+    return evaluate(run, settings, scale, placement.store, placement.address, progress)
+
+
+def _page(run: RunDirectory) -> Path | None:
+    """The run's page; an evaluation is worth its hours even where the page cannot be drawn."""
+    try:
+        return build_page([run], run.page)
+    except ShapesysError as error:
+        from shapesys.cli.output import complain
+
+        complain(f"no page: {error}")
+        return None
+
+
+def _track(run: RunDirectory, split: str, summary: dict[str, Any], page: Path | None, kind: str) -> None:
+    job = load_job(run.config)
+    tracker = BackgroundTracker(open_tracker(run, kind))
+    tracker.start(RunDescription(name=run.name, experiment=job.family, attach=True))
+    tracker.metrics(dict(_flat(split, summary)), 0)
+    results = run.evaluation(split)
+    tracker.table(results.rows, f"{split}_shapes")
+    folders = [folder for folder in (results.path / "meshes", results.path / "truth") if folder.is_dir()]
+    tracker.artifacts([results.summary, *folders], f"evaluation/{split}")
+    if page:
+        tracker.artifacts([page])
+    tracker.finish("finished")
+
+
+def _flat(split: str, summary: dict[str, Any]) -> list[tuple[str, float]]:
+    """Mean of every metric, over all shapes and by category."""
+    found: list[tuple[str, float]] = []
+    for line in metric_lines(summary):
+        named = {f"{split}/{line.name}": line.overall} | {
+            f"{split}/{category}/{line.name}": values for category, values in line.categories.items()
+        }
+        found += [(name, float(values["mean"])) for name, values in named.items() if values.get("mean") is not None]
+    return found
