@@ -11,8 +11,6 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-import numpy as np
-
 from shapesys.errors import ShapeRejected
 from shapesys.geometry.formats.geometry import Fetch, Geometry, Limits
 from shapesys.geometry.formats.gltf import read_glb, read_gltf
@@ -114,7 +112,7 @@ def check_bytes(data: bytes, limits: Limits) -> None:
         ShapeRejected: stage "read".
     """
     limits.check("bytes", len(data))
-    if not data.strip():
+    if not data or data.isspace():
         raise ShapeRejected("read", "the file is empty")
     if data.startswith(_LFS_POINTER):
         raise ShapeRejected("read", "a git-lfs pointer, not the mesh itself; run 'git lfs pull' in its repository")
@@ -164,8 +162,3 @@ def safe_relative(name: str) -> str:
 
 def _nothing_beside(name: str) -> bytes:
     raise ShapeRejected("read", f"refers to '{name[:80]}', but only the bytes of one file were given")
-
-
-def finite_rows(points: np.ndarray) -> np.ndarray:
-    """(n,) which rows hold only finite numbers."""
-    return np.isfinite(points).all(axis=1)

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from shapesys.errors import ShapeRejected
 from shapesys.geometry.mesh import Floats, Ints, Mesh
@@ -176,6 +174,9 @@ def _opposite_faces(faces: Ints) -> int:
 
 
 def _components(faces: Ints, vertex_count: int) -> int:
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     ends = (np.concatenate([faces[:, 0], faces[:, 0]]), np.concatenate([faces[:, 1], faces[:, 2]]))
     graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(vertex_count, vertex_count))
     _, label = connected_components(graph, directed=False)

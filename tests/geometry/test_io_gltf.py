@@ -16,6 +16,7 @@ from shapesys.errors import ShapeRejected
 from shapesys.geometry.formats.geometry import Limits
 from shapesys.geometry.io import parse_mesh, read_mesh
 from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.write import write_mesh
 
 POINTS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=np.float32)
 
@@ -194,11 +195,15 @@ def test_nested_json_and_broken_text() -> None:
             parse_mesh(text, "a.gltf")
 
 
-def test_vertex_attributes_survive_a_round_trip(tmp_path: Path) -> None:
-    vertices = np.eye(4, 3)
-    faces = np.array([[0, 1, 2], [0, 2, 3], [0, 3, 1], [1, 3, 2]])
-    saliency = np.array([0.25, 0.5, 0.75, 1.0], dtype=np.float32)
-    written = write_mesh(Mesh(vertices, faces, {"saliency": saliency}), tmp_path / "part.glb", "saliency")
-    read = read_mesh(written)
-    order = [int(np.flatnonzero((vertices == vertex).all(axis=1))[0]) for vertex in read.vertices]
-    np.testing.assert_array_equal(read.attributes["saliency"], saliency[order])
+def test_custom_scalars_are_kept_where_every_primitive_has_them() -> None:
+    heat = np.array([0, 1, 2, 3], dtype=np.float32).tobytes()
+    content = document()
+    content["buffers"].append({"uri": inline(heat), "byteLength": 16})
+    content["bufferViews"].append({"buffer": 1, "byteLength": 16})
+    content["accessors"].append({"bufferView": 2, "componentType": 5126, "count": 4, "type": "SCALAR"})
+    plain = content["meshes"][0]["primitives"][0]
+    warm = {"attributes": {"POSITION": 1, "_HEAT": 2}, "indices": 0}
+    content["meshes"] = [{"primitives": [warm, plain]}]
+    assert parse(content).attributes == {}
+    content["meshes"] = [{"primitives": [warm, warm]}]
+    assert parse(content).attributes["heat"].tolist() == [0, 1, 2, 3, 0, 1, 2, 3]

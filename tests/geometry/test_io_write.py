@@ -35,7 +35,9 @@ def test_round_trip(tmp_path: Path, mesh: Mesh, suffix: str) -> None:
 def test_ply_carries_attributes_and_glb_carries_custom_ones(tmp_path: Path, mesh: Mesh) -> None:
     ours = read_mesh(write_mesh(mesh, tmp_path / "a.ply"))
     np.testing.assert_allclose(ours.attributes["saliency"], mesh.attributes["saliency"], atol=1e-6)
-    reference = trimesh.load_mesh(write_mesh(mesh, tmp_path / "a.glb"), process=False)
+    ours = read_mesh(write_mesh(mesh, tmp_path / "a.glb"))
+    np.testing.assert_allclose(ours.attributes["saliency"], mesh.attributes["saliency"], atol=1e-6)
+    reference = trimesh.load_mesh(tmp_path / "a.glb", process=False)
     np.testing.assert_allclose(reference.vertex_attributes["_SALIENCY"].ravel(), mesh.attributes["saliency"], atol=1e-6)
 
 

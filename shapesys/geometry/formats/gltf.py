@@ -1,8 +1,8 @@
 """glTF 2.0 and GLB: the triangles of the default scene with all node transforms applied.
 
 Only positions, indices and custom scalars per vertex (``_NAME``) are read (Khronos glTF 2.0 specification, sections
-3.5 to 3.7). Images, materials, skins
-and animations are never opened, and buffers come from the file itself, a data URI, or a file in the same folder.
+3.5 to 3.7). Images, materials, skins and animations are never opened, and buffers come from the file itself, a data
+URI, or a file in the same folder.
 """
 
 from __future__ import annotations
