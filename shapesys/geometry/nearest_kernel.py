@@ -38,6 +38,14 @@ def nearest_kernel(
         z = wp.clamp(int(wp.floor(at[2])), 0, sizes[2] - 1)
         offset = points[found] - query
         best = offset[0] * offset[0] + offset[1] * offset[1] + offset[2] * offset[2]
+        # The own row first: its best lets most of the other rows be skipped.
+        row = (z * sizes[1] + y) * sizes[0]
+        for p in range(starts[row + wp.max(x - 1, 0)], starts[row + wp.min(x + 1, sizes[0] - 1) + 1]):
+            offset = points[p] - query
+            squared = offset[0] * offset[0] + offset[1] * offset[1] + offset[2] * offset[2]
+            if squared < best or (squared == best and order[p] < order[found]):
+                best = squared
+                found = p
         block = int(1)
         searching = int(1)
         while searching == 1:

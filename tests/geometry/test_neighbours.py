@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from shapesys.errors import UsageError
+from shapesys.errors import ShapesysError, UsageError
 from shapesys.geometry.neighbours import k_nearest, nearest, nearest_other
 
 PACKAGES = {"scipy": "scipy", "pykdtree": "pykdtree", "grid": "warp"}
@@ -97,3 +97,17 @@ def test_misuse_is_named() -> None:
         k_nearest(good, good, 5)
     with pytest.raises(UsageError, match="did you mean scipy"):
         nearest(good, good, "scypy")  # type: ignore[arg-type]
+
+
+def test_auto_takes_the_portable_tree_where_nothing_else_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    points, queries = rng.random((5000, 3)), rng.random((5000, 3))
+    usual = nearest(points, queries)
+    monkeypatch.setattr("shapesys.geometry.neighbours.installed", lambda package: False)
+    bare = nearest(points, queries)
+    assert np.array_equal(usual.indices, bare.indices)
+    assert usual.distances == pytest.approx(bare.distances, rel=1e-6)
+    with pytest.raises(ShapesysError, match=r"pip install 'shapesys\[sampling\]'"):
+        nearest(points, queries, "grid")
+    with pytest.raises(ValueError, match="optional package pykdtree"):
+        nearest(points, queries, "pykdtree")
