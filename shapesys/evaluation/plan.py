@@ -56,13 +56,14 @@ class EvaluationPlan:
             raise ShapesysError(f"run '{run.name}' has no checkpoint yet; train it first: shapesys train ...")
         job = newest.job()
         store = Store.open(store_url or job.data.store)
-        categories = settings.categories or job.data.categories or None
+        categories = settings.categories or job.data.categories
         needed = _needed_views(settings, store, job.family)
-        found = store.shapes(settings.split, categories, needed).to_pylist()
+        complete = set.intersection(*(set(store.shape_ids(settings.split, categories, view)) for view in needed))
+        found = [row for row in store.shapes(settings.split, categories).to_pylist() if row["shape_id"] in complete]
         if not found:
             raise ShapesysError(
                 f"store '{store.url}' has no shape of split '{settings.split}' and categories "
-                f"{', '.join(categories or ()) or 'any'}; choose another --split"
+                f"{', '.join(categories) or 'any'}; choose another --split"
             )
         results = Results(run.evaluation(settings.split))
         done = results.begin(newest, store.digest(), settings)
