@@ -88,11 +88,15 @@ def part_colors(mesh: Mesh) -> Image:
 
 
 def framing(mesh: Mesh, azimuth: float = 35.0, elevation: float = 20.0) -> Camera:
-    """The camera that sees the whole mesh, tightly, from this direction (degrees; see `Camera.orbit`)."""
+    """The camera whose square image the mesh just fits in, but for 4 %, from this direction (see `Camera.orbit`)."""
     low, high = mesh.bounds
-    centre = 0.5 * (low + high)
-    radius = float(np.linalg.norm(mesh.vertices[np.unique(mesh.faces)] - centre, axis=1).max())
-    return Camera.orbit(azimuth, elevation, radius, (float(centre[0]), float(centre[1]), float(centre[2])))
+    x, y, z = (float(value) for value in 0.5 * (low + high))
+    direction = Camera.orbit(azimuth, elevation, target=(x, y, z))
+    right, up, forward = ((mesh.vertices[np.unique(mesh.faces)] - (x, y, z)) @ direction.axes.T).T
+    opening = np.tan(np.deg2rad(direction.field_of_view) / 2)
+    # A point stays in view while its offset is below (distance + its own depth) times the opening.
+    distance = 1.04 * float((np.maximum(np.abs(right), np.abs(up)) / opening - forward).max())
+    return Camera.orbit(azimuth, elevation, distance * np.sin(np.deg2rad(direction.field_of_view) / 2), (x, y, z))
 
 
 def contact_sheet(
@@ -116,11 +120,14 @@ def contact_sheet(
     return sheet.reshape(rows * height, columns * width, 3)
 
 
-def write_png(image: Image, path: str | Path) -> None:
-    """Write an (h, w, 3) uint8 image as a PNG file."""
+def write_png(image: Image, path: str | Path, colors: int | None = None) -> None:
+    """Write an (h, w, 3) uint8 image as a PNG file; `colors` (2 to 256) makes it smaller by using only so many."""
     from PIL import Image as Picture
 
-    Picture.fromarray(image).save(path, format="PNG", optimize=True)
+    picture = Picture.fromarray(image)
+    if colors is not None:
+        picture = picture.quantize(colors, dither=Picture.Dither.NONE)
+    picture.save(path, format="PNG", optimize=True)
 
 
 def _captioned(image: Image, label: str) -> Image:

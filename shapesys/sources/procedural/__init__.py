@@ -8,7 +8,7 @@ similar size otherwise. The same category and seed give the same mesh everywhere
 from __future__ import annotations
 
 from importlib import import_module
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import field_validator, model_validator
@@ -17,14 +17,15 @@ from shapesys.config.base import Config, setting
 from shapesys.errors import ShapeRejected, unknown_name
 from shapesys.geometry.mesh import Mesh
 from shapesys.sources.base import Census, Plane, ShapeRef, Source, Split, digest_of
-from shapesys.sources.procedural.draw import Draw
+from shapesys.sources.procedural.draw import Design, Draw
 
 GENERATOR_VERSION = 1
 """Goes up when any category's shapes change, so that stores know to prepare them again."""
 
-CATEGORIES = ("chair", "mug")
+CATEGORIES = ("airplane", "bench", "bookshelf", "bottle", "car", "chair", "lamp", "mug", "sofa", "table")
 SYMMETRY_PLANE: Plane = (1.0, 0.0, 0.0, 0.0)
 SEEDS = 2**63
+ATTEMPTS = 8
 
 
 def part_names(category: str) -> tuple[str, ...]:
@@ -38,21 +39,32 @@ def part_names(category: str) -> tuple[str, ...]:
 
 
 def generate(category: str, seed: int) -> Mesh:
-    """The shape of this category and seed: float64 vertices, a part label per face.
+    """The shape of this category and seed: float64 vertices, a part label per face, watertight, in one piece.
 
     Raises:
         UsageError: no such category.
-        ShapeRejected: the parts of this one design do not unite to a watertight solid.
+        ShapeRejected: the seed is out of range.
     """
-    mesh: Mesh = _builder(category).build(_draw(category, seed)).mesh()
-    return mesh
+    return _generated(category, seed)[1]
 
 
-def design(category: str, seed: int) -> dict[str, float | int | str | bool]:
+def design(category: str, seed: int) -> Design:
     """Every decision behind a shape, by name: its parameter vector."""
-    draw = _draw(category, seed)
-    _builder(category).build(draw)
-    return draw.design
+    return _generated(category, seed)[0]
+
+
+def _generated(category: str, seed: int) -> tuple[Design, Mesh]:
+    """Draws again, from the seed's next stream, in the rare case that parts touch so that no clean solid results."""
+    if not 0 <= seed < SEEDS:
+        raise ShapeRejected("generate", f"seed {seed} is outside 0 to {SEEDS - 1}")
+    builder = _builder(category)
+    for attempt in range(ATTEMPTS):
+        draw = Draw(category, seed, attempt)
+        try:
+            return draw.design, builder.build(draw).mesh()
+        except ShapeRejected as error:
+            reason = error.reason
+    raise ShapeRejected("generate", f"{category} {seed} failed in {ATTEMPTS} attempts, at last because {reason}")
 
 
 class ProceduralSource(Source):
@@ -121,13 +133,7 @@ class ProceduralSource(Source):
         return "val" if place < held + round(self.settings.val_fraction * self.settings.count) else "train"
 
 
-def _builder(category: str):  # type: ignore[no-untyped-def]
+def _builder(category: str) -> Any:
     if category not in CATEGORIES:
         raise unknown_name("category", category, CATEGORIES)
     return import_module(f"{__name__}.{category}")
-
-
-def _draw(category: str, seed: int) -> Draw:
-    if not 0 <= seed < SEEDS:
-        raise ShapeRejected("generate", f"seed {seed} is outside 0 to {SEEDS - 1}")
-    return Draw(category, seed)

@@ -6,13 +6,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from shapesys.errors import ShapeRejected
 from shapesys.geometry.mesh import Floats, Ints, Mesh
 from shapesys.sources.procedural.solids import Solid
 
-GRID = 1e-6
+GRID = 1e-5
 """All coordinates are multiples of this (metres), so that the last bits of sines never reach a digest."""
+
+TOLERANCE = 2e-5
+"""Details below this size (metres) are slivers of the union and are merged away."""
 
 CAP = -1
 """Label of the faces that the cut at x = 0 makes; none of them is left in a finished shape."""
@@ -44,16 +49,18 @@ class Assembly:
         """The finished shape: float64 vertices on the grid in a canonical order, one part label per face.
 
         Raises:
-            ShapeRejected: the union came out with an open or doubled edge.
+            ShapeRejected: the union came out with an open or doubled edge, or in several pieces.
         """
-        half = self._united().trim_by_plane((1.0, 0.0, 0.0), 0.0).simplify(2 * GRID)
+        half = self._united().simplify(TOLERANCE).trim_by_plane((1.0, 0.0, 0.0), 0.0)
         raw = half.to_mesh64()
         run_lengths = np.diff(raw.run_index) // 3
         labels = np.repeat([self._labels.get(int(run), CAP) for run in raw.run_original_id], run_lengths)
         vertices, faces, labels = _mirrored(np.asarray(raw.vert_properties)[:, :3], np.asarray(raw.tri_verts), labels)
-        vertices, faces, labels = _canonical(*_welded(vertices, faces, labels))
+        vertices, faces, labels = _canonical(*_outer(*_welded(vertices, faces, labels)))
         if not is_closed(faces):
             raise ShapeRejected("generate", f"the union of parts has open or doubled edges ({len(faces)} faces)")
+        if count := int(pieces(len(vertices), faces).max()):
+            raise ShapeRejected("generate", f"the parts do not hang together ({count + 1} pieces)")
         return Mesh(vertices, faces, face_labels=labels)
 
     def _united(self) -> Any:
@@ -66,7 +73,7 @@ class Assembly:
         from manifold3d import Manifold, Mesh64
 
         vertices, faces, _ = _welded(solid.vertices, solid.faces, np.zeros(len(solid.faces), dtype=np.int64))
-        if _signed_volume(vertices, faces) < 0:
+        if _tetrahedra(vertices, faces).sum() < 0:
             faces = faces[:, ::-1]
         identity = Manifold.reserve_ids(1)
         corners = np.ascontiguousarray(faces).astype(np.uint64)
@@ -89,7 +96,7 @@ def is_closed(faces: Ints) -> bool:
 def _mirrored(vertices: Floats, faces: Ints, labels: Ints) -> tuple[Floats, Ints, Ints]:
     """The half at x >= 0 and its mirror image, open along the seam at x = 0, where both have the same points."""
     vertices = np.round(vertices / GRID) * GRID
-    vertices[vertices[:, 0] < GRID / 2, 0] = 0.0
+    vertices[vertices[:, 0] < 1.5 * TOLERANCE, 0] = 0.0
     # Faces within the plane are the cut's cap (or cancel with their mirror image).
     kept = (vertices[faces, 0] > 0).any(axis=1)
     faces, labels = faces[kept].astype(np.int64), labels[kept]
@@ -102,10 +109,34 @@ def _welded(vertices: Floats, faces: Ints, labels: Ints) -> tuple[Floats, Ints, 
     steps, index = np.unique(np.round(vertices / GRID).astype(np.int64), axis=0, return_inverse=True)
     faces = index.reshape(-1)[faces]
     whole = (faces[:, 0] != faces[:, 1]) & (faces[:, 1] != faces[:, 2]) & (faces[:, 2] != faces[:, 0])
-    faces, labels = faces[whole], labels[whole]
+    faces, labels = _unfolded(faces[whole], labels[whole])
     used, faces = np.unique(faces, return_inverse=True)
     points: NDArray[np.float64] = np.round(steps[used] * GRID, 6)
     return points, faces.reshape(-1, 3), labels
+
+
+def _unfolded(faces: Ints, labels: Ints) -> tuple[Ints, Ints]:
+    """Without pairs of faces on the same three corners: slivers that welding has pressed flat."""
+    _, group, count = np.unique(np.sort(faces, axis=1), axis=0, return_inverse=True, return_counts=True)
+    single = count[group.reshape(-1)] == 1
+    return faces[single], labels[single]
+
+
+def _outer(vertices: Floats, faces: Ints, labels: Ints) -> tuple[Floats, Ints, Ints]:
+    """Without closed inner hollows, surfaces that nobody sees from outside, and without crumbs of no volume."""
+    piece = pieces(len(vertices), faces)
+    kept = np.bincount(piece, _tetrahedra(vertices, faces)) > TOLERANCE**2
+    faces, labels = faces[kept[piece]], labels[kept[piece]]
+    used, corners = np.unique(faces, return_inverse=True)
+    return vertices[used], corners.reshape(-1, 3), labels
+
+
+def pieces(vertex_count: int, faces: Ints) -> Ints:
+    """(F,) number of the connected piece each face belongs to, from 0."""
+    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]]).T
+    graph = coo_matrix((np.ones(ends.shape[1], dtype=bool), (ends[0], ends[1])), shape=(vertex_count, vertex_count))
+    number: Ints = connected_components(graph, directed=False)[1][faces[:, 0]]
+    return np.unique(number, return_inverse=True)[1]
 
 
 def _canonical(vertices: Floats, faces: Ints, labels: Ints) -> tuple[Floats, Ints, Ints]:
@@ -116,6 +147,7 @@ def _canonical(vertices: Floats, faces: Ints, labels: Ints) -> tuple[Floats, Int
     return vertices, faces[order], labels[order]
 
 
-def _signed_volume(vertices: Floats, faces: Ints) -> float:
+def _tetrahedra(vertices: Floats, faces: Ints) -> Floats:
+    """(F,) signed volumes between the origin and each face; their sum is the volume within."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
-    return float(np.einsum("fk,fk->f", a, np.cross(b, c)).sum() / 6)
+    return np.einsum("fk,fk->f", a, np.cross(b, c)) / 6

@@ -19,7 +19,6 @@ from shapesys.sources.procedural.solids import (
     slab,
     stack,
     superellipse,
-    sweep,
     tube,
 )
 
@@ -169,6 +168,9 @@ def _add_back(shape: Assembly, draw: Draw, width: float, depth: float, height: f
     wide = draw.real("back_width", 0.86, 1.0) * width
     kind = draw.pick("back", ("panel", "slats", "ladder", "hoop", "shell", "frame"))
     z = 0.5 * depth - 0.035
+    if draw.design["seat"] != "square":
+        # Seats narrow towards the rear: a rail under their edge carries the posts that stand beside it.
+        shape.add("back", box((wide, 0.6 * thick, 0.09), (0, height - 0.52 * thick, z - 0.02), 0.2 * thick))
     for solid in _BACKS[kind](draw, wide, tall, thick):
         bent = Solid(solid.vertices + _bend(solid.vertices, wide, curved), solid.faces)
         shape.add("back", bent.moved(y=height, z=z).turned("x", lean, (0, height, z)))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+Design = dict[str, float | int | str | bool]
+
 
 class Draw:
     """Named random decisions of one shape, in the order they are taken.
@@ -18,10 +20,10 @@ class Draw:
         design: name -> value of every decision taken so far: the shape's parameter vector.
     """
 
-    def __init__(self, category: str, seed: int) -> None:
+    def __init__(self, category: str, seed: int, attempt: int = 0) -> None:
         stable = int.from_bytes(hashlib.sha256(category.encode()).digest()[:8], "little")
-        self._bits = np.random.PCG64(np.random.SeedSequence([stable, seed]))
-        self.design: dict[str, float | int | str | bool] = {}
+        self._bits = np.random.PCG64(np.random.SeedSequence([stable, seed, attempt]))
+        self.design: Design = {}
 
     def _unit(self) -> float:
         return (int(self._bits.random_raw()) >> 11) * 2.0**-53

@@ -1,0 +1,199 @@
+"""Generated shapes: closed, whole, symmetric, labelled, varied, and the same every time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import trimesh
+
+from shapesys.errors import ShapeRejected, UsageError
+from shapesys.sources.base import Source
+from shapesys.sources.procedural import CATEGORIES, SYMMETRY_PLANE, ProceduralSource, design, generate, part_names
+from shapesys.sources.procedural.assembly import Assembly, is_closed, pieces
+from shapesys.sources.procedural.draw import Draw
+from shapesys.sources.procedural.solids import ball, box, lathe, rod, sweep, tube
+from shapesys.sources.registry import build_source
+
+SEEDS = range(12)
+MANY = [(category, seed) for category in CATEGORIES for seed in SEEDS]
+
+
+def content_digest(category: str, seed: int) -> str:
+    mesh = generate(category, seed)
+    total = hashlib.sha256(np.rint(mesh.vertices * 1e6).astype("<i8").tobytes())
+    total.update(mesh.faces.astype("<i8").tobytes() + mesh.face_labels.astype("<i8").tobytes())
+    return total.hexdigest()[:16]
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_shapes_are_watertight_whole_and_of_moderate_size(category):
+    for seed in SEEDS:
+        mesh = generate(category, seed)
+        solid = trimesh.Trimesh(mesh.vertices, mesh.faces, process=True)
+        assert solid.is_watertight, (category, seed)
+        assert solid.is_winding_consistent
+        assert solid.volume > 0
+        assert is_closed(mesh.faces)
+        assert pieces(len(mesh.vertices), mesh.faces).max() == 0
+        assert 200 <= len(mesh.faces) <= 15_000
+        assert len(np.unique(mesh.vertices, axis=0)) == len(mesh.vertices)
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_shapes_are_their_own_mirror_image_exactly(category):
+    normal, offset = np.array(SYMMETRY_PLANE[:3]), SYMMETRY_PLANE[3]
+    for seed in SEEDS:
+        mesh = generate(category, seed)
+        mirrored = mesh.vertices - 2 * (mesh.vertices @ normal - offset)[:, None] * normal
+        place = {tuple(vertex): index for index, vertex in enumerate(mesh.vertices.tolist())}
+        twin = np.array([place[tuple(vertex)] for vertex in (mirrored + 0.0).tolist()])
+        faces = {tuple(sorted(face)): label for face, label in zip(mesh.faces.tolist(), mesh.face_labels, strict=True)}
+        images = {
+            tuple(sorted(face)): label for face, label in zip(twin[mesh.faces].tolist(), mesh.face_labels, strict=True)
+        }
+        assert faces == images
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_every_face_has_a_named_part_and_every_part_occurs(category):
+    seen: set[int] = set()
+    for seed in range(40):
+        labels = generate(category, seed).face_labels
+        assert labels.min() >= 0
+        assert len(np.unique(labels)) >= 2
+        seen |= set(labels.tolist())
+        if len(seen) == len(part_names(category)):
+            break
+    assert seen == set(range(len(part_names(category))))
+
+
+def test_designs_differ_by_seed_in_structure_and_in_proportion():
+    for category in CATEGORIES:
+        designs = []
+        for seed in range(400):
+            draw = Draw(category, seed)
+            designs.append(tuple(draw.real("x", 0, 1) for _ in range(3)))
+        assert len(set(designs)) == 400
+        structures = {tuple(v for v in design(category, seed).values() if isinstance(v, str | bool)) for seed in SEEDS}
+        assert len(structures) >= 6, category
+
+
+def test_same_seed_same_mesh_and_another_seed_another():
+    for category in CATEGORIES:
+        assert content_digest(category, 5) == content_digest(category, 5)
+        assert content_digest(category, 5) != content_digest(category, 6)
+
+
+DESIGNS: dict[tuple[str, int], str] = {}
+MESHES: dict[tuple[str, int], str] = {}
+
+
+@pytest.mark.parametrize(("category", "seed"), sorted(DESIGNS))
+def test_designs_are_pinned(category, seed):
+    text = json.dumps(design(category, seed))
+    assert hashlib.sha256(text.encode()).hexdigest()[:16] == DESIGNS[category, seed]
+
+
+@pytest.mark.parametrize(("category", "seed"), sorted(MESHES))
+def test_meshes_are_pinned(category, seed):
+    assert content_digest(category, seed) == MESHES[category, seed]
+
+
+def test_shapes_stand_upright_on_the_floor():
+    for category in ("chair", "table", "sofa", "bench", "car", "bookshelf"):
+        for seed in SEEDS:
+            low, high = generate(category, seed).bounds
+            assert abs(low[1]) < 0.03
+            assert high[1] > 0.3
+
+
+def test_union_has_the_volume_of_its_parts():
+    shape = Assembly(("a", "b"))
+    shape.add("a", box((2, 2, 2)))
+    shape.add("b", box((1, 1, 1), (0, 1.25, 0)))
+    shape.cut("b", box((0.5, 9, 0.5)))
+    mesh = shape.mesh()
+    solid = trimesh.Trimesh(mesh.vertices, mesh.faces)
+    assert solid.volume == pytest.approx(8 + 0.75 - 0.25 * 2.75, rel=1e-4)
+    corners = mesh.triangles.mean(axis=1)
+    assert set(mesh.face_labels[corners[:, 1] > 1.01]) == {1}
+    assert set(mesh.face_labels[corners[:, 1] < -0.99]) == {0}
+
+
+def test_hidden_voids_are_filled_and_loose_parts_refused():
+    hollow = Assembly(("a",))
+    hollow.add("a", box((2, 2, 2)))
+    hollow.cut("a", ball(0.5))
+    assert trimesh.Trimesh(*_arrays(hollow)).volume == pytest.approx(8.0)
+    loose = Assembly(("a",))
+    loose.add("a", box((1, 1, 1)), box((1, 1, 1), (0, 3, 0)))
+    with pytest.raises(ShapeRejected, match="2 pieces"):
+        loose.mesh()
+
+
+def _arrays(shape):
+    mesh = shape.mesh()
+    return mesh.vertices, mesh.faces
+
+
+@pytest.mark.parametrize(
+    ("solid", "volume"),
+    [
+        (lathe([(1.0, 0.0), (1.0, 2.0)], 200), 2 * np.pi),
+        (ball(1.0, segments=120), 4 / 3 * np.pi),
+        (rod((0, 0, 0), (0, 3, 4), 0.5, segments=100), 5 * np.pi / 4),
+        (box((1, 2, 3)), 6.0),
+        (tube([(0, 2 * np.cos(t), 2 * np.sin(t)) for t in np.linspace(0, 2 * np.pi, 201)[:-1]], 0.5, 100, closed=True), np.pi**2),
+        (sweep(np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]]), [(0, 0, 0), (0, 0, 5)]), 20.0),
+    ],
+)  # fmt: skip
+def test_blocks_have_their_volume(solid, volume):
+    assert abs(trimesh.Trimesh(solid.vertices, solid.faces).volume) == pytest.approx(volume, rel=3e-3)
+
+
+def test_a_design_that_fails_is_drawn_again(monkeypatch):
+    from shapesys.sources.procedural import mug
+
+    whole, attempts = mug.build, []
+
+    def fails_once(draw):
+        attempts.append(draw)
+        if len(attempts) == 1:
+            raise ShapeRejected("generate", "touching parts")
+        return whole(draw)
+
+    monkeypatch.setattr(mug, "build", fails_once)
+    assert len(generate("mug", 3).faces) > 0
+    assert len(attempts) == 2
+
+
+def test_source_lists_loads_and_names_shapes():
+    source = build_source("procedural", {"categories": ["mug", "table"], "count": 20, "seed": 7})
+    assert isinstance(source, Source)
+    census = source.census()
+    assert census.counts() == {"train": 28, "val": 4, "test": 8}
+    assert [ref.id for ref in census.shapes] == sorted({ref.id for ref in census.shapes})
+    ref = census.shapes[0]
+    assert ref.id == "mug/mug-00000007"
+    np.testing.assert_array_equal(source.load(ref).vertices, generate("mug", 7).vertices)
+    assert source.symmetry_plane("mug") == (1.0, 0.0, 0.0, 0.0)
+    assert len({source.digest(shape) for shape in census.shapes}) == 40
+
+
+def test_source_refuses_what_it_cannot_make():
+    with pytest.raises(UsageError, match="did you mean chair"):
+        build_source("procedural", {"categories": ["chairs"]})
+    with pytest.raises(UsageError, match="exceed 1"):
+        build_source("procedural", {"val_fraction": 0.7, "test_fraction": 0.7})
+    with pytest.raises(ShapeRejected, match="outside"):
+        generate("chair", -1)
+
+
+def test_source_survives_pickling():
+    import pickle
+
+    source = ProceduralSource(ProceduralSource.Settings(count=2))
+    assert pickle.loads(pickle.dumps(source)).census() == source.census()
