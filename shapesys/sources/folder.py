@@ -75,6 +75,7 @@ class FolderSource(FileSource):
         items, clashes = _without_clashes(self._items(meshes))
         categories = {item.category for item in items}
         unwanted = categories - self._only_wanted(categories)
+        notes += self._hint(items)
         shapes, unsplit = self._with_splits(items)
         return Census.of(
             [shape for shape in shapes if shape.category not in unwanted],
@@ -84,6 +85,18 @@ class FolderSource(FileSource):
 
     def symmetry_plane(self, category: str) -> Plane | None:
         return self.settings.mirror_plane
+
+    def _hint(self, items: list[_Item]) -> list[str]:
+        """A note where the categories seem to lie one folder deeper than the root suggests."""
+        categories = {item.category for item in items}
+        deeper = {PurePosixPath(item.files[0]).parts[1] for item in items if item.files[0].count("/") > 1}
+        if self.settings.category or len(categories) > 1 or not 1 < len(deeper) <= len(items) // 2:
+            return []
+        only = categories.pop()
+        return [
+            f"every shape is in the category '{only}'; to make its {len(deeper)} subfolders the categories, "
+            f"give '{self.settings.root.rstrip('/')}/{only}' as root"
+        ]
 
     def _items(self, meshes: list[str]) -> list[_Item]:
         folders: dict[PurePosixPath, list[str]] = defaultdict(list)

@@ -61,6 +61,13 @@ def test_nothing_found_names_root_and_layout(tmp_path: Path) -> None:
         census(tmp_path)
 
 
+def test_a_root_one_folder_too_high_is_hinted_at(tmp_path: Path) -> None:
+    tree(tmp_path, *(f"parts/{kind}/{name}.obj" for kind in ("chair", "lamp") for name in "ab"))
+    (note,) = census(tmp_path).notes
+    assert note.endswith(f"make its 2 subfolders the categories, give '{tmp_path}/parts' as root")
+    assert census(tmp_path / "parts").notes == ()
+
+
 def test_every_file_is_a_shape_a_row_or_counted(tmp_path: Path) -> None:
     tree(tmp_path, "x/a.obj", "x/a.stl", "x/a.mtl", "x/b.dae", "x/c.zip", "x/strange", "LICENSE")
     found = census(tmp_path)
