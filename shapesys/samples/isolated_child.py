@@ -27,7 +27,9 @@ def main() -> None:
     pipe = Connection(int(sys.argv[1]))
     search_path, payload, limits = pipe.recv()
     sys.path[:] = search_path
-    function = pickle.loads(payload)
+    function, warm_up = pickle.loads(payload)
+    if warm_up is not None:
+        warm_up()
     _limit_memory(limits.memory_gib)
     # An orphan must die even where native code holds the interpreter: so it does by SIGALRM's default action.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)

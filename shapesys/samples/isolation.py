@@ -47,10 +47,17 @@ class IsolatedWorker(Generic[Task, Result]):
 
     `function` and everything it holds must be importable by name: a module-level function or a `functools.partial` of
     one. The child dies with its parent: at once when Python code is running, at the task's limit in the worst case.
+
+    Args:
+        function: task -> result; both travel by pickle.
+        limits: what one task may use.
+        warm_up: called once in each child, outside all limits: loads what the first task would have to wait for.
     """
 
-    def __init__(self, function: Callable[[Task], Result], limits: Limits) -> None:
-        self._payload = pickle.dumps(function)
+    def __init__(
+        self, function: Callable[[Task], Result], limits: Limits, warm_up: Callable[[], object] | None = None
+    ) -> None:
+        self._payload = pickle.dumps((function, warm_up))
         self._limits = limits
         self._child: _Child | None = None
 

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 from shapesys.config.base import Config, diff, parse
 from shapesys.errors import ShapeRejected, UsageError
-from shapesys.samples.commit import Fresh, Outcome, commit, committed_parts, kept_outcomes, sweep
+from shapesys.samples.commit import Fresh, Kept, Outcome, commit, committed_parts, kept_outcomes, sweep
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.isolation import IsolatedWorker
 from shapesys.samples.manifest import MANIFEST, Manifest
-from shapesys.samples.parts import bucket_count, bucket_of
+from shapesys.samples.parts import Part, bucket_count, bucket_of
 from shapesys.samples.settings import PRESETS, PrepareConfig
-from shapesys.samples.shape import ShapeSamples, prepare_shape
+from shapesys.samples.shape import ShapeSamples, prepare_shape, warm_up
 from shapesys.samples.store import Store
 from shapesys.sources.base import ShapeRef, Skipped, Source, digest_of
 
@@ -56,7 +56,7 @@ class Work:
     def prepare_isolated(self) -> IsolatedWorker[ShapeRef, ShapeSamples]:
         """A worker that prepares shapes in a child process of its own."""
         function = partial(prepare_shape, self.source, settings=self.settings)
-        return IsolatedWorker(function, self.settings.limits.as_limits())
+        return IsolatedWorker(function, self.settings.limits.as_limits(), warm_up)
 
 
 @dataclass(frozen=True)
@@ -242,25 +242,52 @@ def prepare_bucket(work: Work, bucket: Bucket, prepare: Prepare) -> BucketReport
         ShapesysError: the store cannot be written to.
     """
     parts = committed_parts(work.folder, bucket.number)
+    held = _held(work, parts)
+    found: dict[str, Outcome] = {}
+    fresh: list[Outcome] = []
+    for entry in bucket.entries:
+        outcome, is_new = _up_to_date(work, entry, held.pop(entry.id, {}), prepare)
+        found[entry.id] = outcome
+        if is_new:
+            fresh.append(outcome)
+    if fresh or len(parts) > 1:
+        others = [next(reversed(outcomes.values())) for outcomes in held.values()]
+        commit(work.folder, work.manifest, bucket.number, [*found.values(), *others])
+    rejected = sum(outcome.shape is None for outcome in fresh)
+    return _report(found.values(), prepared=len(fresh) - rejected, rejected=rejected)
+
+
+def bucket_if_current(work: Work, bucket: Bucket) -> BucketReport | None:
+    """The report of a bucket that needs no work, without doing any; None if it does."""
+    parts = committed_parts(work.folder, bucket.number)
+    held = _held(work, parts) if len(parts) == 1 else {}
+    try:
+        found = [_up_to_date(work, entry, held.get(entry.id, {}), _refuse)[0] for entry in bucket.entries]
+    except _NeedsWorkError:
+        return None
+    return _report(found, prepared=0, rejected=0) if parts and all(isinstance(one, Kept) for one in found) else None
+
+
+class _NeedsWorkError(Exception):
+    """A shape would have to be prepared."""
+
+
+def _refuse(ref: ShapeRef) -> ShapeSamples:
+    raise _NeedsWorkError(ref.id)
+
+
+def _held(work: Work, parts: Iterable[Part]) -> dict[str, dict[str, Outcome]]:
+    """Id -> content digest -> what the committed parts hold."""
     held: defaultdict[str, dict[str, Outcome]] = defaultdict(dict)
     for part in parts:
         for outcome in kept_outcomes(work.folder, part):
             held[outcome.id][outcome.digest] = outcome
-    found: dict[str, Outcome] = {}
-    fresh: list[Outcome] = []
-    for entry in bucket.entries:
-        found[entry.id], is_new = _up_to_date(work, entry, held.pop(entry.id, {}), prepare)
-        fresh += [found[entry.id]] if is_new else []
-    others = [next(reversed(outcomes.values())) for outcomes in held.values()]
-    if fresh or len(parts) > 1:
-        commit(work.folder, work.manifest, bucket.number, [*found.values(), *others])
-    rejected = sum(outcome.shape is None for outcome in fresh)
-    return BucketReport(
-        prepared=len(fresh) - rejected,
-        rejected=rejected,
-        kept=len(found) - len(fresh),
-        rejections=tuple(outcome.rejection for outcome in found.values() if outcome.rejection is not None),
-    )
+    return held
+
+
+def _report(found: Collection[Outcome], prepared: int, rejected: int) -> BucketReport:
+    rejections = tuple(outcome.rejection for outcome in found if outcome.rejection is not None)
+    return BucketReport(prepared, rejected, len(found) - prepared - rejected, rejections)
 
 
 def _up_to_date(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapesys.errors import ShapeRejected
-from shapesys.geometry.fps import farthest_points
+from shapesys.geometry.fps import COMPILED_FROM, farthest_points
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation, unit_sphere
 from shapesys.geometry.signed_distance import SignedMesh
@@ -98,6 +98,15 @@ def prepare_shape(source: Source, ref: ShapeRef, settings: PrepareConfig) -> Sha
         "sampler": json.dumps(settings.recorded(), sort_keys=True),
     }
     return ShapeSamples(shape, samples, missing, reason)
+
+
+def warm_up() -> None:
+    """Load, and where needed compile, what the first shape would otherwise have to wait for."""
+    corners = np.array([[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 1]], dtype=np.float32)
+    # One face is missing, so that the path for open meshes is loaded as well.
+    signed = SignedMesh(Mesh(corners, np.array([[0, 2, 1], [0, 1, 3], [0, 3, 2]], dtype=np.int32)))
+    signed.distance(corners)
+    farthest_points(np.resize(corners, (COMPILED_FROM // len(corners), 3)), len(corners))
 
 
 def _in_frame(mesh: Mesh, frame: Normalisation) -> Mesh:

@@ -1,0 +1,157 @@
+"""Preparation on Ray Data: buckets stream through a pool of actors, each with an isolated child for the shapes.
+
+An actor that dies has committed its bucket or not; if not, Ray Data hands the bucket to another one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import ray
+import ray.data
+
+from shapesys.errors import ShapesysError
+from shapesys.on_ray.runtime import physical_cpus, runtime
+from shapesys.samples.commit import sweep
+from shapesys.samples.prepare import (
+    Bucket,
+    BucketReport,
+    PrepareReport,
+    Progress,
+    Tally,
+    Work,
+    bucket_if_current,
+    plan,
+    prepare_bucket,
+)
+from shapesys.samples.settings import PrepareConfig
+from shapesys.samples.store import Store
+from shapesys.sources.base import ShapeRef, Skipped, Source
+
+CPUS_PER_ACTOR = 0.5
+"""Half a CPU each, one actor per CPU: the other half is left for Ray Data's own tasks, even on one CPU."""
+
+SURVEY_SECONDS = 3.0
+"""Time to look for work before Ray is started; a store that is up to date is recognised without it."""
+
+BUCKET_ATTEMPTS = 4
+
+
+def prepare(
+    source: Source,
+    store: str,
+    settings: PrepareConfig | None = None,
+    progress: Progress | None = None,
+    *,
+    address: str | None = None,
+    workers: int | None = None,
+    retry: bool = False,
+) -> PrepareReport:
+    """Prepare what the store lacks of a source, on the cluster at `address` or on a private Ray instance.
+
+    Args:
+        store: local path or fsspec URL that every node can reach; made if missing.
+        workers: actors; one per CPU where None.
+        retry: try shapes again that an earlier run rejected for a limit, a crash or an unexpected error.
+
+    Raises:
+        ShapesysError: the store was made with other settings or cannot be written to, or workers keep dying.
+    """
+    work, buckets, notes = plan(source, store, settings or PrepareConfig(), retry)
+    tally = Tally(sum(len(bucket.entries) for bucket in buckets), progress)
+    pending = _survey(work, buckets, tally)
+    if pending:
+        with runtime(address, num_cpus=CPUS_PER_ACTOR * (workers or physical_cpus())):
+            for report in _stream(work, pending, workers):
+                tally.add(report)
+    sweep(Store.open(work.folder.url))
+    return tally.report(work.folder.url, notes)
+
+
+def _survey(work: Work, buckets: Sequence[Bucket], tally: Tally) -> list[Bucket]:
+    """The buckets that need work, or that there was no time to look at."""
+    end = time.monotonic() + SURVEY_SECONDS
+    pending = []
+    for bucket in buckets:
+        report = bucket_if_current(work, bucket) if time.monotonic() < end else None
+        if report is None:
+            pending.append(bucket)
+        else:
+            tally.add(report)
+    return pending
+
+
+class BucketActor:
+    """Brings buckets up to date; its child process starts with the first shape that needs it."""
+
+    def __init__(self, work: Work) -> None:
+        self._work = work
+        self._prepare = work.prepare_isolated()
+
+    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[str]]:
+        return {"report": [self._report(text) for text in batch["bucket"]]}
+
+    def _report(self, text: str) -> str:
+        try:
+            report = prepare_bucket(self._work, _bucket_from_json(text), self._prepare)
+        except ShapesysError as error:
+            # An exception would reach the driver wrapped in Ray's own, after retries that cannot help.
+            return json.dumps({"failure": str(error)})
+        return json.dumps(asdict(report))
+
+
+def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None) -> Iterator[BucketReport]:
+    """Reports in the order that buckets finish."""
+    context = ray.data.DataContext.get_current()
+    context.print_on_execution_start = False
+    longest = max(len(bucket.entries) for bucket in buckets) * work.settings.limits.seconds
+    context.execution_no_progress_timeout_s = max(1800, round(2 * longest))
+    size = min(len(buckets), workers or _cluster_cpus())
+    items = ray.data.from_items([{"bucket": _bucket_to_json(b)} for b in buckets], override_num_blocks=len(buckets))
+    reports = items.map_batches(
+        BucketActor,
+        fn_constructor_kwargs={"work": work},
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=size),
+        num_cpus=CPUS_PER_ACTOR,
+        max_task_retries=BUCKET_ATTEMPTS - 1,
+    )
+    try:
+        for row in reports.iter_rows():
+            yield _report_from_json(row["report"])
+    except (ray.exceptions.RayActorError, ray.exceptions.RaySystemError) as error:
+        raise ShapesysError(
+            f"a worker died {BUCKET_ATTEMPTS} times over one bucket ({str(error).splitlines()[0]}); what is committed "
+            "stays, the same command continues; workers die most often for lack of memory: use fewer --workers"
+        ) from error
+
+
+def _cluster_cpus() -> int:
+    """CPUs of the machines, not the logical ones that a private instance pretends to have."""
+    cpus = int(ray.cluster_resources().get("CPU", 1))
+    return max(1, min(cpus, physical_cpus()) if len(ray.nodes()) == 1 else cpus)
+
+
+def _bucket_to_json(bucket: Bucket) -> str:
+    return json.dumps(asdict(bucket))
+
+
+def _bucket_from_json(text: str) -> Bucket:
+    data: dict[str, Any] = json.loads(text)
+    return Bucket(
+        data["number"],
+        tuple(ShapeRef(**entry) for entry in data["shapes"]),
+        tuple(Skipped(**entry) for entry in data["skipped"]),
+    )
+
+
+def _report_from_json(text: str) -> BucketReport:
+    data: dict[str, Any] = json.loads(text)
+    if "failure" in data:
+        raise ShapesysError(data["failure"])
+    return BucketReport(**data | {"rejections": tuple(data["rejections"])})

@@ -1,0 +1,154 @@
+"""The one place that starts Ray, or connects to it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import math
+import os
+import secrets
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from shapesys.errors import ShapesysError
+
+LEAST_CPUS = 4
+"""Logical CPUs of a private instance, however small the machine: reading tasks, actors and training workers that wait
+for one another's CPU would wait for ever."""
+
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+_PREFIX = "shapesys-ray-"
+_LOCK = "owner.lock"
+
+
+@contextlib.contextmanager
+def runtime(
+    address: str | None = None,
+    num_cpus: float = 1,
+    *,
+    dashboard: bool = False,
+    resources: dict[str, float] | None = None,
+) -> Iterator[None]:
+    """Ray for the length of a ``with`` block.
+
+    An instance that this process already has is used and left running. Otherwise: the cluster at `address` or at
+    RAY_ADDRESS; without either a private instance on the loopback address, ended with the block.
+
+    Args:
+        num_cpus: CPUs that the caller's actors and workers take together; a private instance has more than that.
+        dashboard: start the dashboard of a private instance, which job submission and the state API need.
+        resources: custom resources of a private instance.
+
+    Raises:
+        ShapesysError: the cluster cannot be reached, or a private instance does not start.
+    """
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    address = address or os.environ.get("RAY_ADDRESS")
+    _choose_authentication(private=address is None)
+    with contextlib.ExitStack() as stack:
+        if address:
+            _connect(address)
+        else:
+            _start(stack.enter_context(_temporary_folder()), num_cpus, dashboard, resources)
+        stack.callback(ray.shutdown)
+        yield
+
+
+def physical_cpus() -> int:
+    """CPUs that this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return max(len(os.sched_getaffinity(0)), 1)
+    return os.cpu_count() or 1
+
+
+def _connect(address: str) -> None:
+    import ray
+
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+    except Exception as error:
+        hint = "" if os.environ["RAY_AUTH_MODE"] == "token" else "; if it asks for a token, set RAY_AUTH_TOKEN"
+        raise ShapesysError(f"cannot reach the Ray cluster at '{address}': {_first_line(error)}{hint}") from error
+
+
+def _start(folder: str, num_cpus: float, dashboard: bool, resources: dict[str, float] | None) -> None:
+    import ray
+
+    options: dict[str, Any] = {
+        "num_cpus": max(LEAST_CPUS, physical_cpus(), math.ceil(num_cpus) + 2),
+        "include_dashboard": dashboard,
+        "resources": resources,
+        "runtime_env": {"env_vars": _ONE_THREAD},
+        "_node_ip_address": "127.0.0.1",
+        "_temp_dir": folder,
+        "log_to_driver": False,
+        "logging_level": "ERROR",
+    }
+    try:
+        # "local" starts an instance even where the environment or a file names another one.
+        ray.init(address="local", **options)
+    except Exception as error:
+        raise ShapesysError(f"a private Ray instance did not start: {_first_line(error)}") from error
+
+
+def _choose_authentication(private: bool) -> None:
+    """State the mode instead of leaving it to defaults, which differ between head, driver and job client.
+
+    Ray's own services listen on every interface, so that a private instance gets a token of its own.
+    """
+    if "RAY_AUTH_MODE" in os.environ:
+        return
+    if private:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ["RAY_AUTH_MODE"] = "token" if private or _has_token() else "disabled"
+    from ray._raylet import AuthenticationTokenLoader, Config
+
+    # Ray read the environment when it was imported; what it starts now must agree with what it believes.
+    Config.initialize("")
+    AuthenticationTokenLoader.instance().reset_cache()
+
+
+def _has_token() -> bool:
+    named = {"RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys()
+    return bool(named) or (Path.home() / ".ray" / "auth_token").is_file()
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[str]:
+    """A short path, since Ray's sockets have long names; removed at the end, like those of killed processes."""
+    root = Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    for old in root.glob(f"{_PREFIX}*"):
+        if _is_abandoned(old):
+            shutil.rmtree(old, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=root))
+    with (folder / _LOCK).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            yield str(folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether the process that made a folder is gone, and its lock with it (process ids mean little in containers)."""
+    try:
+        if time.time() - folder.stat().st_mtime < 60:
+            return False
+        with (folder / _LOCK).open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return text[0] if text else type(error).__name__
