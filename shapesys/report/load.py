@@ -1,0 +1,114 @@
+"""Read what a run directory holds, whatever of it exists: a run that has only trained has no evaluation yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from shapesys.errors import ShapesysError
+from shapesys.geometry.mesh import Mesh
+from shapesys.training import history
+from shapesys.training.run_dir import EvaluationDirectory, RunDirectory, read_json
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A setting that differs from the run's preset."""
+
+    path: str
+    preset: Any
+    value: Any
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Results of one split.
+
+    Attributes:
+        summary: summary.json: conventions, counts, statistics by category and overall.
+        rows: one dict per shape: shape_id, category, status, reason, metrics by name.
+    """
+
+    split: str
+    directory: EvaluationDirectory
+    summary: dict[str, Any]
+    rows: list[Row]
+
+    def with_status(self, *statuses: str) -> list[Row]:
+        return [row for row in self.rows if row.get("status") in statuses]
+
+
+@dataclass(frozen=True)
+class RunReport:
+    """A run as it lies on disk; what is missing is empty."""
+
+    run: RunDirectory
+    config: dict[str, Any] = field(default_factory=dict)
+    changed: list[Setting] = field(default_factory=list)
+    status: dict[str, Any] = field(default_factory=dict)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    history: list[history.Record] = field(default_factory=list)
+    evaluations: list[Evaluation] = field(default_factory=list)
+
+
+def load_run(run: RunDirectory) -> RunReport:
+    """Everything the page shows of a run.
+
+    Raises:
+        ShapesysError: a file is broken (not merely missing), or the run directory does not exist.
+    """
+    if not run.path.is_dir():
+        raise ShapesysError(f"{run.path} does not exist; give the name or the path of a run")
+    return RunReport(
+        run=run,
+        config=_optional(run.config),
+        changed=_changed_settings(run),
+        status=_optional(run.status),
+        provenance=_optional(run.provenance),
+        history=history.read(run.history),
+        evaluations=[load_evaluation(run, split) for split in run.evaluations()],
+    )
+
+
+def load_evaluation(run: RunDirectory, split: str) -> Evaluation:
+    """Summary and rows of one split; no rows where the table is missing."""
+    directory = run.evaluation(split)
+    rows = pq.read_table(directory.rows).to_pylist() if directory.rows.is_file() else []
+    return Evaluation(split, directory, read_json(directory.summary), rows)
+
+
+def load_pair(evaluation: Evaluation, shape_id: str) -> tuple[Mesh | None, Mesh | None]:
+    """Ground truth and reconstruction of a shape; None for one that was not written or cannot be read."""
+    from shapesys.geometry.io import read_mesh
+
+    def read(path: Any) -> Mesh | None:
+        try:
+            return read_mesh(path) if path.is_file() else None
+        except ShapesysError:
+            return None
+
+    directory = evaluation.directory
+    return read(directory.truth_mesh(shape_id)), read(directory.prediction_mesh(shape_id))
+
+
+def _optional(path: Any) -> dict[str, Any]:
+    return read_json(path) if path.is_file() else {}
+
+
+def _changed_settings(run: RunDirectory) -> list[Setting]:
+    """Settings that differ from the preset; none where this version does not know the configuration any more."""
+    from shapesys.config.base import flat
+    from shapesys.training.config import changed_from_preset, load_job, resolve
+
+    if not run.config.is_file():
+        return []
+    try:
+        job = load_job(run.config)
+        plain = flat(resolve(job.family, job.preset, {"data.store": job.data.store}))
+        return [Setting(path, plain.get(path), value) for path, value in sorted(changed_from_preset(job).items())]
+    except ShapesysError:
+        return []

@@ -1,0 +1,186 @@
+"""What each part of the page says, as plain data for the template."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shapesys.report import plots
+from shapesys.report.flatten import flatten
+from shapesys.report.load import Evaluation, Row, RunReport
+from shapesys.report.numbers import duration, formatter, known, number
+from shapesys.report.summary import STATISTICS, MetricLine, counts, metric_lines
+
+_ARROWS = {1: ("↑", "higher is better"), -1: ("↓", "lower is better"), 0: ("", "")}
+_STATES = {"finished": "good", "running": "busy", "failed": "bad", "interrupted": "warn"}
+_SECONDS = "_seconds"
+
+
+def run_view(report: RunReport, evaluations: list[dict[str, Any]]) -> dict[str, Any]:
+    """Header, settings, curves and origin of a run; its evaluations as `evaluation_view` made them."""
+    state = report.status.get("state", "unknown")
+    return {
+        "name": report.run.name,
+        "family": report.config.get("family", ""),
+        "preset": report.config.get("preset", ""),
+        "state": state,
+        "tone": _STATES.get(state, "warn"),
+        "error": report.status.get("error") or "",
+        "facts": _facts(report),
+        "changed": report.changed,
+        "charts": [plots.svg(chart) for chart in plots.charts({report.run.name: report.history})],
+        "evaluations": evaluations,
+        "stages": _stages(report.status),
+        "provenance": _provenance(report.provenance),
+        "patch": report.provenance.get("code", {}).get("patch", ""),
+        "config": sorted(flatten(report.config).items()),
+    }
+
+
+def evaluation_view(evaluation: Evaluation, key: str, shapes: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Summary, per-shape table and remarks of one split; `key` names its embedded shapes."""
+    lines = metric_lines(evaluation.summary)
+    return {
+        "split": evaluation.split,
+        "key": key,
+        "counts": counts(evaluation.summary),
+        "summary": summary_view(evaluation.summary, lines),
+        "gallery": shapes,
+        "table": shape_table(evaluation.rows, lines),
+        "remarks": [row for row in evaluation.rows if row.get("status") != "ok" or row.get("reason")],
+    }
+
+
+def summary_view(summary: Mapping[str, Any], lines: Sequence[MetricLine]) -> dict[str, Any]:
+    categories = sorted(summary.get("categories", {}))
+    return {
+        "statistics": STATISTICS,
+        "categories": categories if len(categories) > 1 else [],
+        "lines": [_summary_line(line, categories) for line in lines],
+    }
+
+
+def shape_table(rows: Sequence[Row], lines: Sequence[MetricLine]) -> dict[str, Any]:
+    """Every shape: text cells, and metric cells with the raw value to sort by."""
+    shown = [line for line in lines if any(known(row.get(line.name)) for row in rows)]
+    show = {line.name: formatter(line.reference) for line in shown}
+    return {
+        "columns": [{"metric": line.metric, "variant": line.variant} for line in shown],
+        "rows": [
+            {
+                "id": row["shape_id"],
+                "category": row.get("category") or "",
+                "status": row.get("status", ""),
+                "reason": row.get("reason") or "",
+                "cells": [{"text": say(row.get(name)), "sort": _sort_key(row.get(name))} for name, say in show.items()],
+            }
+            for row in rows
+        ],
+    }
+
+
+def comparison(reports: Sequence[RunReport]) -> dict[str, Any]:
+    """Several runs beside each other: only the settings in which they differ, the means, the curves over each other."""
+    configs = [flatten(report.config) for report in reports]
+    paths = sorted({path for config in configs for path in config})
+    differing = [path for path in paths if len({repr(config.get(path)) for config in configs}) > 1]
+    splits = dict.fromkeys(evaluation.split for report in reports for evaluation in report.evaluations)
+    histories = {report.run.name: report.history for report in reports}
+    return {
+        "runs": [report.run.name for report in reports],
+        "settings": [(path, [config.get(path) for config in configs]) for path in differing],
+        "splits": [(split, _means(reports, split)) for split in splits],
+        "charts": [plots.svg(chart) for chart in plots.charts(histories)],
+    }
+
+
+def _means(reports: Sequence[RunReport], split: str) -> list[dict[str, Any]]:
+    """One line per metric of a split: the mean of each run, the best marked."""
+    found = [
+        {line.name: line for evaluation in report.evaluations if evaluation.split == split
+         for line in metric_lines(evaluation.summary)}
+        for report in reports
+    ]  # fmt: skip
+    names = dict.fromkeys(name for lines in found for name in lines)
+    return [_mean_line(name, [lines.get(name) for lines in found]) for name in names]
+
+
+def _mean_line(name: str, lines: Sequence[MetricLine | None]) -> dict[str, Any]:
+    present = next(line for line in lines if line is not None)
+    values = [None if line is None else line.overall.get("mean") for line in lines]
+    finite = [value for value in values if value is not None and known(value)]
+    best = (max if present.better > 0 else min)(finite) if finite and present.better and len(set(finite)) > 1 else None
+    show = formatter(present.reference, 4)
+    return {
+        "metric": present.metric,
+        "variant": present.variant,
+        "arrow": _ARROWS[present.better],
+        "cells": [{"text": show(value), "best": best is not None and value == best} for value in values],
+    }
+
+
+def _summary_line(line: MetricLine, categories: Sequence[str]) -> dict[str, Any]:
+    show = formatter(line.reference)
+    return {
+        "metric": line.metric,
+        "variant": line.variant,
+        "arrow": _ARROWS[line.better],
+        "convention": [(name.replace("_", " "), value) for name, value in _convention(line)],
+        "floor": show(line.floor),
+        "overall": [show(line.overall.get(name)) for name in STATISTICS],
+        "count": line.overall.get("count"),
+        "categories": [_category_cell(line, category) for category in categories],
+    }
+
+
+def _convention(line: MetricLine) -> list[tuple[str, Any]]:
+    """What pins a metric down, the parts of its definition first; what is not set is left out."""
+    record = dict(line.convention)
+    definition = record.pop("definition", {})
+    record.pop("name", None)
+    stated = [*definition.items(), *record.items()] if isinstance(definition, Mapping) else list(record.items())
+    return [(name, value) for name, value in dict(stated).items() if value is not None]
+
+
+def _category_cell(line: MetricLine, category: str) -> dict[str, Any]:
+    show, values = formatter(line.reference), line.categories.get(category, {})
+    return {
+        "name": category,
+        "floor": show(line.floors.get(category)),
+        "statistics": [show(values.get(name)) for name in STATISTICS],
+        "mean": show(values.get("mean")),
+        "count": values.get("count"),
+    }
+
+
+def _facts(report: RunReport) -> list[tuple[str, str]]:
+    """The line under the run's name."""
+    last = report.history[-1] if report.history else {}
+    code = report.provenance.get("code", {})
+    commit = code.get("commit", "")[:10] + (" + uncommitted changes" if code.get("patch") else "")
+    loss = (last.get("loss") or {}).get("total")
+    facts = {
+        "started": report.provenance.get("created", "").replace("T", " ")[:16],
+        "steps": number(last["step"]) if "step" in last else "",
+        "last loss": number(loss, 4) if known(loss) else "",
+        "commit": commit,
+        "data": (report.provenance.get("data_digest") or "")[:12],
+    }
+    return [(name, value) for name, value in facts.items() if value]
+
+
+def _stages(status: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Seconds by stage: a mapping under ``seconds``, and entries such as ``train_seconds``."""
+    nested = status.get("seconds")
+    found = dict(nested) if isinstance(nested, Mapping) else {}
+    found |= {name.removesuffix(_SECONDS): value for name, value in status.items() if name.endswith(_SECONDS)}
+    return [(name, duration(value)) for name, value in found.items() if known(value)]
+
+
+def _provenance(provenance: Mapping[str, Any]) -> list[tuple[str, str]]:
+    left_out = {"schema", "code.patch", "code.patch_cut"}
+    return [(path, value) for path, value in flatten(provenance).items() if path not in left_out]
+
+
+def _sort_key(value: Any) -> float | str:
+    return float(value) if known(value) else ""

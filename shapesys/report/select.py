@@ -1,0 +1,73 @@
+"""Choose the shapes worth looking at: the best, the middle and the worst by one metric."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shapesys.errors import unknown_name
+from shapesys.report.load import Evaluation, Row
+from shapesys.report.numbers import known
+from shapesys.report.summary import MetricLine, metric_lines
+
+_PREFERRED = ("chamfer/onet.chamfer_l1", "chamfer@onet.chamfer_l1", "chamfer", "iou", "fscore")
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the page shows in 3D.
+
+    Attributes:
+        metric: ranks the shapes; Chamfer-L1 where it was measured, else the first metric.
+        best, median, worst: how many shapes of each kind.
+    """
+
+    metric: str | None = None
+    best: int = 2
+    median: int = 2
+    worst: int = 2
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A shape to show, and why."""
+
+    kind: str
+    row: Row
+
+
+def ranking_metric(evaluation: Evaluation, wanted: str | None) -> MetricLine | None:
+    """The metric that ranks shapes; None where nothing was measured.
+
+    Raises:
+        UsageError: `wanted` was not measured; names the nearest metrics.
+    """
+    lines = {line.name: line for line in metric_lines(evaluation.summary)}
+    if wanted is not None:
+        if wanted not in lines:
+            raise unknown_name("metric", wanted, lines)
+        return lines[wanted]
+    for prefix in _PREFERRED:
+        for name, line in lines.items():
+            if name.startswith(prefix):
+                return line
+    return next(iter(lines.values()), None)
+
+
+def choose(evaluation: Evaluation, selection: Selection) -> list[Chosen]:
+    """Best, median and worst shapes that have a reconstruction, each shape once, best first."""
+    metric = ranking_metric(evaluation, selection.metric)
+    if metric is None:
+        return []
+    sign = -1.0 if metric.better > 0 else 1.0
+    rows = [row for row in evaluation.with_status("ok") if known(row.get(metric.name)) and _has_mesh(evaluation, row)]
+    ranked = sorted(rows, key=lambda row: (sign * row[metric.name], row["shape_id"]))
+    kinds = dict.fromkeys(range(len(ranked))[: selection.best], "best")
+    kinds |= {at: "worst" for at in range(len(ranked))[::-1][: selection.worst] if at not in kinds}
+    centre = (len(ranked) - 1) / 2
+    middle = sorted((at for at in range(len(ranked)) if at not in kinds), key=lambda at: abs(at - centre))
+    kinds |= dict.fromkeys(middle[: selection.median], "median")
+    return [Chosen(kinds[at], ranked[at]) for at in sorted(kinds)]
+
+
+def _has_mesh(evaluation: Evaluation, row: Row) -> bool:
+    return evaluation.directory.prediction_mesh(row["shape_id"]).is_file()
