@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from shapesys.geometry.morton import low_and_extent, morton_order, stable_order
+from shapesys.geometry.morton import low_and_extent, stable_order
 from shapesys.geometry.nearest_kernel import nearest_kernel
 from shapesys.geometry.warp_runtime import wp
 
@@ -56,22 +56,9 @@ def nearest_by_grid(
     distances = np.full(len(queries), np.inf, np.float32)
     rows = np.full(len(queries), -1, np.int32)
     grid = build_grid(points)
-    if grid is None or not len(queries):
-        return distances, rows
-    if not _scattered(queries, grid.cell):
+    if grid is not None and len(queries):
         _search(grid, queries, distances, rows)
-        return distances, rows
-    order = morton_order(queries)
-    sorted_distances, sorted_rows = distances.copy(), rows.copy()
-    _search(grid, queries.take(order, axis=0), sorted_distances, sorted_rows)
-    distances[order], rows[order] = sorted_distances, sorted_rows
     return distances, rows
-
-
-def _scattered(queries: NDArray[np.float32], cell: float) -> bool:
-    """Whether queries jump about, so that sorting them repays: the usual step is wider than a few cells."""
-    steps = np.abs(np.diff(queries[: QUERIES_PER_THREAD * 16], axis=0))
-    return len(steps) > 0 and float(np.median(steps.max(axis=1))) > 4.0 * cell
 
 
 def build_grid(points: NDArray[np.float32]) -> PointGrid | None:
