@@ -251,6 +251,12 @@ def test_rows_of_numbers_follow_lines() -> None:
         number_rows(b"1 nan -inf 2 3,5 7")
 
 
+def test_reasons_for_enormous_tokens_come_soon() -> None:
+    for token in (b"9" * 3_000_000 + b"x", b"." * 3_000_000, b"1e" + b"5" * 3_000_000 + b"-", b"-" * 3_000_000):
+        with pytest.raises(ValueError, match="is not a number"):
+            number_rows(b"1 2 " + token)
+
+
 def test_fans_and_strips_against_loops() -> None:
     rng = np.random.default_rng(0)
     sizes = rng.integers(0, 8, 50)

@@ -136,7 +136,10 @@ class _Scene:
             node = _item(nodes, index, "node")
             # A node may have one parent only, so a longer walk than this is a loop or a hostile graph.
             if visited > min(_MAX_INSTANCES, len(nodes)) or depth > _MAX_DEPTH:
-                raise ValueError("the node graph is not a tree (a node is its own descendant or has two parents)")
+                raise ValueError(
+                    "the node graph is not a tree (a node is its own descendant or has two parents), or has more than "
+                    f"{_MAX_INSTANCES} nodes or {_MAX_DEPTH} levels"
+                )
             with np.errstate(invalid="ignore"):
                 transform = above @ _local(node)
             if "mesh" in node:

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+# Possessive quantifiers: a hostile token of millions of digits must not cost its square.
 _NOT_A_NUMBER = re.compile(
-    rb"(?<!\S)(?![+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?(?!\S)|[+-]?(?:nan|inf)(?!\S))\S{1,40}", re.IGNORECASE
+    rb"(?<!\S)(?![+-]?(?:\d++\.?+\d*+|\.\d++)(?:e[+-]?\d++)?+(?!\S)|[+-]?(?:nan|inf)(?!\S))\S{1,40}", re.IGNORECASE
 )
 _SPACE = 32
 _NEWLINE = 10
