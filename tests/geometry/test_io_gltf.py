@@ -16,7 +16,6 @@ from shapesys.errors import ShapeRejected
 from shapesys.geometry.formats.geometry import Limits
 from shapesys.geometry.io import parse_mesh, read_mesh
 from shapesys.geometry.mesh import Mesh
-from shapesys.geometry.write import write_mesh
 
 POINTS = np.array([[0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], dtype=np.float32)
 
