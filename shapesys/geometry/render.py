@@ -67,7 +67,7 @@ def render(
     albedo = _albedo(mesh, seen, color, face_colors, value_range)
     image = np.empty((fine[0] * fine[1], 3), dtype=np.float32)
     image[:] = background
-    image[seen.pixel] = np.minimum(albedo * _brightness(mesh, camera, seen)[:, None], 255.0)
+    image[seen.pixel] = albedo * _brightness(mesh, camera, seen)[:, None]
     blocks = image.reshape(size[0], supersample, size[1], supersample, 3)
     return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
 

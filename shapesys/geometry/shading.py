@@ -32,7 +32,7 @@ def corner_normals(mesh: Mesh, crease: float = 35.0) -> Floats:
 
 
 def light(normals: Floats, axes: Floats) -> Floats:
-    """(n,) brightness of unit `normals` (n, 3) that face the camera with `axes` (right, up, forward).
+    """(n,) brightness, 0 to 1, of unit `normals` (n, 3) that face the camera with `axes` (right, up, forward).
 
     A key light over the viewer's left shoulder and a fill from the right travel with the camera; a sky brighter than
     the ground stays with the world's y axis, so that upper faces are told from lower ones in every view.
@@ -41,7 +41,9 @@ def light(normals: Floats, axes: Floats) -> Floats:
     key = _unit(-0.45 * right + 0.65 * up - 0.75 * forward)
     fill = _unit(0.8 * right + 0.1 * up - 0.5 * forward)
     sky = _GROUND + (_SKY - _GROUND) * 0.5 * (1.0 + normals[:, 1])
-    return sky + _KEY * np.maximum(normals @ key, 0.0) + _FILL * np.maximum(normals @ fill, 0.0)
+    total = sky + _KEY * np.maximum(normals @ key, 0.0) + _FILL * np.maximum(normals @ fill, 0.0)
+    # Light never exceeds 1: a colour that clips in one channel would no longer be the colour map's.
+    return np.minimum(total, 1.0)
 
 
 def _unit(vector: Floats) -> Floats:

@@ -228,8 +228,8 @@ def _add_tail(shape: Assembly, draw: Draw, kind: str, radius: float) -> None:
             shape.add("tail", ball(0.2 * radius, (0, 0.4 * radius, 0.4), 12))
             return
     else:
-        fin = [((0, 0, rear), chord), ((0, root + tall, rear + lean * tall), 0.45 * chord)]
-        shape.add("tail", _surface(fin, 0.09, upright=True))
+        upright: list[tuple[Vec, float]] = [((0, 0, rear), chord), ((0, root + tall, rear + lean * tall), 0.45 * chord)]
+        shape.add("tail", _surface(upright, 0.09, upright=True))
     share = {"t": 0.97, "cross": 0.45}.get(layout, 0.0)
     level = root + share * tall if share else 0.25 * radius
     front = rear + lean * tall * share + (0.0 if share else 0.02)

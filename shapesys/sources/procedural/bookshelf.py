@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
+from shapesys.geometry.mesh import Floats
 from shapesys.sources.procedural.assembly import Assembly
 from shapesys.sources.procedural.draw import Draw
 from shapesys.sources.procedural.solids import Solid, box, rectangle, rod, stack
@@ -88,24 +91,24 @@ def _add_frame(
 def _bay_edges(bays: int, width: float, board: float) -> list[tuple[float, float]]:
     """Left and right of each bay that begins at x >= 0 or straddles it, between the boards."""
     at = np.linspace(-width / 2, width / 2, bays + 1)
-    return [(a + board / 2, b - board / 2) for a, b in zip(at[:-1], at[1:], strict=True) if b > 1e-9 and a > -b - 1e-9]
+    return [(a + board / 2, b - board / 2) for a, b in pairwise(at) if b > 1e-9 and a > -b - 1e-9]
 
 
 def _add_dividers(
-    shape: Assembly, draw: Draw, style: str, bays: int, width: float, depth: float, board: float, levels: list[float]
+    shape: Assembly, draw: Draw, style: str, bays: int, width: float, depth: float, board: float, levels: Floats
 ) -> None:
     if style == "leaning":
         return
     staggered = style == "open" and draw.chance("staggered", 0.5)
     for k in range(1, bays):
         x = -width / 2 + k * width / bays
-        for low, high, row in zip(levels[:-1], levels[1:], range(len(levels)), strict=False):
+        for row, (low, high) in enumerate(pairwise(levels)):
             shift = (0.22 * width / bays) * (1 if row % 2 else -1) * np.sign(round(x, 6)) if staggered else 0.0
             shape.add("frame", box((0.9 * board, high - low, depth - 0.02), (x + shift, 0.5 * (low + high), 0)))
 
 
 def _add_fronts(
-    shape: Assembly, draw: Draw, bays: int, width: float, depth: float, board: float, levels: list[float]
+    shape: Assembly, draw: Draw, bays: int, width: float, depth: float, board: float, levels: Floats
 ) -> None:
     """Doors or drawers in the lowest rows, for some."""
     kind = draw.pick("fronts", ("none", "none", "doors", "drawers"))
@@ -115,7 +118,7 @@ def _add_fronts(
     draw.design["fronts_up_to"] = rows
     for left, right in _bay_edges(bays, width, board):
         if kind == "drawers":
-            for low, high in zip(levels[:rows], levels[1 : rows + 1], strict=True):
+            for low, high in pairwise(levels[: rows + 1]):
                 shape.add("door", *_front(left, right, low, high, depth, knob=0.5))
         else:
             middle = 0.5 * (left + right)
@@ -133,14 +136,14 @@ def _front(left: float, right: float, low: float, high: float, depth: float, kno
 
 
 def _add_content(
-    shape: Assembly, draw: Draw, style: str, bays: int, width: float, depth: float, board: float, levels: list[float]
+    shape: Assembly, draw: Draw, style: str, bays: int, width: float, depth: float, board: float, levels: Floats
 ) -> None:
     """Rows of books, the same on both sides of the middle, as everything here is symmetric."""
     if not draw.chance("books", 0.4):
         return
     first = int(draw.design.get("fronts_up_to", 0))
     deep = 0.4 * depth if style == "leaning" else 0.6 * depth
-    for row, (low, high) in enumerate(zip(levels[:-1], levels[1:], strict=True)):
+    for row, (low, high) in enumerate(pairwise(levels)):
         if row < first or not draw.chance(f"row_{row}", 0.6):
             continue
         left, right = _bay_edges(bays, width, board)[-1]

@@ -40,8 +40,8 @@ def build(draw: Draw) -> Assembly:
         "neck",
         lathe(
             [
-                (0, shoulder - 0.03),
-                (0.985 * neck, shoulder - 0.03),
+                (0, shoulder - 0.006),
+                (0.985 * neck, shoulder - 0.006),
                 (0.94 * neck, shoulder + 0.6 * neck_tall),
                 (0.94 * neck, shoulder + neck_tall),
                 (0, shoulder + neck_tall),

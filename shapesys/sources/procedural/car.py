@@ -27,9 +27,9 @@ def build(draw: Draw) -> Assembly:
     """A car in metres, long along z."""
     shape = Assembly(PARTS)
     kind = draw.pick("kind", tuple(_BODIES))
-    length, height, clear, bonnet, boot, cabin = _BODIES[kind]
+    length, height, clear, bonnet, boot, foot_to_foot = _BODIES[kind]
     stretch = draw.real("stretch", 0.94, 1.06)
-    length, cabin = length * stretch, tuple(z * stretch for z in cabin)
+    length, cabin = length * stretch, tuple(z * stretch for z in foot_to_foot)
     height *= draw.real("tall", 0.96, 1.05)
     bonnet, boot = bonnet * draw.real("bonnet", 0.96, 1.04), boot * draw.real("boot", 0.97, 1.05)
     wide = draw.real("half_width", 0.85, 0.96)
@@ -56,10 +56,19 @@ def _add_body(
     blunt = draw.real("blunt", 0.86, 0.95)
     # place along the length, roof of the section, floor of the section, share of the width
     stations = [
-        (-1.0, 0.68 * nose * bonnet, clear + 0.16, 0.84 * blunt), (-0.985, 0.83 * nose * bonnet, clear + 0.07, 0.93 * blunt),
-        (-0.94, 0.95 * nose * bonnet, clear, blunt + 0.03), (-0.88, 0.98 * nose * bonnet, clear, blunt + 0.05), (-0.75, 0.5 * (1 + nose) * bonnet, clear, 1.0), (-0.4, bonnet, clear, 1.0), (0.1, belt, clear, 1.0),
-        (0.55, boot, clear, 1.0), (0.85, boot, clear, 0.99), (0.95, 0.985 * boot, clear + 0.02, 0.95), (0.985, 0.92 * boot, clear + 0.08, 0.91), (1.0, 0.85 * boot, clear + 0.17, 0.86),
-    ]  # fmt: skip
+        (-1.0, 0.68 * nose * bonnet, clear + 0.16, 0.84 * blunt),
+        (-0.985, 0.83 * nose * bonnet, clear + 0.07, 0.93 * blunt),
+        (-0.94, 0.95 * nose * bonnet, clear, blunt + 0.03),
+        (-0.88, 0.98 * nose * bonnet, clear, blunt + 0.05),
+        (-0.75, 0.5 * (1 + nose) * bonnet, clear, 1.0),
+        (-0.4, bonnet, clear, 1.0),
+        (0.1, belt, clear, 1.0),
+        (0.55, boot, clear, 1.0),
+        (0.85, boot, clear, 0.99),
+        (0.95, 0.985 * boot, clear + 0.02, 0.95),
+        (0.985, 0.92 * boot, clear + 0.08, 0.91),
+        (1.0, 0.85 * boot, clear + 0.17, 0.86),
+    ]
     line = curve(stations, 4)
     power = draw.real("section_power", 4.0, 7.0)
     outline = superellipse(2, 2, power, 48)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from shapesys.geometry.mesh import Floats
 from shapesys.sources.procedural.assembly import Assembly
 from shapesys.sources.procedural.draw import Draw
 from shapesys.sources.procedural.solids import Solid, box, circle, curve, rectangle, rod, stack, superellipse, tube
@@ -99,8 +100,8 @@ def _add_back(
                 cushion = _pillow(0.97 * pitch, deep, tall, puff).turned("x", 90)
                 parts.append(cushion.moved(x, 0.5 * tall, -0.12))
     elif kind == "camel":
-        xs = np.linspace(-0.5, 0.5, 25)
-        top = tall + draw.real("hump", 0.05, 0.14) * np.cos(np.pi * xs) ** 2
+        xs: Floats = np.linspace(-0.5, 0.5, 25)
+        top: Floats = tall + draw.real("hump", 0.05, 0.14) * np.cos(np.pi * xs) ** 2
         wide = inner + 0.02
         parts.append(
             stack(
@@ -113,14 +114,14 @@ def _add_back(
     elif kind == "channels":
         count = max(3, int(inner / draw.real("channel", 0.12, 0.2)))
         pitch = inner / count
-        xs = (np.arange(count) - 0.5 * (count - 1)) * pitch
+        middles: Floats = (np.arange(count) - 0.5 * (count - 1)) * pitch
         parts += [
             stack(
                 superellipse(1.06 * pitch, 0.2, 2.6, 24),
                 [(x, y, -0.06) for y in (bottom, 0.97 * tall, tall + 0.02)],
                 [1, 1, 0.8],
             )
-            for x in xs
+            for x in middles
             if x > -1e-9
         ]
     else:

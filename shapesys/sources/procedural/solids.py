@@ -13,8 +13,8 @@ import numpy as np
 
 from shapesys.geometry.mesh import Floats, Ints
 
-Vec = Sequence[float]
-AXES = {"x": 0, "y": 1, "z": 2}
+Vec = Sequence[float] | Floats
+"""Coordinates: (x, y, z), (radius, height) and the like."""
 
 
 @dataclass(frozen=True)

@@ -38,8 +38,9 @@ def build(draw: Draw) -> Assembly:
     shape.add("top", slab(outline, height - thick, height, draw.real("bevel", 0.003, 0.02)))
     round_top = draw.design["top"] in ("round", "oval")
     base = draw.pick("base", ("legs", "legs", "pedestal", "hairpin", "tripod") if round_top else _SQUARE_BASES)
-    inset = {"round": 0.66, "oval": 0.66, "octagon": 0.72, "rounded": 0.8, "rectangle": 0.9}[draw.design["top"]]
-    _BASES[base](shape, draw, inset * width / 2, inset * depth / 2, height - thick)
+    inset = {"round": 0.66, "oval": 0.66, "octagon": 0.72, "rounded": 0.8, "rectangle": 0.9}[str(draw.design["top"])]
+    x, z = inset * np.abs(outline).max(axis=0)
+    _BASES[base](shape, draw, float(x), float(z), height - thick)
     return shape
 
 
