@@ -15,8 +15,9 @@ from shapesys.geometry.distance import MeshDistance
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.report.embed import Range, attribute_range, encode, lattice_of, simplified
 from shapesys.report.load import Evaluation, load_pair
-from shapesys.report.numbers import formatter, number
+from shapesys.report.numbers import formatter
 from shapesys.report.select import Chosen, Selection, choose, ranking_metric
+from shapesys.report.summary import MetricLine
 
 ERROR = "error"
 _HEAT = ("#f4efe6", "#f6d9a6", "#f2ab5e", "#e2703a", "#b83232", "#6d1a36")
@@ -43,7 +44,7 @@ def gallery(evaluation: Evaluation, selection: Selection) -> dict[str, Any] | No
     return {
         "metric": metric.name,
         "colourings": [_colouring(name, span) for name, span in ranges.items()],
-        "shapes": [_shape(pair, metric.name, ranges) for pair in pairs],
+        "shapes": [_shape(pair, metric, ranges) for pair in pairs],
     }
 
 
@@ -101,7 +102,7 @@ def heat() -> NDArray[np.uint8]:
     return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
 
 
-def _shape(pair: Pair, metric: str, ranges: dict[str, Range]) -> dict[str, Any]:
+def _shape(pair: Pair, metric: MetricLine, ranges: dict[str, Range]) -> dict[str, Any]:
     meshes = [mesh for mesh in (pair.truth, pair.reconstruction) if mesh is not None]
     origin, step = lattice_of(*meshes)
     row = pair.chosen.row
@@ -109,7 +110,7 @@ def _shape(pair: Pair, metric: str, ranges: dict[str, Range]) -> dict[str, Any]:
         "id": row["shape_id"],
         "category": row.get("category") or "",
         "kind": pair.chosen.kind,
-        "value": number(row.get(metric)),
+        "value": formatter(metric.reference)(row.get(metric.name)),
         "origin": origin.tolist(),
         "step": step,
         "truth": None if pair.truth is None else encode(pair.truth, origin, step, ranges),

@@ -31,12 +31,15 @@ _SETTINGS = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
     # A run by default makes no network call.
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    # Standard output belongs to the command line.
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
 }
 _STATUS = {"finished": "FINISHED", "failed": "FAILED", "interrupted": "KILLED"}
 _PERMANENT = {
     "INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST", "NOT_IMPLEMENTED",
     "PERMISSION_DENIED", "INVALID_STATE",
 }  # fmt: skip
+_NO_SUCH_RUN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 _METRICS_PER_CALL, _PARAMS_PER_CALL, _TABLES_TAG = 1000, 100, "mlflow.loggedArtifacts"
 
 
@@ -97,7 +100,7 @@ class MlflowStore:
         try:
             found = client.get_run(run_id)
         except MlflowException as error:
-            if error.error_code in _PERMANENT:
+            if error.error_code in _NO_SUCH_RUN:
                 return None
             raise
         return found if found.info.lifecycle_stage == "active" else None

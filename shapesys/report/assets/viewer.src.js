@@ -106,6 +106,8 @@ class Pair {
     light(this.scene, this.camera);
     this.controls = new OrbitControls(this.camera, this.element);
     this.controls.enableZoom = false;
+    // A finger that moves up or down scrolls the page; OrbitControls would take every touch.
+    this.element.style.touchAction = "pan-y";
     this.controls.addEventListener("change", () => this.moved());
     this.element.addEventListener("keydown", (event) => this.key(event));
     this.element.addEventListener("pointerdown", () => this.element.focus({ preventScroll: true }));
