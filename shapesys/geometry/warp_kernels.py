@@ -26,9 +26,56 @@ def refined_winding_number(mesh: wp.uint64, point: wp.vec3) -> float:
     return value
 
 
+@wp.func
+def corner(vertices: wp.array(dtype=wp.vec3), index: int, origin: wp.vec3) -> wp.vec3d:
+    """A vertex relative to `origin`, in float64."""
+    vertex = vertices[index]
+    return wp.vec3d(
+        wp.float64(vertex[0]) - wp.float64(origin[0]),
+        wp.float64(vertex[1]) - wp.float64(origin[1]),
+        wp.float64(vertex[2]) - wp.float64(origin[2]),
+    )
+
+
+@wp.func
+def closest_on_segment(a: wp.vec3d, b: wp.vec3d) -> wp.vec3d:
+    """The point of segment ab that is closest to the origin."""
+    along = b - a
+    squared = wp.dot(along, along)
+    share = wp.float64(0.0)
+    if squared > wp.float64(0.0):
+        share = wp.clamp(-wp.dot(a, along) / squared, wp.float64(0.0), wp.float64(1.0))
+    return a + along * share
+
+
+@wp.func
+def closest_on_triangle(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.vec3d:
+    """The point of triangle abc that is closest to the origin: the foot on its plane, else the best of its sides."""
+    normal = wp.cross(b - a, c - a)
+    squared = wp.dot(normal, normal)
+    zero = wp.float64(0.0)
+    if squared > zero:
+        foot = normal * (wp.dot(a, normal) / squared)
+        past_ab = wp.dot(wp.cross(b - a, foot - a), normal)
+        past_bc = wp.dot(wp.cross(c - b, foot - b), normal)
+        past_ca = wp.dot(wp.cross(a - c, foot - c), normal)
+        if past_ab >= zero and past_bc >= zero and past_ca >= zero:
+            return foot
+    best = closest_on_segment(a, b)
+    other = closest_on_segment(b, c)
+    if wp.dot(other, other) < wp.dot(best, best):
+        best = other
+    other = closest_on_segment(c, a)
+    if wp.dot(other, other) < wp.dot(best, best):
+        best = other
+    return best
+
+
 @wp.kernel(enable_backward=False)
 def closest_points(
     mesh: wp.uint64,
+    vertices: wp.array(dtype=wp.vec3),
+    corners: wp.array(dtype=int),
     points: wp.array(dtype=wp.vec3),
     block: int,
     closest: wp.array(dtype=wp.vec3),
@@ -45,9 +92,16 @@ def closest_points(
         query = wp.mesh_query_point_no_sign(mesh, point, bound)
         if not query.result:
             query = wp.mesh_query_point_no_sign(mesh, point, UNBOUNDED)
-        found = wp.mesh_eval_position(mesh, query.face, query.u, query.v)
+        # In float32 the foot on a long thin face wanders along it; on the one face found, float64 is cheap.
+        first = query.face * 3
+        offset = closest_on_triangle(
+            corner(vertices, corners[first], point),
+            corner(vertices, corners[first + 1], point),
+            corner(vertices, corners[first + 2], point),
+        )
+        found = point + wp.vec3(float(offset[0]), float(offset[1]), float(offset[2]))
         closest[i] = found
-        distances[i] = wp.length(found - point)
+        distances[i] = float(wp.length(offset))
         faces[i] = query.face
 
 
@@ -76,14 +130,15 @@ def propagated_winding_numbers(
     for i in range(start, wp.min(start + block, points.shape[0])):
         point = points[i]
         empty = distances[i]
-        source = wp.int32(-1)
+        # None yet; written as a sum because warp would freeze a literal for the loop below.
+        source = start - 1
         j = i - 1
         while j >= wp.max(start, i - reach):
             if wp.length(points[j] - point) < 0.999 * wp.max(empty, distances[j]):
-                source = wp.int32(-1)
+                source = j
                 j = start
             j -= 1
-        if source >= 0:
+        if source >= start:
             values[i] = values[source]
         else:
             values[i] = refined_winding_number(mesh, point)

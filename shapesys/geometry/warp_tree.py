@@ -32,9 +32,9 @@ class WarpTree:
     def __init__(self, vertices: Floats, faces: Ints, *, winding: bool = False, device: str = "cpu") -> None:
         self._device = _device(device)
         self._block = CUDA_BLOCK if self._device.is_cuda else CPU_BLOCK
-        points = self._array(np.ascontiguousarray(vertices, dtype=np.float32), wp.vec3)
-        indices = self._array(np.ascontiguousarray(faces, dtype=np.int32).ravel(), wp.int32)
-        self._mesh = wp.Mesh(points, indices, support_winding_number=winding)
+        self._vertices = self._array(np.ascontiguousarray(vertices, dtype=np.float32), wp.vec3)
+        self._corners = self._array(np.ascontiguousarray(faces, dtype=np.int32).ravel(), wp.int32)
+        self._mesh = wp.Mesh(self._vertices, self._corners, support_winding_number=winding)
 
     def closest(self, points: Floats) -> tuple[Floats, Floats, Ints]:
         """(n, 3) float32 points, Morton-sorted for speed -> closest (n, 3) f32, distance (n,) f32, face (n,) i32."""
@@ -42,7 +42,8 @@ class WarpTree:
         closest = self._empty(count, wp.vec3)
         distances = self._empty(count, wp.float32)
         faces = self._empty(count, wp.int32)
-        inputs = [self._mesh.id, self._points(points), self._block, closest, distances, faces]
+        queries = [self._points(points), self._block]
+        inputs = [self._mesh.id, self._vertices, self._corners, *queries, closest, distances, faces]
         self._launch(warp_kernels.closest_points, -(-count // self._block), inputs)
         return closest.numpy(), distances.numpy(), faces.numpy()
 

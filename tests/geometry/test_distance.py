@@ -13,7 +13,8 @@ from shapesys.errors import ShapeRejected, ShapesysError, UsageError
 from shapesys.geometry.distance import MeshDistance
 from shapesys.geometry.igl_tree import IglTree
 from shapesys.geometry.mesh import Mesh
-from shapesys.geometry.warp_tree import WarpTree
+from shapesys.geometry.morton import morton_order
+from shapesys.geometry.warp_tree import CPU_BLOCK, WarpTree
 
 
 def brute_force(mesh: Mesh, points: np.ndarray) -> np.ndarray:
@@ -155,6 +156,19 @@ def test_warp_and_igl_trees_agree() -> None:
     np.testing.assert_array_equal(ours.winding(points) > 0.5, reference.winding(points) > 0.5)
     np.testing.assert_allclose(ours.winding(points), reference.winding(points), atol=0.2)
     assert (ours.escapes(points, directions) == reference.escapes(points, directions)).mean() > 0.99
+
+
+def test_winding_numbers_are_copied_within_empty_balls() -> None:
+    """With honest radii the copies change nothing; with false ones, which claim no surface at all, they show."""
+    ball = trimesh.creation.icosphere(subdivisions=3)
+    tree = WarpTree(ball.vertices, np.asarray(ball.faces), winding=True)
+    points = queries(2000)
+    points = points[morton_order(points)]
+    radius = tree.closest(points)[1]
+    inside = tree.winding(points) > 0.5
+    np.testing.assert_array_equal(tree.winding(points, radius) > 0.5, inside)
+    assert len(np.unique(tree.winding(points, np.full_like(radius, 1e3)))) <= len(points) / CPU_BLOCK + 1
+    assert 0.1 < inside.mean() < 0.9
 
 
 @pytest.mark.parametrize(
