@@ -9,34 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from plain_deepsdf import HIDDEN, LATENT, PlainDecoder
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shapesys.nets.implicit_decoder import ImplicitDecoder
 
-LATENT, HIDDEN, CLAMP, LAMBDA, BETA = 256, 512, 0.1, 1e-3, 0.1
-
-
-class PlainDecoder(nn.Module):
-    """DeepSDF's decoder as usually written: code tiled and concatenated, library weight norm and dropout."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        widths = [(LATENT + 3, HIDDEN)] + [(HIDDEN, HIDDEN)] * 7
-        widths[3] = (HIDDEN, HIDDEN - LATENT - 3)
-        self.layers = nn.ModuleList(nn.utils.parametrizations.weight_norm(nn.Linear(i, o)) for i, o in widths)
-        self.head = nn.Linear(HIDDEN, 2)
-
-    def forward(self, codes: Tensor, points: Tensor) -> Tensor:
-        tiled = codes[:, None].expand(-1, points.shape[1], -1).reshape(-1, LATENT)
-        entering = torch.cat([tiled, points.reshape(-1, 3)], dim=1)
-        x = entering
-        for index, layer in enumerate(self.layers):
-            if index == 4:
-                x = torch.cat([x, entering], dim=1)
-            x = F.dropout(F.relu(layer(x)), 0.2, self.training)
-        raw = self.head(x)
-        return torch.cat([raw[:, :1].tanh(), raw[:, 1:]], dim=1).view(*points.shape[:2], 2)
+CLAMP, LAMBDA, BETA = 0.1, 1e-3, 0.1
 
 
 def issn_loss(outputs: Tensor, codes: Tensor, distances: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapesys.fields import memory
-from shapesys.fields.lattice import CORNERS, Keys, Lattice, NodeValues, contains
+from shapesys.fields.lattice import CORNERS, Keys, Lattice, NodeValues, contains, distinct
 from shapesys.fields.sampler import Sampler
 from shapesys.geometry.mesh import Floats
 
@@ -25,7 +25,6 @@ CHILD_MARGIN = 0.4
 CROSSING_MARGIN = 0.1
 """In finest cells: how near to zero a predicted corner counts as either sign."""
 PREDICTION_BLOCK = 1 << 16
-DISTINCT_BY_MARKS = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ def _evaluate(
     sampler: Sampler, lattice: Lattice, cells: Keys, known: NodeValues, precision: str
 ) -> tuple[NodeValues, Level]:
     """`known` extended to all corners of the cells."""
-    missing = known.missing(_distinct_corners(lattice, cells))
+    missing = known.missing(lattice.distinct_corners(cells))
     columns = sampler.columns(lattice, missing, precision)
     level = Level(max(lattice.cells), len(cells), len(missing), precision)
     return known.joined(missing, columns), level
@@ -174,7 +173,7 @@ def _follow(sampler: Sampler, lattice: Lattice, seeds: Keys, nodes: NodeValues, 
         signs.append(inside[mixed])
         reached = _reached(lattice, found[-1], signs[-1])
         frontier = reached[~contains(seen, reached)]
-        seen = np.union1d(seen, frontier) if len(frontier) else seen
+        seen = distinct(np.concatenate([seen, frontier]))
     cells, inside = np.concatenate(found), np.concatenate(signs)
     order = np.argsort(cells, kind="stable")
     finest = Level(max(lattice.cells), len(seen), points, "float32")
@@ -188,17 +187,7 @@ def _reached(lattice: Lattice, cells: Keys, inside: Mask) -> Keys:
         for step in (-1, 1):
             face = inside[:, CORNERS[:, axis] == (step > 0)]
             reached.append(lattice.neighbours(cells[crossed(face)], axis, step))
-    return np.unique(np.concatenate(reached))
-
-
-def _distinct_corners(lattice: Lattice, cells: Keys) -> Keys:
-    """Sorted distinct node keys of the cells' corners; by marking where a mark per node is affordable."""
-    if lattice.node_count > DISTINCT_BY_MARKS:
-        return np.unique(lattice.corners(cells))
-    marks = np.zeros(lattice.node_count, dtype=bool)
-    for step in lattice.corner_steps:
-        marks[cells + step] = True
-    return np.flatnonzero(marks)
+    return distinct(np.concatenate(reached))
 
 
 def _require_memory(values: Floats, halvings_left: int, pruning: Pruning) -> None:

@@ -33,7 +33,7 @@ def surface_of_all_cells(sampler: Sampler, lattice: Lattice, memory_limit_gib: f
         mixed = crossed(corner_signs)
         cells.append(in_slab[mixed])
         inside.append(corner_signs[mixed])
-        keys.append(np.unique(lattice.corners(in_slab[mixed])))
+        keys.append(lattice.distinct_corners(in_slab[mixed]))
         columns.append(slab.rows(keys[-1]))
     distinct, place = np.unique(np.concatenate(keys), return_index=True)
     nodes = NodeValues(distinct, np.concatenate(columns)[place])

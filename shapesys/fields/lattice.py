@@ -13,6 +13,9 @@ from shapesys.geometry.mesh import Floats
 
 Keys = NDArray[np.int64]
 
+MARKED_NODES = 1 << 27
+"""Up to how many nodes a mark for each is cheaper than sorting (128 MiB)."""
+
 CORNERS = np.array([[i >> 2 & 1, i >> 1 & 1, i & 1] for i in range(8)])
 """(8, 3) corner offsets of a cell; corner i has the bits of i as (x, y, z)."""
 
@@ -99,6 +102,15 @@ class Lattice:
             inside &= doubled[axis][:, None] + CORNERS[:, axis] < finer.cells[axis]
         return finer.keys(doubled)[:, None] + finer.corner_steps, inside
 
+    def distinct_corners(self, cells: Keys) -> Keys:
+        """Sorted distinct corners of ascending cells; by marks where one mark per node is affordable."""
+        if self.node_count > MARKED_NODES:
+            return distinct((self.corner_steps[:, None] + cells).reshape(-1))
+        marks = np.zeros(self.node_count, dtype=bool)
+        for step in self.corner_steps:
+            marks[cells + step] = True
+        return np.flatnonzero(marks)
+
     def neighbours(self, cells: Keys, axis: int, step: int) -> Keys:
         """The cells one step (+1 or -1) along an axis, those outside the lattice left out."""
         place = self.indices(cells)[axis]
@@ -108,7 +120,7 @@ class Lattice:
     def dilated(self, cells: Keys) -> Keys:
         """The cells and everything that touches them, sorted."""
         for axis in range(3):
-            cells = np.unique(np.concatenate([cells, *(self.neighbours(cells, axis, step) for step in (-1, 1))]))
+            cells = distinct(np.concatenate([cells, *(self.neighbours(cells, axis, step) for step in (-1, 1))]))
         return cells
 
 
@@ -150,6 +162,14 @@ class NodeValues:
         indices = 2 * coarse.indices(self.keys)
         within = np.all(indices <= np.asarray(fine.cells)[:, None], axis=0)
         return NodeValues(fine.keys(indices[:, within]), self.columns[within])
+
+
+def distinct(keys: Keys) -> Keys:
+    """Sorted distinct keys. The keys come as a few ascending runs, which a stable sort merges; `np.unique` hashes."""
+    ordered = np.sort(keys, kind="stable")
+    first = np.ones(len(ordered), dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    return ordered[first]
 
 
 def contains(sorted_keys: Keys, keys: Keys) -> NDArray[np.bool_]:
