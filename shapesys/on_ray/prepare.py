@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -112,15 +113,7 @@ def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None) -> Itera
     longest = max(len(bucket.entries) for bucket in buckets) * work.settings.limits.seconds
     context.execution_no_progress_timeout_s = max(1800, round(2 * longest))
     size = min(len(buckets), workers or _cluster_cpus())
-    items = ray.data.from_items([{"bucket": _bucket_to_json(b)} for b in buckets], override_num_blocks=len(buckets))
-    reports = items.map_batches(
-        BucketActor,
-        fn_constructor_kwargs={"work": work},
-        batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=size),
-        num_cpus=CPUS_PER_ACTOR,
-        max_task_retries=BUCKET_ATTEMPTS - 1,
-    )
+    reports = _reports(work, buckets, size)
     try:
         for row in reports.iter_rows():
             yield _report_from_json(row["report"])
@@ -129,6 +122,22 @@ def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None) -> Itera
             f"a worker died {BUCKET_ATTEMPTS} times over one bucket ({str(error).splitlines()[0]}); what is committed "
             "stays, the same command continues; workers die most often for lack of memory: use fewer --workers"
         ) from error
+
+
+def _reports(work: Work, buckets: Sequence[Bucket], actors: int) -> ray.data.Dataset:
+    """One block per bucket in, one row per bucket out."""
+    items = ray.data.from_items([{"bucket": _bucket_to_json(b)} for b in buckets], override_num_blocks=len(buckets))
+    with warnings.catch_warnings():
+        # Ray plans to name this option; without it, a bucket that kills its actor is retried for ever.
+        warnings.filterwarnings("ignore", message=".*ray_remote_args.*", category=DeprecationWarning)
+        return items.map_batches(
+            BucketActor,
+            fn_constructor_kwargs={"work": work},
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=actors),
+            num_cpus=CPUS_PER_ACTOR,
+            max_task_retries=BUCKET_ATTEMPTS - 1,
+        )
 
 
 def _cluster_cpus() -> int:

@@ -10,7 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from shapesys.errors import ShapesysError
 from shapesys.samples.filesystem import Folder
+from shapesys.samples.parts import COMMIT_VIEW, Part
 
 _PAGE_OVERHEAD = 56
 """Header and run-length coded list levels of one page take 31 to 50 bytes, up to 60 million values; two pages take 62
@@ -20,13 +22,24 @@ _IN_PLACE: dict[str, np.dtype[Any]] = {"FLOAT": np.dtype("<f4"), "INT32": np.dty
 
 
 class PartFile:
-    """One open file: its footer is read once, its columns on demand."""
+    """One open file: its footer is read once, its columns on demand.
+
+    Raises:
+        ShapesysError: the file is missing or no Parquet file; names the commit record that promised it.
+    """
 
     def __init__(self, folder: Folder, name: str) -> None:
         path = folder.path(name)
-        self._bytes = folder.view(name)
-        source = pa.memory_map(path) if folder.is_local else folder.filesystem.open_input_file(path)
-        self._file = pq.ParquetFile(source)
+        try:
+            self._bytes = folder.view(name)
+            source = pa.memory_map(path) if folder.is_local else folder.filesystem.open_input_file(path)
+            self._file = pq.ParquetFile(source)
+        except (OSError, ValueError) as error:
+            part = Part.of_file(name)
+            commit = f"remove {folder.path(part.file(COMMIT_VIEW))} and " if part else ""
+            raise ShapesysError(
+                f"the store is damaged: {path} cannot be read ({error}); {commit}prepare again"
+            ) from error
         self._leaves = {_top_level(self._schema.column(i).path): i for i in range(len(self._schema))}
         self._ranges: dict[tuple[int, str], tuple[int, np.dtype[Any], int] | None] = {}
 

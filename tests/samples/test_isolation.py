@@ -78,7 +78,7 @@ def test_a_task_that_hangs_is_ended_at_its_limit(kind: str) -> None:
         started, pid = time.monotonic(), worker.pid
         with pytest.raises(ShapeRejected, match=r"limit of 0\.5 s") as error:
             worker((kind, 1.0))
-        assert time.monotonic() - started < 5.0
+        assert time.monotonic() - started < 15.0
         assert error.value.stage == "timeout"
         assert not _is_alive(pid)
         assert worker(4) == 8
@@ -99,7 +99,7 @@ def test_a_child_that_cannot_start_says_why(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_warming_up_counts_against_no_task() -> None:
-    with IsolatedWorker(double, Limits(seconds=0.3), warm_up=linger) as worker:
+    with IsolatedWorker(double, Limits(seconds=1.0), warm_up=linger) as worker:
         assert worker(4) == 8
 
 

@@ -213,6 +213,18 @@ def test_errors_name_the_thing_and_the_way_out(store: Store, tmp_path: Path) -> 
         Store.open(str(tmp_path))
 
 
+def test_a_damaged_store_says_what_to_do(root: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(root, tmp_path / "copy")
+    store = Store.open(str(copy))
+    part = store.part_of("box/b0")
+    (copy / part.file("sdf", 1)).unlink()
+    (copy / part.file("cloud")).write_bytes(b"PAR1 nothing else")
+    with pytest.raises(ShapesysError, match=r"sdf/chunk=001/part.* remove .*shapes/part-.* prepare again"):
+        store.read_chunk("sdf", 1, ["box/b0"])
+    with pytest.raises(ShapesysError, match=r"cloud/part.* remove .*shapes/part"):
+        store.read("cloud", ["box/b0"])
+
+
 def test_buckets_spread_few_shapes_and_gather_many() -> None:
     assert [bucket_count(n) for n in (0, 1, 36, 640, 12_311, 51_300)] == [1, 1, 36, 64, 385, 1604]
     counts = np.bincount([bucket_of(f"chair/{i}", 64) for i in range(6400)], minlength=64)

@@ -102,7 +102,7 @@ def double(task: Any) -> Any:
 
 
 def linger() -> None:
-    time.sleep(1.0)
+    time.sleep(1.5)
 
 
 def child_pid(_: Any) -> int:

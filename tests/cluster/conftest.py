@@ -1,0 +1,26 @@
+"""One Ray instance for all tests of this folder."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# The tests' own sources live there; workers find them by the environment that Ray starts with.
+_HELPERS = str(Path(__file__).parents[1] / "samples")
+sys.path.insert(0, _HELPERS)
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_HELPERS, os.environ.get("PYTHONPATH")]))
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[str]:
+    """A private instance with four logical CPUs and no dashboard; yields its address, for drivers in processes of
+    their own. They get the token from the environment."""
+    ray = pytest.importorskip("ray")
+    from shapesys.on_ray.runtime import runtime
+
+    with runtime(num_cpus=2):
+        yield ray.get_runtime_context().gcs_address
