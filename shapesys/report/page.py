@@ -88,7 +88,7 @@ def _template() -> Any:
 
 def _shown(value: Any) -> str:
     """A setting or fact as text."""
-    if value is None or value == "":
+    if value is None or value == "" or value == []:
         return MISSING
     if known(value):
         return f"{value:g}" if isinstance(value, float) else str(value)

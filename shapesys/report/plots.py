@@ -74,6 +74,8 @@ def svg(chart: Chart, width: float = 4.6, height: float = 2.75) -> str:
         FigureCanvasSVG(figure)
         axes = figure.subplots()
         _draw(axes, chart)
+        if len(chart.curves) > 1:
+            figure.legend(loc="outside lower center", ncols=4, frameon=False, labelcolor=_INK, handlelength=1.2)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format")))
     return _inline(stream.getvalue(), chart.title)
@@ -90,17 +92,18 @@ def _draw(axes: Any, chart: Chart) -> None:
     axes.grid(color=_GRID, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_GRID)
-    if len(chart.curves) > 1:
-        axes.legend(frameon=False, labelcolor=_INK, handlelength=1.2, borderaxespad=0.2)
 
 
 def _scale(axes: Any, chart: Chart) -> None:
-    """The vertical axis: 1-2-5 steps where logarithmic, from zero for rates, plain numbers always."""
+    """The vertical axis: decades or 1-2-5 steps where logarithmic, from zero for rates, plain numbers always."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    if chart.scale == "log" and any((curve.values > 0).any() for curve in chart.curves):
+    values = np.concatenate([curve.values for curve in chart.curves])
+    positive = values[values > 0]
+    if chart.scale == "log" and positive.size:
         axes.set_yscale("log")
-        axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        wide = positive.max() > 200 * positive.min()
+        axes.yaxis.set_major_locator(LogLocator(subs=(1.0,) if wide else (1.0, 2.0, 5.0)))
         axes.yaxis.set_minor_formatter(NullFormatter())
     if chart.scale in ("share", "rate"):
         axes.set_ylim(bottom=0)
