@@ -49,7 +49,7 @@ class Config(BaseModel):
         known = flat(self)
         data = self.model_dump()
         for path, value in changes.items():
-            node = data
+            node: Any = data
             *parents, leaf = path.split(".")
             for parent in parents:
                 node = node.get(parent) if isinstance(node, dict) else None
@@ -71,7 +71,8 @@ def _explain(model: type[Config], problem: Any) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return str(unknown_name("setting", path, field_paths(model)))
-    return f"setting '{path}': {problem['msg']} (got {problem['input']!r})"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"setting '{path}': {message} (got {problem['input']!r})"
 
 
 def flat(config: Config) -> dict[str, Any]:
