@@ -30,7 +30,7 @@ def report_failure(error: BaseException, out: StandardOut, debug: bool) -> int:
 
 def explain(error: BaseException) -> tuple[str, int]:
     """The message for a person and the exit code."""
-    if isinstance(error, (KeyboardInterrupt, click.Abort)):
+    if isinstance(error, (KeyboardInterrupt, SystemExit, click.Abort)):
         return "interrupted; the same command again continues where it stopped", INTERRUPTED
     if isinstance(error, click.ClickException):
         return _click_message(error), error.exit_code

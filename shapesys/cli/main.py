@@ -5,6 +5,8 @@ Exit codes: 0 done, 1 failed with the reason printed, 2 bad usage, 130 interrupt
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -68,6 +70,7 @@ def cli() -> None:
 def run(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; nothing but `SystemExit` of the interpreter gets past it."""
     words = list(args)
+    _end_like_ctrl_c()
     as_json = "--json" in words and not {"-h", "--help"} & set(words)
     with standard_out(as_json) as out:
         try:
@@ -76,8 +79,14 @@ def run(args: Sequence[str]) -> int:
                 return int(answer or 0)
             out.write(answer)
             return answer.exit_code
-        except (KeyboardInterrupt, Exception) as error:
+        except (KeyboardInterrupt, SystemExit, Exception) as error:
             return report_failure(error, out, debug="--debug" in words)
+
+
+def _end_like_ctrl_c() -> None:
+    """SIGTERM, by which schedulers stop a job, ends it as Ctrl-C does: with a truthful status."""
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def main() -> NoReturn:

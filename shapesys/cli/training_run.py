@@ -80,14 +80,17 @@ class _Log:
     def __init__(self, progress: Progress, tracker: Tracker) -> None:
         self._progress = progress
         self._tracker = tracker
-        self._hinted = False
+        self._hinted: bool | None = None
 
     def __call__(self, record: Record) -> None:
         step, wait = int(record["step"]), float(record["wait_share"])
         facts = {"loss": record["loss"]["total"], "samples_per_s": record["samples_per_second"], "wait_share": wait}
         self._progress(step, int(record["total_steps"]), **facts)
         self._tracker.metrics(dict(_scalars(record)), step)
-        if wait > WAIT_HINT and not self._hinted and step > 1:
+        if self._hinted is None:
+            # The first record waits for the feed to start, which no setting changes.
+            self._hinted = False
+        elif wait > WAIT_HINT and not self._hinted:
             self._hinted = True
             self._progress.note("more than a fifth of the time is spent waiting for data; raise --scale.prefetch-steps")
 
@@ -112,7 +115,7 @@ def _told(run: RunDirectory, tracker: Tracker) -> Iterator[Tracker]:
     run.update_status(state="running", error=None)
     try:
         yield tracker
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         end("interrupted", None)
         raise
     except BaseException as error:

@@ -1,0 +1,142 @@
+"""A mesh or an oriented point cloud of the user's own, reconstructed by a trained run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from shapesys.config.base import Config
+from shapesys.errors import ShapeRejected, ShapesysError
+from shapesys.families import registry
+from shapesys.families.base import Family, Observation
+from shapesys.fields.extraction import ExtractionReport, extract
+from shapesys.geometry.io import read_mesh
+from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
+from shapesys.geometry.points import POINT_SUFFIXES, read_points
+from shapesys.samples.settings import PrepareConfig, QueryConfig
+from shapesys.samples.shape import prepare_shape
+from shapesys.sources.base import Census, ShapeRef, Source, digest_of
+from shapesys.training import checkpoint
+from shapesys.training.checkpoint import restore
+from shapesys.training.context import pick_device
+from shapesys.training.run_dir import RunDirectory
+
+_CLOUD_ONLY = frozenset(POINT_SUFFIXES) - {".ply", ".obj", ".off"}
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """The surface in the file's own frame, with the field's attributes on its vertices.
+
+    Attributes:
+        observed: 'mesh' or 'cloud', as the file was read.
+        facts: what inference reports of the fit.
+        report: what extraction reports.
+    """
+
+    mesh: Mesh
+    observed: str
+    facts: Mapping[str, float]
+    report: ExtractionReport
+
+
+def reconstruct(
+    run: RunDirectory,
+    path: str | Path,
+    resolution: int = 256,
+    changes: Mapping[str, Any] | None = None,
+    queries: int = 100_000,
+    seed: int = 0,
+) -> Reconstruction:
+    """Infer the shape in a file with the newest checkpoint of a run, and extract its surface.
+
+    Args:
+        path: a mesh, or a point cloud with normals (PLY without faces, XYZ, CSV, NPY, NPZ).
+        resolution: cells along the box of the extracted surface.
+        changes: changes to the run's inference settings, by name.
+        queries: samples drawn around a mesh.
+
+    Raises:
+        ShapesysError: no checkpoint, or an unusable file; `ShapeRejected` names the stage and the reason.
+    """
+    newest = checkpoint.latest(run.checkpoints)
+    if newest is None:
+        raise ShapesysError(f"run '{run.name}' has no checkpoint yet; train it first: shapesys train ...")
+    objective, job, _ = restore(newest, pick_device("auto"))
+    family = registry.load(job.family)
+    inference = job.inference.override(dict(changes or {}))
+    observed, columns, frame = _observe(Path(path), family, inference, queries, seed)
+    prediction = family.infer(objective, [Observation(Path(path).stem, columns)], inference, seed)[0]
+    found = extract(prediction.field, resolution)
+    if found.mesh.is_empty:
+        raise ShapesysError(f"the reconstruction of {path} has no surface: {found.report.empty}")
+    mesh = replace(found.mesh, vertices=frame.undo(found.mesh.vertices))
+    return Reconstruction(mesh, observed, prediction.facts, found.report)
+
+
+Observed = tuple[str, Mapping[str, np.ndarray], Normalisation]
+
+
+def _observe(path: Path, family: Family, inference: Config, queries: int, seed: int) -> Observed:
+    """A mesh where the file holds faces, else a point cloud."""
+    if path.suffix.lower() in _CLOUD_ONLY:
+        return _observe_cloud(path, family, inference, seed)
+    try:
+        read_mesh(path)
+    except ShapeRejected:
+        if path.suffix.lower() != ".ply":
+            raise
+        return _observe_cloud(path, family, inference, seed)
+    return _observe_mesh(path, family, queries, seed)
+
+
+def _observe_mesh(path: Path, family: Family, queries: int, seed: int) -> Observed:
+    """The samples that preparation would give the family."""
+    need = family.needs[0]
+    settings = PrepareConfig(views=(need.view,), sdf=QueryConfig(count=queries, chunk=queries), seed=seed)
+    made = prepare_shape(_OneFile(path), ShapeRef(f"own/{path.stem}", "own", "test", _OneFile.name), settings)
+    rows = made.samples[need.view]
+    columns = {name: np.concatenate([_unfolded(row[name], name) for row in rows]) for name in need.columns}
+    return "mesh", columns, Normalisation(tuple(made.shape["centre"]), made.shape["scale"])
+
+
+def _unfolded(values: Any, name: str) -> np.ndarray:
+    array = np.asarray(values, dtype=np.float32)
+    return array.reshape(-1, 3) if name == "points" else array
+
+
+def _observe_cloud(path: Path, family: Family, inference: Config, seed: int) -> Observed:
+    if family.observe_cloud is None:
+        raise ShapesysError(f"family '{family.name}' cannot observe a point cloud; give a mesh")
+    points, normals = read_points(path)
+    if normals is None:
+        raise ShapesysError(
+            f"{path} has points without normals, so inside and outside are unknown; give oriented normals as columns "
+            "nx ny nz (or a mesh)"
+        )
+    frame = unit_sphere_of_points(points)
+    return "cloud", family.observe_cloud(frame.apply(points), normals, inference, seed), frame
+
+
+class _OneFile(Source):
+    """A source that holds one file."""
+
+    name: ClassVar[str] = "file"
+    Settings: ClassVar[type[Config]] = Config
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def census(self) -> Census:
+        return Census.of([ShapeRef(f"own/{self._path.stem}", "own", "test", self.name)])
+
+    def load(self, ref: ShapeRef) -> Mesh:
+        return read_mesh(self._path)
+
+    def digest(self, ref: ShapeRef) -> str:
+        return digest_of(self._path.read_bytes())
