@@ -112,9 +112,11 @@ class MeshDistance:
         return ClosestPoints(queries.restore(distance), queries.restore(closest), queries.restore(face))
 
     def _local(self, points: Floats) -> Floats:
-        if self._frame is None:
-            return np.ascontiguousarray(points, dtype=np.float32)
-        return self._frame.apply(points.astype(np.float64)).astype(np.float32)
+        # Unreferenced vertices may hold anything.
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self._frame is None:
+                return np.ascontiguousarray(points, dtype=np.float32)
+            return self._frame.apply(points.astype(np.float64)).astype(np.float32)
 
 
 def _check(mesh: Mesh) -> None:

@@ -7,7 +7,6 @@ seen alike from both are sheets without thickness.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,14 +23,12 @@ from shapesys.geometry.topology import (
     is_proper,
     weld,
 )
+from shapesys.geometry.visibility import Escapes, patch_visibility
 
 FLAT_VOLUME = 1e-8
 """Volume over area^1.5 below which a closed patch counts as collapsed; a sphere has 0.094."""
 LEAST_VISIBLE = 0.03
 SHEET_RATIO = 0.75
-
-Escapes = Callable[[Floats, Floats], Flags]
-"""(n, 3) ray origins and directions -> (n,) bool, True where the ray leaves the shape."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +78,12 @@ def find_solid(vertices: Floats, faces: Ints, escapes: Escapes, seed: int) -> So
     repaired, hidden, sheet = (np.zeros(count, dtype=bool) for _ in range(3))
     shape = _Shape.of(vertices, faces)
     pending = np.flatnonzero(is_proper(corners))
-    settled = _settle_closed(corners[pending], shape.part(pending))
-    orientation[pending] = settled.sign
-    repaired[pending] = settled.repaired & (settled.sign != 0)
-    pending = pending[settled.sign == 0]
-    pending = pending[first_of_each(corners[pending])]
+    if len(pending):
+        settled = _settle_closed(corners[pending], shape.part(pending))
+        orientation[pending] = settled.sign
+        repaired[pending] = settled.repaired & (settled.sign != 0)
+        pending = pending[settled.sign == 0]
+        pending = pending[first_of_each(corners[pending])]
     if len(pending):
         settled = _settle_closed(corners[pending], shape.part(pending))
         orientation[pending], repaired[pending] = settled.sign, settled.sign != 0
@@ -168,53 +166,3 @@ def _settle_by_visibility(corners: Ints, triangles: Floats, escapes: Escapes, se
     sheet = ~hidden & (least > SHEET_RATIO * most)
     sign = np.where(hidden | sheet, 0, np.where(front >= back, 1, -1))[label]
     return np.where(patches.flip, -sign, sign).astype(np.int8), hidden[label], sheet[label]
-
-
-RAYS_PER_FACE = 24
-RAYS_PER_PATCH = 2048
-OFFSET = 2e-5
-
-
-def patch_visibility(triangles: Floats, label: Ints, escapes: Escapes, seed: int) -> tuple[Floats, Floats]:
-    """Share of rays that escape from the front and from the back of each patch, (P,) each.
-
-    Origins are stratified by area within the patch; directions are uniform over the hemisphere.
-
-    Args:
-        triangles: (n, 3, 3) float64 oriented corners; label: (n,) patch 0..P-1.
-    """
-    rng = np.random.default_rng(seed)
-    faces, patch = _stratified_faces(triangles, label, rng)
-    corners = triangles[faces]
-    normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    length = np.linalg.norm(normal, axis=1, keepdims=True)
-    normal = np.divide(normal, length, out=np.zeros_like(normal), where=length > 0)
-    weights = rng.dirichlet((1.0, 1.0, 1.0), len(faces))
-    points = np.einsum("ij,ijk->ik", weights, corners)
-    count = int(label.max()) + 1
-    rays = np.bincount(patch, minlength=count)
-    shares = []
-    for side in (normal, -normal):
-        directions = rng.normal(size=points.shape)
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        directions *= np.where(np.einsum("ij,ij->i", directions, side) < 0, -1.0, 1.0)[:, None]
-        free = escapes(points + OFFSET * side, directions)
-        shares.append(np.bincount(patch, weights=free, minlength=count) / rays)
-    return shares[0], shares[1]
-
-
-def _stratified_faces(triangles: Floats, label: Ints, rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """Faces (m,) to shoot from and their patches (m,): 24 per face of a patch, at most 2048, by area."""
-    sides = triangles[:, 1:] - triangles[:, :1]
-    area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1) + 1e-30
-    order = np.argsort(label, kind="stable")
-    sorted_label = label[order]
-    total = np.bincount(label, weights=area)
-    rays = np.minimum(RAYS_PER_FACE * np.bincount(label), RAYS_PER_PATCH)
-    # Each patch becomes an interval as long as its number of rays, each face a part of it by area.
-    reach = np.cumsum(area[order] / total[sorted_label] * rays[sorted_label])
-    patch = np.repeat(np.arange(len(rays)), rays)
-    picks = np.searchsorted(reach, np.arange(len(patch)) + rng.random(len(patch)), side="right")
-    # Rounding of the running sum may step over a patch's end by one face.
-    first, last = np.searchsorted(sorted_label, patch), np.searchsorted(sorted_label, patch, side="right") - 1
-    return order[np.clip(picks, first, last)], patch

@@ -110,8 +110,10 @@ def test_the_method_follows_from_the_defects(mesh: Mesh, method: SignMethod) -> 
         joined(hanging_sheets()),
         double_sided(joined(hanging_sheets())),
         Mesh(np.eye(3), np.array([[0, 1, 2]])),
+        Mesh(np.eye(3), np.array([[0, 1, 1]])),
+        Mesh(np.ones((1, 3)), np.array([[0, 0, 0]])),
     ],
-    ids=["square", "two sheets", "double-sided sheets", "one face"],
+    ids=["square", "two sheets", "double-sided sheets", "one face", "one segment", "one point"],
 )
 def test_sheets_alone_are_not_trusted(sheets: Mesh) -> None:
     report = SignedMesh(sheets).report
