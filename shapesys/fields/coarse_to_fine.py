@@ -97,9 +97,7 @@ def crossed(inside: Mask) -> Mask:
     return np.asarray(inside.any(axis=1) & ~inside.all(axis=1))
 
 
-def _descend(
-    current: Lattice, finer: Lattice, cells: Keys, values: Floats, tolerance: float, finest: bool
-) -> Keys:
+def _descend(current: Lattice, finer: Lattice, cells: Keys, values: Floats, tolerance: float, finest: bool) -> Keys:
     """The cells of the finer lattice to evaluate, ascending."""
     mixed = crossed(values < 0)
     if tolerance:

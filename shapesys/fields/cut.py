@@ -53,15 +53,15 @@ def _lone_corners(high: Mask) -> tuple[Mask, Ints]:
 
 def _with_cut_vertices(mesh: Mesh, tips: Ints, attribute: str, threshold: float) -> tuple[Ints, Ints, Mesh]:
     """The mesh with one vertex more per cut edge, and the two cut vertices of each cut face (tip, b, c)."""
-    edges = np.sort(np.concatenate([tips[:, [0, 1]], tips[:, [0, 2]]]), axis=1)
-    distinct, place = np.unique(edges, axis=0, return_inverse=True)
-    a, b = distinct.T
+    edges = np.sort(np.concatenate([tips[:, [0, 1]], tips[:, [0, 2]]]).astype(np.int64), axis=1)
+    keys, place = np.unique(edges @ np.array([len(mesh.vertices), 1]), return_inverse=True)
+    a, b = np.divmod(keys, len(mesh.vertices))
     values = mesh.attributes[attribute].astype(np.float64)
     t = (threshold - values[a]) / (values[b] - values[a])
     grown = {name: _grown(array, a, b, t) for name, array in mesh.attributes.items()}
     grown[attribute][len(values) :] = threshold
     cut = Mesh(_grown(mesh.vertices, a, b, t), mesh.faces, grown, mesh.face_labels)
-    place = place.reshape(-1) + len(mesh.vertices)
+    place = place + len(mesh.vertices)
     return place[: len(tips)], place[len(tips) :], cut
 
 
@@ -70,9 +70,7 @@ def _grown(array: Floats, a: Ints, b: Ints, t: Floats) -> Floats:
     return np.concatenate([array, ((1 - weight) * array[a] + weight * array[b]).astype(array.dtype)])
 
 
-def _part(
-    cut: Mesh, mesh: Mesh, high: Mask, tips: Ints, first: Ints, second: Ints, lone: Mask, wanted: bool
-) -> Mesh:
+def _part(cut: Mesh, mesh: Mesh, high: Mask, tips: Ints, first: Ints, second: Ints, lone: Mask, wanted: bool) -> Mesh:
     """Whole faces of one side, the tips that stand on it, and the quadrilaterals whose tip stands on the other."""
     whole = ~lone & (high[mesh.faces[:, 0]] == wanted)
     tip_here = high[tips[:, 0]] == wanted

@@ -20,6 +20,7 @@ from shapesys.geometry.mesh import Floats, Mesh
 
 Method = Literal["coarse-to-fine", "dense", "dense-pymcubes"]
 METHODS = ("coarse-to-fine", "dense", "dense-pymcubes")
+PRECISIONS = ("float32", "bfloat16")
 AXES = "xyz"
 
 
@@ -61,7 +62,7 @@ class ExtractionReport:
         levels: one entry per lattice, coarsest first.
         seconds: wall time.
         empty: why there is no surface, or None.
-        cut: where the box cuts the surface, or None.
+        cut: where the box cuts the surface, or None (always None for `dense-pymcubes`).
     """
 
     resolution: int
@@ -96,7 +97,7 @@ def extract(field: Field, resolution: int = 256, settings: ExtractionSettings | 
         settings: see `ExtractionSettings`.
 
     Raises:
-        UsageError: unknown method or resolution below 2.
+        UsageError: unknown method or precision, resolution below 2, or a setting outside its range.
         ShapesysError: not enough memory, or the field is not finite.
     """
     settings = settings or ExtractionSettings()
@@ -208,3 +209,10 @@ def _check(resolution: int, settings: ExtractionSettings) -> None:
         raise UsageError(f"resolution must be at least 2; got {resolution}")
     if settings.method not in METHODS:
         raise unknown_name("extraction method", settings.method, METHODS)
+    if settings.pruning_precision not in PRECISIONS:
+        raise unknown_name("pruning precision", settings.pruning_precision, PRECISIONS)
+    if settings.start < 2 or settings.tolerance <= 0.0:
+        raise UsageError(
+            f"start must be at least 2 and tolerance positive; got start {settings.start}, tolerance "
+            f"{settings.tolerance} (0.6 lost no cell of exact and of learned distance fields)"
+        )

@@ -217,10 +217,19 @@ def test_a_diverged_field_is_named() -> None:
         extract(Scaled(Sphere(), factor=float("nan")), 32)
 
 
-@pytest.mark.parametrize(("resolution", "method"), [(1, "dense"), (64, "dens")])
-def test_misuse_is_named(resolution: int, method: str) -> None:
-    with pytest.raises(UsageError, match="resolution|did you mean dense"):
-        extract(Sphere(), resolution, ExtractionSettings(method=method))  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("resolution", "options", "message"),
+    [
+        (1, {}, "resolution"),
+        (64, {"method": "dens"}, "did you mean dense"),
+        (64, {"pruning_precision": "bfloat"}, "did you mean bfloat16"),
+        (64, {"tolerance": 0.0}, "tolerance"),
+        (64, {"start": 1}, "start"),
+    ],
+)
+def test_misuse_is_named(resolution: int, options: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        extract(Sphere(), resolution, ExtractionSettings(**options))
 
 
 def test_pymcubes_gives_the_same_surface() -> None:

@@ -14,7 +14,7 @@ from shapesys.fields.marching import EDGES, case_table, march
 CUBE = Lattice((0.0, 0.0, 0.0), 1.0, (1, 1, 1))
 
 
-def loops_of(case: int) -> np.ndarray:
+def triangles_of(case: int) -> np.ndarray:
     table = case_table()
     return table.triangles[table.first[case] : table.first[case + 1]]
 
@@ -22,10 +22,8 @@ def loops_of(case: int) -> np.ndarray:
 def test_every_case_uses_exactly_its_crossed_edges() -> None:
     for case in range(256):
         signs = [case >> corner & 1 for corner in range(8)]
-        crossed = {
-            number for number, (low, axis) in enumerate(EDGES) if signs[low] != signs[low + (1 << (2 - axis))]
-        }
-        assert set(loops_of(case).reshape(-1).tolist()) == crossed
+        crossed = {number for number, (low, axis) in enumerate(EDGES) if signs[low] != signs[low + (1 << (2 - axis))]}
+        assert set(triangles_of(case).reshape(-1).tolist()) == crossed
 
 
 def test_single_corners_face_outward() -> None:
@@ -46,7 +44,7 @@ def test_interior_edges_of_a_case_are_shared_by_two_triangles_and_avoid_cube_fac
         return {(other, int(CORNERS[low][other])) for other in range(3) if other != axis}
 
     for case in range(256):
-        directed = [(t[i], t[(i + 1) % 3]) for t in loops_of(case).tolist() for i in range(3)]
+        directed = [(t[i], t[(i + 1) % 3]) for t in triangles_of(case).tolist() for i in range(3)]
         assert len(directed) == len(set(directed))
         for a, b in directed:
             assert bool(cube_faces(a) & cube_faces(b)) == ((b, a) not in directed)

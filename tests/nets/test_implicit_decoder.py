@@ -131,6 +131,17 @@ def test_dropout_is_unbiased_and_follows_the_generator() -> None:
     assert (error < 5 * draws.std(0) / math.sqrt(len(draws))).all()
 
 
+@pytest.mark.parametrize("activation", ["relu", "softplus100"])
+def test_seeded_masks_do_not_depend_on_the_neighbours(activation: str) -> None:
+    decoder = ImplicitDecoder(8, **SMALL, dropout=0.3, activation=activation).double().train()
+    codes, points = inputs()
+    seeds = torch.tensor([5, 6, 7])
+    together = decoder(codes, points, seeds)
+    alone = torch.cat([decoder(codes[i : i + 1], points[i : i + 1], seeds[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(together, alone, rtol=1e-12, atol=1e-12)
+    assert not torch.allclose(together, decoder(codes, points, seeds + 1))
+
+
 def test_autocast_stays_close_and_trains() -> None:
     decoder = ImplicitDecoder(8, **SMALL, dropout=0.0).train()
     codes, points = inputs(dtype=torch.float32)
