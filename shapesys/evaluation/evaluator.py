@@ -67,12 +67,9 @@ class Evaluator:
         started = time.perf_counter()
         predictions = self._predict(shape_ids)
         share = (time.perf_counter() - started) / len(shape_ids)
-        rows, records = [], ()
-        for prediction in predictions:
-            row, found = self._row(prediction)
-            rows.append(row | {"cost/infer_seconds": share})
-            records = records or found
-        return BatchResult(rows, records)
+        measured = [self._row(prediction) for prediction in predictions]
+        rows = [row | {"cost/infer_seconds": share} for row, _ in measured]
+        return BatchResult(rows, next((records for _, records in measured if records), ()))
 
     def _predict(self, shape_ids: Sequence[str]) -> list[FieldPrediction]:
         trained = [shape_id for shape_id in shape_ids if self._has_trained_code(shape_id)]

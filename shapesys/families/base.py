@@ -5,9 +5,10 @@ Generic code asks these objects what they declare; it never asks for a family's 
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Terms:
     """
 
     losses: Mapping[str, Term]
-    statistics: Mapping[str, Tensor] = field(default_factory=dict)
+    statistics: Mapping[str, Tensor] = dataclasses.field(default_factory=dict)
 
     def total(self) -> Tensor:
         """Weighted sum. A term of weight zero stays in the graph, so every parameter keeps a gradient under DDP."""
@@ -96,7 +97,7 @@ class Preset:
 
     summary: str
     settings: Mapping[str, Any]
-    origins: Mapping[str, str] = field(default_factory=dict)
+    origins: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ class FieldPrediction:
 
     shape_id: str
     field: Field
-    facts: Mapping[str, float] = field(default_factory=dict)
+    facts: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 Prediction = FieldPrediction

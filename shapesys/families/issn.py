@@ -12,6 +12,7 @@ What the paper leaves open, and our choice:
 - place and activation of the saliency head: a second output of the last layer through a sigmoid, because log s needs
   s > 0 and the maps are reported in [0, 1];
 - dropout and weight norm: DeepSDF's (0.2, on all hidden layers);
+- initial saliency: lambda / (0.3 delta), its optimum for the error of an untrained network, by the head's bias;
 - initial codes: N(0, 1/D), DeepSDF's;
 - mean over shapes of beta |z|^2: once per shape, as equation 1 is written;
 - a step that does not divide the shapes: shapes left over wait for the next epoch's permutation;
@@ -26,6 +27,7 @@ What the paper leaves open, and our choice:
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
@@ -56,6 +58,9 @@ from shapesys.samples.cloud_queries import signed_queries_from_cloud
 SATURATED = 0.99
 """A saliency above this counts as saturated in the statistics."""
 
+
+FIRST_ERROR = 0.3
+"""Mean clamped error of an untrained network, as a share of the clamp, on queries mostly near the surface."""
 
 ClampGradient = Literal["published", "pull_back"]
 
@@ -108,6 +113,7 @@ class ISSNObjective(Objective):
             dropout=config.dropout,
             weight_norm=config.weight_norm,
         )
+        start_saliency_at(self.decoder, config)
         self.codes = nn.Embedding(shapes, config.latent_dim)
         nn.init.normal_(self.codes.weight, std=config.latent_dim**-0.5)
 
@@ -125,6 +131,17 @@ class ISSNObjective(Objective):
             "code": Term(codes.square().sum(dim=1).mean(), self.config.code_weight),
         }
         return Terms(losses, _statistics(error.detach(), saliency.detach()))
+
+
+def start_saliency_at(decoder: ImplicitDecoder, config: ISSNConfig) -> None:
+    """Start saliency near its optimum for the first errors, lambda / L, instead of at a half.
+
+    Saliency scales the distance gradient. Starting at a half, the gradient shrinks tenfold in the first steps, and
+    Adam, which remembers the large ones for a thousand steps, moves on at a tenth of its rate for as long.
+    """
+    first = min(0.5, config.saliency_weight / (FIRST_ERROR * config.clamp)) if config.saliency_weight else 0.5
+    with torch.no_grad():
+        decoder.head.bias[1] = math.log(first / (1.0 - first))
 
 
 def clamped_error(predicted: Tensor, truth: Tensor, clamp: float, gradient: ClampGradient = "published") -> Tensor:
@@ -305,13 +322,15 @@ _TINY_SETTINGS = {
     "model.layers": 6,
     "model.skip_at": 3,
     "model.dropout": 0.0,
-    "model.code_weight": 1e-3,
-    "train.epochs": 300,
+    "model.code_weight": 1e-4,
+    "train.epochs": 800,
     "train.shapes_per_step": 16,
-    "train.points_per_shape": 2_048,
-    "train.learning_rate": 2e-3,
-    "train.code_learning_rate": 4e-3,
-    "train.lr_step_epochs": 120,
+    "train.points_per_shape": 256,
+    "train.learning_rate": 3e-3,
+    "train.code_learning_rate": 1e-2,
+    "train.lr_step_epochs": 250,
+    "train.log_steps": 20,
+    "train.checkpoint_epochs": 200,
     "inference.iterations": 200,
     "inference.points": 2_048,
     "inference.learning_rate": 2e-2,

@@ -86,7 +86,8 @@ def seed_step(seed: int, step: int, rank: int) -> None:
 
 def code_parameters(objective: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """(network parameters, latent codes) of an objective."""
-    network, codes = [], []
+    network: list[nn.Parameter] = []
+    codes: list[nn.Parameter] = []
     for name, parameter in objective.named_parameters():
         (codes if name.startswith("codes.") else network).append(parameter)
     return network, codes
