@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -12,6 +13,7 @@ from shapesys.cli.options import config_options, overrides
 from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import Verb, verb
 
+MOST_REASONS = 20
 _SCALE = "scale."
 
 
@@ -59,15 +61,23 @@ def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **place
 
 
 def evaluated(run: Any, split: str, summary: dict[str, Any]) -> Answer:
-    """The summary table and where everything lies."""
+    """The summary table and where everything lies; a failure where no shape could be evaluated."""
+    import pyarrow.parquet as pq
+
     from shapesys.report.tables import summary_table
 
     results = run.evaluation(split)
     places = [("per shape", results.rows), ("summary", results.summary)]
     if run.page.exists():
         places.append(("page", run.page))
-    data = {"run": run.name, "split": split, "paths": dict(places), "summary": summary}
-    return Answer(data, [summary_table(summary), *(f"{name}: {path}" for name, path in places)])
+    rows = pq.read_table(results.rows, columns=["status", "reason"]).to_pylist()
+    failed = Counter(row["reason"] for row in rows if row["status"] == "failed")
+    shown: list[Any] = [summary_table(summary)]
+    if failed:
+        shown.append(table("failed", ("reason", "shapes"), failed.most_common(MOST_REASONS), right=("shapes",)))
+    data = {"run": run.name, "split": split, "paths": dict(places), "failed": dict(failed), "summary": summary}
+    all_failed = failed.total() == len(rows)
+    return Answer(data, [*shown, *(f"{name}: {path}" for name, path in places)], exit_code=int(all_failed))
 
 
 def _rehearse(run: Any, settings: Any, store_url: str | None) -> Answer:
