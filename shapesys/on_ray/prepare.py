@@ -61,16 +61,18 @@ def prepare(
         retry: try shapes again that an earlier run rejected for a limit, a crash or an unexpected error.
 
     Raises:
-        ShapesysError: the store was made with other settings or cannot be written to, or workers keep dying.
+        ShapesysError: the store was made with other settings, another process is writing to it, it cannot be written
+            to, or workers keep dying.
     """
     work, buckets, notes = plan(source, store, settings or PrepareConfig(), retry)
     tally = Tally(sum(len(bucket.entries) for bucket in buckets), progress)
-    pending = _survey(work, buckets, tally)
-    if pending:
-        with runtime(address, num_cpus=CPUS_PER_ACTOR * (workers or physical_cpus())):
-            for report in _stream(work, pending, workers):
-                tally.add(report)
-    sweep(Store.open(work.folder.url))
+    with work.folder.exclusive():
+        pending = _survey(work, buckets, tally)
+        if pending:
+            with runtime(address, num_cpus=CPUS_PER_ACTOR * (workers or physical_cpus())):
+                for report in _stream(work, pending, workers):
+                    tally.add(report)
+        sweep(Store.open(work.folder.url))
     return tally.report(work.folder.url, notes)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import fcntl
 import os
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +23,7 @@ from shapesys.errors import ShapesysError, missing_extra
 Bytes = NDArray[np.uint8]
 
 _CACHED = ("s3", "s3a", "gs", "gcs", "abfs")
+_LOCK = ".lock"
 _PART = ".part"
 """Ending of a local file that is still being written."""
 
@@ -117,6 +121,26 @@ class Folder:
             self.filesystem.delete_file(self.path(name))
         except FileNotFoundError:
             return
+
+    @contextlib.contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep other writers out, where the filesystem is local and can lock; the lock dies with the process.
+
+        Raises:
+            ShapesysError: another process holds it.
+        """
+        if not self.is_local:
+            yield
+            return
+        with Path(self.path(_LOCK)).open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ShapesysError(f"another process is writing to {self.url}; wait for it, or end it") from None
+            except OSError:
+                # Some network filesystems cannot lock; there, as on object stores, one writer at a time is a promise.
+                pass
+            yield
 
     def view(self, name: str) -> Bytes | None:
         """A local file mapped into memory, as (bytes,) uint8; None where the filesystem cannot map."""

@@ -163,16 +163,18 @@ def prepare_locally(
         retry: try shapes again that an earlier run rejected for a limit, a crash or an unexpected error.
 
     Raises:
-        ShapesysError: the store was made with other settings, or it cannot be written to.
+        ShapesysError: the store was made with other settings, another process is writing to it, or it cannot be
+            written to.
     """
     work, buckets, notes = plan(source, store, settings or PrepareConfig(), retry)
     tally = Tally(sum(len(bucket.entries) for bucket in buckets), progress)
-    if isolate:
-        with work.prepare_isolated() as worker:
-            _prepare_all(work, buckets, worker, tally)
-    else:
-        _prepare_all(work, buckets, partial(prepare_shape, source, settings=work.settings), tally)
-    sweep(Store.open(work.folder.url))
+    with work.folder.exclusive():
+        if isolate:
+            with work.prepare_isolated() as worker:
+                _prepare_all(work, buckets, worker, tally)
+        else:
+            _prepare_all(work, buckets, partial(prepare_shape, source, settings=work.settings), tally)
+        sweep(Store.open(work.folder.url))
     return tally.report(work.folder.url, notes)
 
 

@@ -152,7 +152,7 @@ prepare_locally(TrapSource(TrapSettings(root={root!r})), {store!r}, SMALL)
 
 
 def test_kill_nine_at_random_moments(trap_source: TrapSource, trap_root: Path, tmp_path: Path) -> None:
-    for number in range(10, 22):
+    for number in range(10, 18):
         write_shape(trap_root, f"box/b{number}", size=1.0 + 0.1 * number)
     whole, torn = tmp_path / "whole", tmp_path / "torn"
     started = time.monotonic()
@@ -237,6 +237,14 @@ def test_a_full_disk_is_explained(trap_source: TrapSource, tmp_path: Path, monke
     with pytest.raises(ShapesysError, match=r"no space left to write .*manifest\.json \(\d+\.\d+ GiB free\)"):
         prepare_locally(trap_source, str(tmp_path / "store"), SMALL, isolate=False)
     assert contents(tmp_path / "store") == {}
+
+
+def test_one_writer_at_a_time(trap_source: TrapSource, tmp_path: Path) -> None:
+    store = str(tmp_path / "store")
+    prepare_locally(trap_source, store, SMALL, isolate=False)
+    with Folder(store).exclusive(), pytest.raises(ShapesysError, match="another process is writing"):
+        prepare_locally(trap_source, store, SMALL, isolate=False)
+    assert prepare_locally(trap_source, store, SMALL, isolate=False).kept == 6
 
 
 def test_sweep_removes_only_what_no_part_owns(trap_source: TrapSource, tmp_path: Path) -> None:
