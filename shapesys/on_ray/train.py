@@ -34,6 +34,8 @@ from shapesys.training.run_dir import RunDirectory
 POLL_SECONDS = 0.5
 STEPS_PER_BLOCK = 4
 """Steps read by one Ray Data task: enough to hide a task's overhead, few enough to start quickly."""
+READERS_PER_RANK = 1
+"""Reading tasks at a time: decoding a step's bytes takes a few per cent of its training time."""
 
 
 class RayFeed:
@@ -65,7 +67,13 @@ class RayFeed:
 
         blocks = max(1, -(-len(rows) // STEPS_PER_BLOCK))
         numbers = ray.data.range(len(rows), override_num_blocks=blocks)
-        return numbers.map_batches(read, batch_size=STEPS_PER_BLOCK, num_cpus=0.25, zero_copy_batch=True)
+        return numbers.map_batches(
+            read,
+            batch_size=STEPS_PER_BLOCK,
+            compute=ray.data.TaskPoolStrategy(size=READERS_PER_RANK),
+            num_cpus=0.25,
+            zero_copy_batch=True,
+        )
 
 
 def train(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SerializeAsAny, create_model
@@ -95,7 +96,13 @@ def resolve(family_name: str, preset_name: str, changes: Mapping[str, Any]) -> T
     if store is None:
         raise UsageError("no sample store given; name one with --store DIR (make it with 'shapesys prepare')")
     base = parse(job, {"family": family_name, "preset": preset_name, "data": {"store": store}})
-    return base.override(dict(family.presets[preset_name].settings) | dict(changes))
+    changes = dict(changes) | {"data.store": _absolute(str(store))}
+    return base.override(dict(family.presets[preset_name].settings) | changes)
+
+
+def _absolute(store: str) -> str:
+    """A local path as seen from anywhere, since workers run in folders of their own; addresses as they are."""
+    return store if "://" in store else str(Path(store).resolve())
 
 
 def origins(job: TrainJob, changes: Mapping[str, Any]) -> dict[str, str]:
