@@ -6,6 +6,7 @@ the same buckets on a cluster. Shapes that the store holds and the source no lon
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -317,8 +318,8 @@ def shape_digest(work: Work, ref: ShapeRef) -> str:
     Raises:
         ShapeRejected: the shape's files cannot be read.
     """
-    content = work.source.digest(ref)
-    return digest_of(content, work.manifest.settings_digest, ref.category, ref.split, ref.source)
+    content, plane = work.source.digest(ref), work.source.symmetry_plane(ref)
+    return digest_of(content, work.manifest.settings_digest, ref.category, ref.split, ref.source, json.dumps(plane))
 
 
 def _prepared(ref: ShapeRef, digest: str, prepare: Prepare) -> Fresh:

@@ -90,7 +90,7 @@ def prepare_shape(source: Source, ref: ShapeRef, settings: PrepareConfig) -> Sha
         "scale": frame.scale,
         "faces": facts.faces,
         "watertight": facts.watertight,
-        "symmetry_plane": _plane_in_frame(source.symmetry_plane(ref.category), frame),
+        "symmetry_plane": _plane_in_frame(source.symmetry_plane(ref), frame),
         "sign_method": report.method.value,
         "sign_undecided": report.undecided,
         "sign_quality": report.quality,

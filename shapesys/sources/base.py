@@ -111,8 +111,8 @@ class Source(ABC):
             ShapeRejected: the shape's files cannot be read.
         """
 
-    def symmetry_plane(self, category: str) -> Plane | None:
-        """The mirror plane that shapes of this category are built around, where it is known."""
+    def symmetry_plane(self, ref: ShapeRef) -> Plane | None:
+        """The mirror plane that the shape is built around, where it is known; reads no file."""
         return None
 
     def shapes(self) -> list[ShapeRef]:

@@ -83,7 +83,7 @@ class FolderSource(FileSource):
             notes,
         )
 
-    def symmetry_plane(self, category: str) -> Plane | None:
+    def symmetry_plane(self, ref: ShapeRef) -> Plane | None:
         return self.settings.mirror_plane
 
     def _hint(self, items: list[_Item]) -> list[str]:

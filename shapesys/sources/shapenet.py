@@ -22,6 +22,9 @@ from shapesys.sources.splits import as_split, hash_split
 MESH_PATH = {"1": "model.obj", "2": "models/model_normalized.obj"}
 """Where the mesh lies in a model's folder, by version."""
 
+MIRROR_PLANE: dict[str, Plane] = {"1": (0.0, 0.0, 1.0, 0.0), "2": (1.0, 0.0, 0.0, 0.0)}
+"""The plane that most categories are symmetric about, by version."""
+
 _MODEL_FOLDER = re.compile(r"^(?:.*/)?(\d{8})/([^/]+)/(.*)$")
 _NO_TEXTURES = frozenset({"images", "screenshots"})
 
@@ -44,8 +47,8 @@ class ShapeNetSettings(FileSettings):
 class ShapeNetSource(FileSource):
     """Models as ``<category>/<model id>``; `categories` takes names (``chair``) and synsets (``03001627``).
 
-    Names come from the built-in table, for other synsets from taxonomy.json where there is one. Both releases look
-    along -z with +y up, so the mirror plane is x = 0. Without all.csv the split is a hash of the model id.
+    Names come from the built-in table, for other synsets from taxonomy.json where there is one. Without all.csv the
+    split is a hash of the model id.
     """
 
     name: ClassVar[str] = "shapenet"
@@ -77,8 +80,9 @@ class ShapeNetSource(FileSource):
         shapes = [entry for entry in entries if isinstance(entry, ShapeRef)]
         return Census.of(shapes, skipped, [f"ShapeNetCore v{version}", *notes, *_summary(skipped)])
 
-    def symmetry_plane(self, category: str) -> Plane | None:
-        return (1.0, 0.0, 0.0, 0.0)
+    def symmetry_plane(self, ref: ShapeRef) -> Plane | None:
+        """As the releases' README files have it: +y up in both; v1 faces +x, v2 faces -z."""
+        return MIRROR_PLANE["1" if ref.locator["files"][0].endswith(MESH_PATH["1"]) else "2"]
 
     def _shape(
         self, shape: str, found: dict[str, str], version: str, splits: Splits | None, key: tuple[str, str]

@@ -70,6 +70,19 @@ def test_only_what_is_new_or_changed_is_prepared(
     assert widths[0] / widths[1] == pytest.approx(7.0)
 
 
+def test_another_mirror_plane_is_prepared_anew(
+    trap_source: TrapSource, tmp_path: Path, prepared: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    prepare_locally(trap_source, str(store), SMALL, isolate=False)
+    prepared.clear()
+    monkeypatch.setattr(TrapSource, "symmetry_plane", lambda self, ref: (0.0, 0.0, 1.0, 0.0))
+    prepare_locally(trap_source, str(store), SMALL, isolate=False)
+    assert "box/b1" in prepared
+    (row,) = [row for row in Store.open(str(store)).shapes().to_pylist() if row["shape_id"] == "box/b1"]
+    assert row["symmetry_plane"] == pytest.approx([0.0, 0.0, 1.0, 0.0])
+
+
 def test_history_leaves_no_trace(trap_source: TrapSource, trap_root: Path, tmp_path: Path) -> None:
     """Shapes that came one by one, changed and recovered give the very files that one run gives."""
     grown, direct = tmp_path / "grown", tmp_path / "direct"

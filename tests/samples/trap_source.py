@@ -65,8 +65,8 @@ class TrapSource(Source):
             raise ShapeRejected("read", "the file cannot be read")
         return digest_of(text)
 
-    def symmetry_plane(self, category: str) -> Plane | None:
-        return (1.0, 0.0, 0.0, 5.0) if category == "box" else None
+    def symmetry_plane(self, ref: ShapeRef) -> Plane | None:
+        return (1.0, 0.0, 0.0, 5.0) if ref.category == "box" else None
 
     def _kill_worker(self, ref: ShapeRef, text: str) -> None:
         mark = self._path(ref).with_suffix(".killed")

@@ -49,7 +49,7 @@ def test_official_split_underscored_classes_and_defects(root: Path) -> None:
     }
     assert {entry.id.rpartition("/")[2] for entry in found.skipped} == {"stool_0001.off", "chair_0003.off"}
     assert found.notes == ("2 classes found; ModelNet40 has 40 and ModelNet10 has 10",)
-    assert source.symmetry_plane("chair") is None
+    assert source.symmetry_plane(found.shapes[0]) is None
 
 
 def test_every_defective_file_gives_the_same_cube(root: Path) -> None:

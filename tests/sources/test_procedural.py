@@ -206,7 +206,7 @@ def test_source_lists_loads_and_names_shapes():
     ref = census.shapes[0]
     assert ref.id == "mug/mug-00000007"
     np.testing.assert_array_equal(source.load(ref).vertices, generate("mug", 7).vertices)
-    assert source.symmetry_plane("mug") == (1.0, 0.0, 0.0, 0.0)
+    assert source.symmetry_plane(ref) == (1.0, 0.0, 0.0, 0.0)
     assert len({source.digest(shape) for shape in census.shapes}) == 40
 
 

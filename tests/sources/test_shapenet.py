@@ -60,13 +60,15 @@ def test_v1_without_taxonomy_names_sub_synsets_and_reads(v1: Path) -> None:
     assert [shape.id for shape in found.shapes] == ["boat/3c", "chair/1a", "chair/2e10", "knife/67ada28e"]
     assert found.notes[0] == "ShapeNetCore v1"
     assert len(source.load(found.shapes[0]).faces) == 12
-    assert source.symmetry_plane("chair") == (1.0, 0.0, 0.0, 0.0)
+    assert {source.symmetry_plane(shape) for shape in found.shapes} == {(0.0, 0.0, 1.0, 0.0)}, "v1 faces +x"
     with pytest.raises(ShapeRejected, match="no geometry"):
         source.load(found.shapes[3])
 
 
 def test_v2_reports_folders_without_models(v2: Path) -> None:
-    found = build_source("shapenet", {"root": str(v2)}).census()
+    source = build_source("shapenet", {"root": str(v2)})
+    found = source.census()
+    assert {source.symmetry_plane(shape) for shape in found.shapes} == {(1.0, 0.0, 0.0, 0.0)}, "v2 faces -z"
     assert [shape.id for shape in found.shapes] == ["car/4d", "chair/1a", "chair/2e10"]
     assert [entry.id for entry in found.skipped] == ["car/3c", "car/5e"]
     assert "models/model_normalized.obj" in found.skipped[0].reason

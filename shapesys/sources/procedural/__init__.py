@@ -112,9 +112,9 @@ class ProceduralSource(Source):
         """Over generator version, category and seed, which determine the mesh."""
         return digest_of("procedural", str(GENERATOR_VERSION), ref.category, str(ref.locator["seed"]))
 
-    def symmetry_plane(self, category: str) -> Plane | None:
+    def symmetry_plane(self, ref: ShapeRef) -> Plane | None:
         """x = 0, for every category."""
-        return SYMMETRY_PLANE if category in CATEGORIES else None
+        return SYMMETRY_PLANE
 
     def _refs(self, category: str) -> list[ShapeRef]:
         settings = self.settings
