@@ -3,41 +3,70 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shapesys.cli.output import Answer, seconds, table
 from shapesys.cli.verb import verb
 
+if TYPE_CHECKING:
+    from shapesys.evaluation.reconstruct import Reconstruction
+    from shapesys.geometry.mesh import Mesh
 
-@verb(example="shapesys reconstruct chairs my_chair.obj -o chair.glb\nshapesys reconstruct chairs scan.ply")
+_PARTS = ("salient", "instance")
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@verb(
+    example="shapesys reconstruct chairs my_chair.obj -o chair.glb\n"
+    "shapesys reconstruct chairs my_chair.obj --salient-threshold 0.5\n"
+    "shapesys reconstruct chairs scan.ply --points scan.ply"
+)
 @click.argument("run")
-@click.argument("path", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="MESH_OR_SCAN")
+@click.argument("path", type=_FILE, metavar="MESH_OR_SCAN")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Mesh to write. [default: RUN-FILE.glb]")
+@click.option(
+    "--salient-threshold",
+    type=click.FloatRange(0, 1),
+    help="Also cut the mesh at this saliency: OUT.salient.glb, which the category shares, and OUT.instance.glb.",
+)
+@click.option(
+    "--points",
+    "cloud",
+    type=_FILE,
+    help="Also give every point of this cloud, in the frame of MESH_OR_SCAN, its saliency: OUT.points.ply.",
+)
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
 @click.option("--resolution", default=256, show_default=True, help="Cells along the box of the surface.")
 @click.option("--queries", default=100_000, show_default=True, help="Samples drawn around a mesh.")
 @click.option("--iterations", type=int, help="Steps of test-time optimisation. [default: the run's]")
 @click.option("--restarts", type=int, help="Initial codes to try. [default: the run's]")
 @click.option("--seed", default=0, show_default=True, help="Seed of samples and of initial codes.")
-def command(run: str, path: Path, out: Path | None, runs_root: str, resolution: int, queries: int, seed: int,
-            **inference: int | None) -> Answer:  # fmt: skip
+def command(run: str, path: Path, out: Path | None, salient_threshold: float | None, cloud: Path | None,
+            runs_root: str, resolution: int, queries: int, seed: int, **inference: int | None) -> Answer:  # fmt: skip
     """Reconstruct a mesh, or a scan with normals, with RUN's network, coloured by saliency, in the file's frame."""
     from shapesys.evaluation.reconstruct import reconstruct
-    from shapesys.geometry.write import write_mesh
+    from shapesys.geometry.points import read_points
+    from shapesys.geometry.write import check_suffix, write_mesh
     from shapesys.training.run_dir import find
 
     found = find(run, runs_root)
+    target = check_suffix(out or Path(f"{found.name}-{path.stem}.glb"))
+    points = None if cloud is None else read_points(cloud)[0]
     changes = {name: value for name, value in inference.items() if value is not None}
     started = time.monotonic()
     made = reconstruct(found, path, resolution, changes, queries, seed)
-    target = out or Path(f"{found.name}-{path.stem}.glb")
     colour = next(iter(made.mesh.attributes), None)
     write_mesh(made.mesh, target, colour)
-    data: dict[str, Any] = {
-        "mesh": target.resolve(),
+    written: dict[str, Any] = {"mesh": target.resolve()}
+    if salient_threshold is not None:
+        written |= _write_parts(made, salient_threshold, target)
+    if points is not None:
+        written["points"] = _write_points(made, points, target)
+    data = written | {
         "observed": made.observed,
         "vertices": len(made.mesh.vertices),
         "faces": len(made.mesh.faces),
@@ -48,3 +77,39 @@ def command(run: str, path: Path, out: Path | None, runs_root: str, resolution: 
     shown = data | {"seconds": seconds(data["seconds"])}
     notes = [f"note: {made.report.cut}"] if made.report.cut else []
     return Answer(data, [table("", ("reconstructed", str(path)), list(shown.items())), *notes])
+
+
+def _write_parts(made: Reconstruction, threshold: float, target: Path) -> dict[str, Path | None]:
+    """Both parts in the colours of the whole; None for one that has no face."""
+    parts = replace(made, mesh=_coloured(made.mesh)).salient_parts(threshold)
+    return {name: _write_part(part, _beside(target, name)) for name, part in zip(_PARTS, parts, strict=True)}
+
+
+def _write_part(part: Mesh, path: Path) -> Path | None:
+    from shapesys.geometry.write import write_mesh
+
+    if part.is_empty:
+        # One of an earlier threshold would pass for this one's.
+        path.unlink(missing_ok=True)
+        return None
+    return write_mesh(part, path).resolve()
+
+
+def _coloured(mesh: Mesh) -> Mesh:
+    """The mesh with its first attribute's colours as an attribute, which a cut then interpolates."""
+    from shapesys.geometry.colormap import viridis
+    from shapesys.geometry.write import COLOR
+
+    values = next(iter(mesh.attributes.values()), None)
+    return mesh if values is None else replace(mesh, attributes=mesh.attributes | {COLOR: viridis(values) / 255.0})
+
+
+def _write_points(made: Reconstruction, points: Any, target: Path) -> Path:
+    from shapesys.geometry.write import write_points
+
+    return write_points(points, made.attributes_at(points), _beside(target, "points").with_suffix(".ply")).resolve()
+
+
+def _beside(target: Path, name: str) -> Path:
+    """'chair.glb' -> 'chair.salient.glb'."""
+    return target.with_suffix(f".{name}{target.suffix}")

@@ -13,9 +13,12 @@ from shapesys.config.base import Config
 from shapesys.errors import ShapeRejected, ShapesysError
 from shapesys.families import registry
 from shapesys.families.base import Family, Observation
+from shapesys.fields.cut import split_by_attribute
 from shapesys.fields.extraction import ExtractionReport, extract
+from shapesys.fields.field import Field
+from shapesys.fields.network_field import SALIENCY
 from shapesys.geometry.io import read_mesh
-from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
 from shapesys.geometry.points import POINT_SUFFIXES, read_points
 from shapesys.samples.settings import PrepareConfig, QueryConfig
@@ -37,12 +40,30 @@ class Reconstruction:
         observed: 'mesh' or 'cloud', as the file was read.
         facts: what inference reports of the fit.
         report: what extraction reports.
+        field: the inferred shape, in its normalised frame.
+        frame: how that frame came from the file's.
     """
 
     mesh: Mesh
     observed: str
     facts: Mapping[str, float]
     report: ExtractionReport
+    field: Field
+    frame: Normalisation
+
+    def attributes_at(self, points: Floats) -> Mapping[str, Floats]:
+        """The field's attributes, such as saliency, at any points (n, 3) of the file's frame: named (n,) arrays."""
+        return self.field.attributes(self.frame.apply(np.asarray(points, np.float64)).astype(np.float32))
+
+    def salient_parts(self, threshold: float) -> tuple[Mesh, Mesh]:
+        """The category-salient and the instance-specific part (ISSN, figure 5): saliency at least / below a threshold.
+
+        Raises:
+            ShapesysError: the field has no saliency.
+        """
+        if SALIENCY not in self.mesh.attributes:
+            raise ShapesysError("this family's surfaces carry no saliency to cut by; leave out --salient-threshold")
+        return split_by_attribute(self.mesh, SALIENCY, threshold)
 
 
 def reconstruct(
@@ -56,7 +77,7 @@ def reconstruct(
     """Infer the shape in a file with the newest checkpoint of a run, and extract its surface.
 
     Args:
-        path: a mesh, or a point cloud with normals (PLY without faces, XYZ, CSV, NPY, NPZ).
+        path: a mesh, or a point cloud with normals (PLY or OBJ without faces, XYZ, CSV, NPY, NPZ).
         resolution: cells along the box of the extracted surface.
         changes: changes to the run's inference settings, by name.
         queries: samples drawn around a mesh.
@@ -76,7 +97,7 @@ def reconstruct(
     if found.mesh.is_empty:
         raise ShapesysError(f"the reconstruction of {path} has no surface: {found.report.empty}")
     mesh = replace(found.mesh, vertices=frame.undo(found.mesh.vertices))
-    return Reconstruction(mesh, observed, prediction.facts, found.report)
+    return Reconstruction(mesh, observed, prediction.facts, found.report, prediction.field, frame)
 
 
 Observed = tuple[str, Mapping[str, np.ndarray], Normalisation]
@@ -89,7 +110,7 @@ def _observe(path: Path, family: Family, inference: Config, queries: int, seed: 
     try:
         read_mesh(path)
     except ShapeRejected:
-        if path.suffix.lower() != ".ply":
+        if path.suffix.lower() not in POINT_SUFFIXES:
             raise
         return _observe_cloud(path, family, inference, seed)
     return _observe_mesh(path, family, queries, seed)

@@ -1,8 +1,9 @@
-"""Meshes to GLB, PLY, OBJ and STL files, complete or not at all."""
+"""Meshes to GLB, PLY, OBJ and STL files, and point clouds to PLY; complete or not at all."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapesys.errors import UsageError, unknown_name
-from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.mesh import Floats, Mesh
 
 WRITE_SUFFIXES = (".glb", ".ply", ".obj", ".stl")
 COLOR = "color"
+_PLY_TYPES = {"f8": "double", "f4": "float", "u1": "uchar"}
 
 
 def write_mesh(mesh: Mesh, path: str | Path, colour_by: str | None = None) -> Path:
@@ -31,12 +33,50 @@ def write_mesh(mesh: Mesh, path: str | Path, colour_by: str | None = None) -> Pa
     Raises:
         UsageError: an ending that cannot be written, or no such attribute.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in WRITE_SUFFIXES:
-        raise UsageError(f"cannot write '{path.name}': the ending must be one of {', '.join(WRITE_SUFFIXES)}")
-    _write_whole(path, _encode(mesh, suffix[1:], _colours(mesh, colour_by)))
+    path = check_suffix(path)
+    _write_whole(path, _encode(mesh, path.suffix.lower()[1:], _colours(mesh, colour_by)))
     return path
+
+
+def check_suffix(path: str | Path) -> Path:
+    """The path, if its ending names a format that meshes can be written in.
+
+    Raises:
+        UsageError: it does not.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in WRITE_SUFFIXES:
+        raise UsageError(f"cannot write '{path.name}': the ending must be one of {', '.join(WRITE_SUFFIXES)}")
+    return path
+
+
+def write_points(points: Floats, attributes: Mapping[str, Floats], path: str | Path) -> Path:
+    """Write a point cloud with attributes as binary PLY, in the order and the precision given.
+
+    Args:
+        points: (n, 3) positions; stored as float64, since scans may lie far from their origin.
+        attributes: named (n,) values, each stored as float32; the first is shown as viridis colours.
+        path: a new or existing file; its folder is made where missing.
+
+    Raises:
+        ValueError: an attribute has not one value per point.
+    """
+    columns: dict[str, tuple[str, NDArray[Any]]] = {axis: ("f8", points[:, place]) for place, axis in enumerate("xyz")}
+    if attributes:
+        from shapesys.geometry.colormap import viridis
+
+        colours = viridis(next(iter(attributes.values())))
+        columns |= {name: ("u1", colours[:, place]) for place, name in enumerate(("red", "green", "blue"))}
+    columns |= {name: ("f4", values) for name, values in attributes.items()}
+    table = np.empty(len(points), dtype=[(name, f"<{kind}") for name, (kind, _) in columns.items()])
+    for name, (_, values) in columns.items():
+        if values.shape != (len(points),):
+            raise ValueError(f"attribute '{name}' has shape {values.shape}; expected ({len(points)},)")
+        table[name] = values
+    properties = [f"property {_PLY_TYPES[kind]} {name}" for name, (kind, _) in columns.items()]
+    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}", *properties, "end_header"]
+    _write_whole(Path(path), "\n".join([*header, ""]).encode() + table.tobytes())
+    return Path(path)
 
 
 def _encode(mesh: Mesh, kind: str, colours: NDArray[np.uint8] | None) -> bytes:
