@@ -85,8 +85,8 @@ class Recipe:
 
 @verb(example="shapesys demo\nshapesys demo --categories lamp,bottle --folder runs/lamps")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("runs/demo"), show_default=True)
-@click.option("--categories", default="chair,mug", show_default=True, help="Built-in categories.")
-@click.option("--count", default=30, show_default=True, help="Shapes per category, held-out ones included.")
+@click.option("--categories", default="chair,airplane", show_default=True, help="Built-in categories.")
+@click.option("--count", default=48, show_default=True, help="Shapes per category, held-out ones included.")
 @click.option("--resolution", default=128, show_default=True, help="Cells along the box of a reconstruction.")
 @click.option("--workers", default=2, show_default=True, help="Training workers and evaluating actors.")
 @click.option("--dry-run", is_flag=True, help="Print the commands that give the same, and stop.")

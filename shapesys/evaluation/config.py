@@ -10,6 +10,7 @@ from shapesys.metrics.saliency import SaliencySettings
 from shapesys.metrics.surface import SurfaceSettings, Threshold
 
 Codes = Literal["auto", "trained", "optimised"]
+SymmetryPlane = Literal["stored", "x", "y", "z", "none"]
 
 
 class EvaluateConfig(Config):
@@ -32,6 +33,11 @@ class EvaluateConfig(Config):
     saliency_points: int = setting(1024, help="surface points of SSR and d_sym: a prefix of the stored cloud", ge=2)
     saliency_scaling: Literal["min_max", "none"] = setting("min_max", help="rescaling of each saliency map")
     symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
+    symmetry_plane: SymmetryPlane = setting(
+        "stored",
+        help="plane of d_sym: stored with each shape by its source, or across an axis through the bounding box's "
+        "centre; the paper picks one per category by hand",
+    )
     seed: int = setting(0, help="seed of surface samples and of initial codes", ge=0)
     inference: dict[str, Any] = setting({}, help="changes to the family's inference settings, by name")
 

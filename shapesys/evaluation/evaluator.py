@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from shapesys.errors import ShapesysError
-from shapesys.evaluation.config import EvaluateConfig
+from shapesys.evaluation.config import EvaluateConfig, SymmetryPlane
 from shapesys.evaluation.measure import Measured, Truth, measure
 from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Objective, Observation
@@ -128,14 +128,13 @@ class Evaluator:
 
     def _truth(self, shape_id: str) -> Truth:
         row = self.truths[shape_id]
-        plane = row["symmetry_plane"]
         return Truth(
             category=row["category"],
             split=row["split"],
             mesh=self.store.mesh(shape_id),
             normalisation=Normalisation((row["centre"][0], row["centre"][1], row["centre"][2]), row["scale"]),
             cloud=self.store.read("cloud", [shape_id], ["points"])["points"][0],
-            symmetry=Plane((plane[0], plane[1], plane[2]), plane[3]) if plane else None,
+            symmetry=symmetry_plane(self.settings.symmetry_plane, row["symmetry_plane"]),
             occupancy=self._occupancy(shape_id),
         )
 
@@ -144,6 +143,14 @@ class Evaluator:
             return None
         rows = self.store.read("occupancy", [shape_id])
         return rows["points"][0], rows["inside"][0]
+
+
+def symmetry_plane(choice: SymmetryPlane, stored: Sequence[float]) -> Plane | None:
+    """The plane of a choice in the normalised frame, whose origin is the bounding box's centre; None for none."""
+    if choice == "stored":
+        return Plane((stored[0], stored[1], stored[2]), stored[3]) if stored else None
+    normals = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
+    return Plane(normals[choice]) if choice in normals else None
 
 
 def failed_row(shape: dict[str, Any], reason: str) -> dict[str, Any]:
