@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from support import AnalyticStore
+from support import AnalyticStore, MakeRun
 
 from shapesys.samples.store import Store
 from shapesys.training import run_dir
 from shapesys.training.config import TrainJob, claim, resolve
-
-MakeRun = Callable[..., tuple[TrainJob, run_dir.RunDirectory]]
 
 SETTINGS: dict[str, Any] = {
     "data.store": "analytic",

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from shapesys.training.config import TrainJob
+from shapesys.training.run_dir import RunDirectory
+
+MakeRun = Callable[..., tuple[TrainJob, RunDirectory]]
 
 
 @dataclass(frozen=True)

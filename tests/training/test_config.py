@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from conftest import MakeRun
+from support import MakeRun
 
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.training.config import changed_from_preset, claim, load_job, origins, resolve
@@ -35,9 +35,18 @@ def test_config_round_trips_and_other_settings_under_one_name_are_refused(make_r
     job, run = make_run()
     assert load_job(run.config) == job
     assert claim(run, job), "the same job again resumes"
+    (run.checkpoints / "step_00000001").mkdir(parents=True)
     with pytest.raises(ShapesysError, match=r"model.latent_dim: 4 there, 8 now"):
         make_run(model__latent_dim=8)
     make_run(scale__num_workers=2)  # where it runs does not matter
+
+
+def test_a_run_without_a_checkpoint_takes_other_settings(make_run: MakeRun) -> None:
+    _, run = make_run()
+    run.tracking.write_text("{}")
+    job, run = make_run(model__latent_dim=8)
+    assert load_job(run.config) == job
+    assert not run.tracking.exists(), "the tracked run holds the old settings"
 
 
 def test_only_differences_from_the_preset_are_listed(make_run: MakeRun) -> None:

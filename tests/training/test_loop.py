@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from conftest import MakeRun
+from support import MakeRun
 
 from shapesys.errors import ShapesysError
 from shapesys.training import checkpoint, history
