@@ -13,6 +13,8 @@ from typing import Any
 from shapesys.cli.background import BackgroundTracker
 from shapesys.cli.progress import Progress
 from shapesys.errors import ShapesysError
+from shapesys.families import registry
+from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
 from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import Outcome, RunDescription, Tracker
@@ -36,20 +38,33 @@ def run_training(
         tracker: a kind of `shapesys.tracking.open`.
 
     Raises:
-        ShapesysError: the run exists with other settings, or training failed; the status file tells which.
+        ShapesysError: the run exists with other settings, another process trains it, or training failed; the status
+            file tells which.
     """
+    digest = Store.open(job.data.store).digest()
     run = create(root, name)
-    resumed = claim(run, job)
-    if resumed and (before := _finished(run)):
-        return before
-    facts = provenance.collect(Store.open(job.data.store).digest(), sys.argv, job)
-    write_json(run.provenance, facts)
+    with Folder(str(run.path)).exclusive():
+        resumed = claim(run, job)
+        if resumed and (before := _finished(run)):
+            return before
+        facts = provenance.collect(digest, sys.argv, job)
+        write_json(run.provenance, facts)
+        return _run(job, run, facts, address, local, tracker) | {"resumed": resumed}
+
+
+def _run(
+    job: TrainJob, run: RunDirectory, facts: dict[str, Any], address: str | None, local: bool, tracker: str
+) -> dict[str, Any]:
     started = time.monotonic()
+    warnings = registry.load(job.family).warnings(job.model)
     with _told(run, BackgroundTracker(open_tracker(run, tracker))) as tracked, Progress("train", "steps") as progress:
+        for text in warnings:
+            progress.note(f"warning: {text}")
         tracked.start(_description(job, run, facts))
         tracked.artifacts([run.config, run.provenance])
         result = _train(job, run, address, local, _Log(progress, tracked))
-    return {"run": run.name, "path": run.path, "resumed": resumed, "seconds": time.monotonic() - started, **result}
+    seconds = time.monotonic() - started
+    return {"run": run.name, "path": run.path, "warnings": warnings, "seconds": seconds, **result}
 
 
 def _finished(run: RunDirectory) -> dict[str, Any] | None:

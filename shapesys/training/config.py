@@ -136,15 +136,22 @@ def load_job(path: Any) -> TrainJob:
 
 
 def claim(run: RunDirectory, job: TrainJob) -> bool:
-    """Write the job into a fresh run directory, or accept the same job again. Returns True where it resumes.
+    """Write the job into a run directory, or accept the same job again. Returns True where it resumes.
+
+    Settings may change until the first checkpoint: what failed at its first step is mended under the same name.
 
     Raises:
-        ShapesysError: the directory holds a run with other settings; shows the difference.
+        ShapesysError: the directory holds a trained run with other settings; shows the difference.
     """
     if not run.config.exists():
         write_json(run.config, job.model_dump(mode="json"))
         return False
     other = [entry for entry in diff(load_job(run.config), job) if not entry[0].startswith("scale.")]
+    if other and not any(run.checkpoints.glob("step_*")):
+        # The tracked run holds the other settings as its parameters.
+        run.tracking.unlink(missing_ok=True)
+        write_json(run.config, job.model_dump(mode="json"))
+        return False
     if other:
         lines = "\n".join(f"  {path}: {old!r} there, {new!r} now" for path, old, new in other)
         raise ShapesysError(f"run '{run.name}' exists with other settings:\n{lines}\nchoose another --run name")

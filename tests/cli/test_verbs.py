@@ -11,6 +11,7 @@ import pytest
 from cli_support import TINY, invoke, prepare_words
 
 from shapesys.geometry.io import read_mesh
+from shapesys.samples.filesystem import Folder
 
 
 def data_of(*words: object) -> dict[str, object]:
@@ -86,6 +87,29 @@ def test_train_then_the_same_command_again(trained: Path, store: Path) -> None:
     assert row["state"] == "finished"  # type: ignore[index]
 
 
+def test_misuse_that_the_paper_names_is_told(store: Path, tmp_path: Path) -> None:
+    words = ["train", "issn", "--store", store, "--run", "r", "--runs-root", tmp_path, *TINY]
+    result = invoke(*words, "--model.saliency-weight", 0.02, "--json")
+    assert "warning: saliency_weight = 0.02" in result.stderr
+    assert "saturates" in json.loads(result.stdout)["warnings"][0]
+    assert "warning" not in invoke(*words, "--run", "s").stderr
+
+
+def test_two_processes_do_not_train_one_run(trained: Path, store: Path) -> None:
+    words = ["train", "issn", "--store", store, "--run", "small", "--runs-root", trained.parent, *TINY]
+    with Folder(str(trained)).exclusive():
+        result = invoke(*words)
+    assert result.exit_code == 1
+    assert "another process is writing" in result.stderr
+
+
+def test_a_misspelt_store_leaves_no_run(store: Path, tmp_path: Path) -> None:
+    words = ["train", "issn", "--run", "r", "--runs-root", tmp_path, *TINY]
+    assert invoke(*words, "--store", tmp_path / "stroe").exit_code == 1
+    assert not (tmp_path / "r").exists()
+    assert invoke(*words, "--store", store).exit_code == 0
+
+
 def test_a_failed_run_says_so(store: Path, tmp_path: Path) -> None:
     words = ["train", "issn", "--store", store, "--run", "bad", "--runs-root", tmp_path, *TINY]
     result = invoke(*words, "--train.points-per-shape", 100_000)
@@ -94,6 +118,7 @@ def test_a_failed_run_says_so(store: Path, tmp_path: Path) -> None:
     status = json.loads((tmp_path / "bad" / "status.json").read_text())
     assert status["state"] == "failed"
     assert "100000" in status["error"]
+    assert invoke(*words).exit_code == 0, "mended under the same name"
 
 
 def test_evaluate_report_and_reconstruct(trained: Path, tmp_path: Path) -> None:
