@@ -41,7 +41,8 @@ class StandardOut:
         else:
             console = _console(self.stream)
             for item in answer.show:
-                console.print(item)
+                # A sentence may quote names and paths, whose brackets are no markup.
+                console.print(item, markup=not isinstance(item, str))
         self.stream.flush()
 
 
@@ -91,9 +92,9 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], rig
     from rich import box
     from rich.table import Table
 
-    made = Table(title=title or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
+    made = Table(title=_escape(title) or None, box=box.SIMPLE_HEAD, title_justify="left", pad_edge=False)
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        made.add_column(_escape(column), justify="right" if column in right else "left", overflow="fold")
     for row in rows:
         made.add_row(*(show_value(value) for value in row))
     return made
