@@ -28,6 +28,8 @@ from shapesys.training.checkpoint import Checkpoint
 from shapesys.training.run_dir import EvaluationDirectory, read_json, write_json
 
 SUMMARY_SCHEMA = 1
+_OF_ONE_SHAPE = ("value", "floor", "unit")
+_DEFINED_BY_SHAPE = ("plane", "widest_gap", "not_applicable", "reason", "scored_as")
 _IDENTITY = ("shape_id", "category", "split", "status", "reason")
 Row = dict[str, Any]
 
@@ -102,8 +104,7 @@ class Results:
 
 
 def _meaning(record: MetricRecord) -> dict[str, Any]:
-    """A record without the values that belong to one shape."""
-    plain = record.to_json()
-    for name in ("value", "floor", "unit"):
-        plain.pop(name)
+    """A record without what belongs to one shape: whichever finishes first, the meaning is the same."""
+    plain = {name: value for name, value in record.to_json().items() if name not in _OF_ONE_SHAPE}
+    plain["definition"] = {k: v for k, v in plain["definition"].items() if k not in _DEFINED_BY_SHAPE}
     return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in plain.items()}

@@ -189,7 +189,7 @@ class _Evaluation:
         self, name: str, value: float, floor: float | None, definition: Mapping[str, object], counts: tuple[int, int],
         frame: str,
     ) -> MetricRecord:  # fmt: skip
-        definition = dict(definition) | ({"empty": self.settings.empty} if self.empty_reason else {})
+        definition = dict(definition) | ({"scored_as": self.settings.empty} if self.empty_reason else {})
         unit = self.frames.unit(frame)
         sampling, seed = self.settings.sampling, self.settings.seed
         return MetricRecord(name, value, floor, definition, *counts, sampling, seed, frame, unit)

@@ -50,7 +50,9 @@ def iou_record(predicted: Bits, truth: Bits, points: str, seed: int | None = Non
         points: names the distribution of the points, e.g. ``uniform_box`` (the bounding box with Occupancy
             Networks' padding) or ``near_surface``: the same pair of shapes scores very differently on the two.
         seed: the seed that drew them.
+
+    The floor, the truth's own score, is 1 where any point is inside: both are judged at the same points.
     """
-    found = iou(predicted, truth)
+    found, floor = iou(predicted, truth), iou(truth, truth)
     definition = {"points": points, "both_empty": "nan"} | ({"reason": found.reason} if found.reason else {})
-    return MetricRecord(f"iou/{points}", found.value, None, definition, len(truth), len(truth), seed=seed)
+    return MetricRecord(f"iou/{points}", found.value, floor.value, definition, len(truth), len(truth), seed=seed)

@@ -126,6 +126,9 @@ def test_evaluate_report_and_reconstruct(trained: Path, tmp_path: Path) -> None:
     found = data_of("evaluate", trained, *small, "--inference", '{"iterations": 2}')
     assert found["paths"]["page"] == str(trained / "page.html")  # type: ignore[index]
     assert Path(found["paths"]["per shape"]).is_file()  # type: ignore[index]
+    conventions = found["summary"]["conventions"]  # type: ignore[index]
+    assert not {"widest_gap", "plane", "not_applicable"} & set(conventions["d_sym/min_max"]["definition"])
+    assert conventions["chamfer/onet.chamfer_l1"]["definition"]["empty"] == pytest.approx(3**0.5)
     page = tmp_path / "page.html"
     assert data_of("report", trained, "-o", page)["page"] == str(page)
     assert page.stat().st_size > 1000

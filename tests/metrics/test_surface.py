@@ -189,7 +189,7 @@ def test_an_empty_prediction_scores_the_documented_constants(faces: np.ndarray) 
     assert values["fscore/le0.01:unit_cube"] == 0
     assert math.isnan(values["chamfer/deepsdf"])
     assert values["chamfer/onet.chamfer_l1/floor"] > 0
-    assert scores.records[0].definition["empty"] == "onet"
+    assert scores.records[0].definition["scored_as"] == "onet"
     undefined = surface_metrics(empty, sphere(), SurfaceSettings(samples=50, empty="nan", floor=False)).values
     assert all(math.isnan(value) for value in undefined.values())
 

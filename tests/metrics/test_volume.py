@@ -37,6 +37,7 @@ def test_two_empty_shapes_have_no_score_but_a_reason() -> None:
 def test_record_names_the_points() -> None:
     record = iou_record(np.array([True, False]), np.array([True, True]), "uniform_box", seed=4)
     assert (record.name, record.value, record.count_true, record.seed) == ("iou/uniform_box", 0.5, 2, 4)
+    assert record.floor == 1.0
 
 
 @pytest.mark.parametrize(
