@@ -75,7 +75,7 @@ def _track(run: RunDirectory, split: str, summary: dict[str, Any], page: Path | 
     job = load_job(run.config)
     tracker = BackgroundTracker(open_tracker(run, kind))
     tracker.start(RunDescription(name=run.name, experiment=job.family, attach=True))
-    tracker.metrics(dict(_flat(split, summary)), 0)
+    tracker.metrics(dict(_flat(split, summary)), summary["checkpoint_step"])
     results = run.evaluation(split)
     tracker.table(results.rows, f"{split}_shapes")
     folders = [folder for folder in (results.path / "meshes", results.path / "truth") if folder.is_dir()]

@@ -15,6 +15,7 @@ from shapesys.metrics.conventions import convention
 from shapesys.samples.store import Store
 from shapesys.training import checkpoint
 from shapesys.training.checkpoint import Checkpoint
+from shapesys.training.context import pick_device
 from shapesys.training.run_dir import EvaluationDirectory, RunDirectory
 
 Progress = Callable[[int, int, int], None]
@@ -101,7 +102,7 @@ def evaluate_locally(
     keep = plan.directory if scale.save_meshes else None
     failed, done = 0, len(plan.shapes) - len(plan.waiting)
     if plan.waiting:
-        evaluator = Evaluator.open(plan.checkpoint, plan.store.url, settings, keep)
+        evaluator = Evaluator.open(plan.checkpoint, plan.store.url, settings, keep, pick_device("auto"))
         for batch in plan.batches(scale.batch_shapes):
             result = evaluator.evaluate(batch)
             plan.results.add(result.rows, result.records)
