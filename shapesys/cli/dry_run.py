@@ -14,9 +14,10 @@ from shapesys.errors import ShapesysError
 from shapesys.families import registry
 from shapesys.families.base import Family, Objective
 from shapesys.training.config import TrainJob
-from shapesys.training.feed import Reader, open_data, to_batch
+from shapesys.training.feed import open_data, to_batch
 from shapesys.training.loop import code_parameters
 from shapesys.training.plan import StepPlan, TrainPlan
+from shapesys.training.reader import Reader
 
 TINY_SHAPES, TINY_POINTS = 2, 256
 BYTES_PER_PARAMETER = 16

@@ -7,12 +7,12 @@ again) both continue from its newest checkpoint.
 
 from __future__ import annotations
 
-import contextlib
+import os
 import threading
-import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,83 +22,102 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from shapesys.errors import ShapesysError
-from shapesys.on_ray.runtime import runtime
-from shapesys.training import loop
+from shapesys.on_ray.runtime import physical_cpus, runtime
+from shapesys.training import checkpoint, loop
 from shapesys.training.config import ScaleConfig, TrainJob
 from shapesys.training.context import ProcessGroupContext
-from shapesys.training.feed import Columns, Reader
+from shapesys.training.feed import open_data
 from shapesys.training.history import Follower, Record
-from shapesys.training.plan import StepPlan
+from shapesys.training.plan import RankPlan
+from shapesys.training.reader import Columns, Reader
 from shapesys.training.run_dir import RunDirectory
 
+OnLog = Callable[[Record], None]
+
 POLL_SECONDS = 0.5
-STEPS_PER_BLOCK = 4
-"""Steps read by one Ray Data task: enough to hide a task's overhead, few enough to start quickly."""
-READERS_PER_RANK = 1
-"""Reading tasks at a time: decoding a step's bytes takes a few per cent of its training time."""
+MOST_BLOCKS = 1000
+LEAST_BATCHES_PER_BLOCK = 4
+"""A reading task reads one block of the plan: few enough tasks that a long run plans quickly, and enough work in each
+to hide a task's overhead."""
+BYTES_TO_SEND = 2**20
+"""A reading task hands on what it has read once it is this much, however much its block still holds."""
+CPUS_PER_READER = 0.25
+"""One reading task per worker at a time: decoding a step's bytes takes a few per cent of its training time."""
 
 
 class RayFeed:
-    """Reads a rank's plan with Ray Data: plan rows stream through reading tasks, in order, ahead of the loop."""
+    """Reads a rank's plan with Ray Data: stretches of the plan stream through a reading task ahead of the loop."""
 
     def __init__(self, reader: Reader, ahead: int) -> None:
         self._reader = reader
         self._ahead = ahead
 
-    def batches(self, plans: Sequence[StepPlan] | Iterator[StepPlan]) -> Iterator[Columns]:
-        rows = list(plans)
-        if not rows:
-            return
-        dataset = self._dataset(rows)
-        for row in dataset.iter_batches(batch_size=1, prefetch_batches=self._ahead, batch_format="numpy"):
-            yield {name: value[0] for name, value in row.items()}
+    def batches(self, plans: RankPlan) -> Iterator[Columns]:
+        """Batches in plan order.
 
-    def _dataset(self, rows: list[StepPlan]) -> Any:
+        Raises:
+            RuntimeError: a reading task failed; says why. Storage may recover, so this is worth a restart.
+        """
+        if not len(plans):
+            return
+        rows = self._dataset(plans).iter_batches(batch_size=1, prefetch_batches=self._ahead, batch_format="numpy")
+        try:
+            for row in rows:
+                yield {name: value[0] for name, value in row.items()}
+        except ray.exceptions.RayTaskError as error:
+            raise RuntimeError(f"reading data failed: {_innermost(error)}") from None
+
+    def _dataset(self, plans: RankPlan) -> Any:
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
-        plans = ray.put(rows)
+        context.target_max_block_size = BYTES_TO_SEND
         reader = self._reader
 
-        def read(batch: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
-            known = ray.get(plans)
-            for index in batch["id"]:
-                columns = reader.read(known[int(index)])
-                yield {name: value[None] for name, value in columns.items()}
+        def read(block: dict[str, np.ndarray]) -> Iterator[dict[str, Any]]:
+            for plan in plans.part(int(block["first"][0]), int(block["last"][0])):
+                yield {name: value[None] for name, value in reader.read(plan).items()}
 
-        blocks = max(1, -(-len(rows) // STEPS_PER_BLOCK))
-        numbers = ray.data.range(len(rows), override_num_blocks=blocks)
-        return numbers.map_batches(
-            read,
-            batch_size=STEPS_PER_BLOCK,
-            compute=ray.data.TaskPoolStrategy(size=READERS_PER_RANK),
-            num_cpus=0.25,
-            zero_copy_batch=True,
+        length = max(LEAST_BATCHES_PER_BLOCK, -(-len(plans) // MOST_BLOCKS))
+        blocks = [{"first": first, "last": min(first + length, len(plans))} for first in range(0, len(plans), length)]
+        return ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
+            read, batch_size=1, compute=ray.data.TaskPoolStrategy(size=1), num_cpus=CPUS_PER_READER
         )
 
 
-def train(
-    job: TrainJob,
-    run: RunDirectory,
-    address: str | None = None,
-    on_log: Callable[[Record], None] | None = None,
-) -> dict[str, Any]:
+def train(job: TrainJob, run: RunDirectory, address: str | None = None, on_log: OnLog | None = None) -> dict[str, Any]:
     """Train a claimed run to its end on Ray and return the result as plain data.
 
     Args:
         address: an existing cluster; a private local instance where None.
-        on_log: called in this process with every history record, as it appears.
+        on_log: called in this thread with every history record, as it appears.
 
     Raises:
-        ShapesysError: the loop's own errors, or no worker could be placed; names the first cause.
+        ShapesysError: the loop's own errors, or the cluster cannot hold the workers; names the first cause.
     """
-    with runtime(address, num_cpus=_cpus_wanted(job.scale)):
-        scaling = _scaling(job.scale)
-        with _following(run, on_log):
-            return _fit(job, run, scaling)
+    _check_data(job)
+    _check_machine(job.scale, address)
+    with runtime(address, num_cpus=_cpus(job.scale)):
+        trainer = _trainer(job, run, _scaling(job.scale))
+        outcome = _fit(trainer, run, on_log)
+    if "error" in outcome:
+        raise ShapesysError(outcome["error"])
+    return outcome
 
 
-def _fit(job: TrainJob, run: RunDirectory, scaling: ScalingConfig) -> dict[str, Any]:
-    trainer = TorchTrainer(
+def _check_data(job: TrainJob) -> None:
+    """Fail before anything is started where the store cannot feed the job."""
+    from shapesys.families import registry
+
+    _, plan = open_data(job, registry.load(job.family))
+    RankPlan(plan, 0, 1, 0, job.scale.num_workers, job.train.accumulate)
+
+
+def _trainer(job: TrainJob, run: RunDirectory, scaling: ScalingConfig) -> TorchTrainer:
+    os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(job.scale.timeout_s)
+    if len(ray.nodes()) == 1:
+        # One process less to start: there is no second node to move to before this one is taken away.
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
+    return TorchTrainer(
         _worker,
         train_loop_config={"job": job.model_dump(mode="json"), "run": str(run.path)},
         scaling_config=scaling,
@@ -106,18 +125,40 @@ def _fit(job: TrainJob, run: RunDirectory, scaling: ScalingConfig) -> dict[str, 
         run_config=RunConfig(
             name=f"{run.name}-{uuid.uuid4().hex[:8]}",
             storage_path=str(run.path / ".ray"),
-            failure_config=FailureConfig(max_failures=job.scale.max_failures),
+            failure_config=FailureConfig(max_failures=job.scale.max_failures, controller_failure_limit=0),
         ),
     )
-    try:
-        outcome = trainer.fit().return_value
-    except Exception as error:
-        raise ShapesysError(_first_cause(error, run)) from error
-    if outcome is None:
-        raise ShapesysError(f"training of '{run.name}' ended without a result; see {run.path / '.ray'}")
-    if "error" in outcome:
-        raise ShapesysError(outcome["error"])
-    return dict(outcome)
+
+
+def _fit(trainer: TorchTrainer, run: RunDirectory, on_log: OnLog | None) -> dict[str, Any]:
+    """Run the trainer in a thread and follow the workers' history in this one.
+
+    In the main thread, Ray Train would replace the handler of Ctrl-C for the rest of the process.
+    """
+    ended: dict[str, Any] = {}
+
+    def fit() -> None:
+        try:
+            ended["result"] = trainer.fit()
+        except BaseException as error:
+            ended["error"] = error
+
+    follower = Follower(run.history, after_step=_last_step(run))
+    thread = threading.Thread(target=fit, name="fit", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(POLL_SECONDS)
+        _pass_on(follower, on_log)
+    _pass_on(follower, on_log)
+    if "error" in ended:
+        raise ShapesysError(f"training of '{run.name}' failed: {_innermost(ended['error'])}") from ended["error"]
+    return dict(ended["result"].return_value)
+
+
+def _pass_on(follower: Follower, on_log: OnLog | None) -> None:
+    for record in follower.fresh():
+        if on_log:
+            on_log(record)
 
 
 def _worker(settings: dict[str, Any]) -> dict[str, Any]:
@@ -129,8 +170,6 @@ def _worker(settings: dict[str, Any]) -> dict[str, Any]:
     torch.set_num_threads(1)
     data = settings["job"]
     job = parse(job_type(registry.load(data["family"])), data)
-    from pathlib import Path
-
     run = RunDirectory(Path(settings["run"]))
     try:
         return asdict(loop.train(job, run, ProcessGroupContext(get_device()), RayFeed))
@@ -149,14 +188,14 @@ def _scaling(scale: ScaleConfig) -> ScalingConfig:
     use_gpu = scale.device == "cuda" or (scale.device == "auto" and gpus >= scale.num_workers)
     if use_gpu and gpus < scale.num_workers:
         raise ShapesysError(
-            f"{scale.num_workers} workers need a GPU each, but the cluster has {gpus:g}; lower "
-            "--scale.num-workers or pass --scale.device cpu"
+            f"{_workers(scale)} a GPU each, but the cluster has {gpus:g}; lower --scale.num-workers or pass "
+            "--scale.device cpu"
         )
-    wanted = scale.num_workers * scale.cpus_per_worker
-    if wanted + 1 > cpus:
+    if _cpus(scale) > cpus:
         raise ShapesysError(
-            f"{scale.num_workers} workers x {scale.cpus_per_worker:g} CPUs plus 1 for reading data exceed the "
-            f"cluster's {cpus:g} CPUs; lower --scale.num-workers or --scale.cpus-per-worker"
+            f"{_workers(scale)} {scale.cpus_per_worker:g} CPUs each and {CPUS_PER_READER:g} for reading, "
+            f"{_cpus(scale):g} in all, but the cluster has {cpus:g}; lower --scale.num-workers or "
+            "--scale.cpus-per-worker"
         )
     return ScalingConfig(
         num_workers=scale.num_workers,
@@ -165,49 +204,48 @@ def _scaling(scale: ScaleConfig) -> ScalingConfig:
     )
 
 
-def _cpus_wanted(scale: ScaleConfig) -> int:
-    """Logical CPUs of a private instance: workers, and room for reading data."""
-    return int(np.ceil(scale.num_workers * scale.cpus_per_worker)) + 2
+def _check_machine(scale: ScaleConfig, address: str | None) -> None:
+    """A private instance pretends to have as many CPUs as it is asked for; the machine behind it has not.
 
-
-@contextlib.contextmanager
-def _following(run: RunDirectory, on_log: Callable[[Record], None] | None) -> Iterator[None]:
-    """Pass on history records from the workers while the body runs."""
-    if on_log is None:
-        yield
+    Raises:
+        ShapesysError: the workers would share fewer CPUs than they reserve.
+    """
+    if address or "RAY_ADDRESS" in os.environ or ray.is_initialized():
         return
-    follower = Follower(run.history, after_step=_last_step(run))
-    done = threading.Event()
+    wanted, has = scale.num_workers * scale.cpus_per_worker, physical_cpus()
+    if wanted > has:
+        raise ShapesysError(
+            f"{_workers(scale)} {scale.cpus_per_worker:g} CPUs each, but this machine has {has}; lower "
+            "--scale.num-workers or --scale.cpus-per-worker, or name a cluster with --address"
+        )
 
-    def follow() -> None:
-        while not done.wait(POLL_SECONDS):
-            for record in follower.fresh():
-                on_log(record)
 
-    thread = threading.Thread(target=follow, name="history", daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        done.set()
-        thread.join()
-        time.sleep(0)
-        for record in follower.fresh():
-            on_log(record)
+def _workers(scale: ScaleConfig) -> str:
+    return "1 worker needs" if scale.num_workers == 1 else f"{scale.num_workers} workers need"
+
+
+def _cpus(scale: ScaleConfig) -> float:
+    """CPUs of the workers and of what reads for them. A reader that waits for a CPU would stop all workers."""
+    return scale.num_workers * (scale.cpus_per_worker + CPUS_PER_READER)
 
 
 def _last_step(run: RunDirectory) -> int:
-    from shapesys.training import checkpoint
-
     newest = checkpoint.latest(run.checkpoints)
     return newest.step if newest else 0
 
 
-def _first_cause(error: BaseException, run: RunDirectory) -> str:
-    """The deepest cause's own words, since Ray wraps them several times."""
+def _innermost(error: BaseException) -> str:
+    """The last line of the deepest cause, since Ray wraps errors several times."""
+    seen: set[int] = set()
+    while id(error) not in seen:
+        seen.add(id(error))
+        error = _cause(error) or error
+    lines = [line for line in str(error).strip().splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
+
+
+def _cause(error: BaseException) -> BaseException | None:
     failures = getattr(error, "worker_failures", None)
-    first = next(iter(failures.values())) if failures else error
-    while first.__cause__ is not None:
-        first = first.__cause__
-    lines = [line for line in str(first).strip().splitlines() if line.strip()]
-    return f"training of '{run.name}' failed: {lines[-1] if lines else type(first).__name__}"
+    if failures:
+        return next(iter(failures.values()))
+    return getattr(error, "controller_failure", None) or getattr(error, "cause", None) or error.__cause__

@@ -1,12 +1,10 @@
-"""From a reading plan to batches of tensors: one reader, whoever drives it."""
+"""From a reading plan to batches of tensors, in this process."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -16,55 +14,14 @@ from shapesys.errors import ShapesysError
 from shapesys.families.base import Batch, Family
 from shapesys.samples.store import Store
 from shapesys.training.config import DataConfig, TrainJob
-from shapesys.training.plan import StepPlan, TrainPlan
-
-Columns = dict[str, np.ndarray]
+from shapesys.training.plan import RankPlan, TrainPlan
+from shapesys.training.reader import Columns, Reader
 
 
 class Feed(Protocol):
     """Batches of one rank, in plan order."""
 
-    def batches(self, plans: Sequence[StepPlan] | Iterator[StepPlan]) -> Iterator[Columns]: ...
-
-
-@dataclass(frozen=True)
-class Reader:
-    """Reads one micro-batch from the store. Picklable; opens nothing until it reads.
-
-    Attributes:
-        store: where the samples are.
-        view: the family's chunked view.
-        columns: the columns to return.
-        shape_ids: the run's shapes, in the order the plan indexes.
-        seed: the run's seed, for the noise seeds.
-    """
-
-    store: Store
-    view: str
-    columns: tuple[str, ...]
-    shape_ids: tuple[str, ...]
-    seed: int
-
-    def read(self, plan: StepPlan) -> Columns:
-        """Columns stacked over the plan's shapes, plus ``shape_index`` and ``noise_seed``, (B,) int64 each."""
-        ids = [self.shape_ids[index] for index in plan.shape_indices]
-        pieces = [self._window(window.chunk, window.start, window.stop, ids) for window in plan.windows]
-        joined = {name: _join([piece[name] for piece in pieces]) for name in self.columns}
-        seeds = [noise_seed(self.seed, plan.step, shape_id) for shape_id in ids]
-        return joined | {
-            "shape_index": np.asarray(plan.shape_indices, dtype=np.int64),
-            "noise_seed": np.asarray(seeds, dtype=np.int64),
-        }
-
-    def _window(self, chunk: int, start: int, stop: int, ids: list[str]) -> Columns:
-        rows = self.store.read_chunk(self.view, chunk, ids)
-        return {name: rows[name][:, start:stop] for name in self.columns}
-
-
-def noise_seed(seed: int, step: int, shape_id: str) -> int:
-    """Seed of a shape's random masks in a step: the same on whichever worker the shape falls."""
-    text = f"{seed}/{step}/{shape_id}".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+    def batches(self, plans: RankPlan) -> Iterator[Columns]: ...
 
 
 class LocalFeed:
@@ -74,7 +31,7 @@ class LocalFeed:
         self._reader = reader
         self._ahead = ahead
 
-    def batches(self, plans: Sequence[StepPlan] | Iterator[StepPlan]) -> Iterator[Columns]:
+    def batches(self, plans: RankPlan) -> Iterator[Columns]:
         with ThreadPoolExecutor(1, thread_name_prefix="feed") as pool:
             pending: deque[Future[Columns]] = deque()
             for plan in plans:
@@ -129,7 +86,3 @@ def training_ids(store: Store, view: str, data: DataConfig) -> list[str]:
             f"{', '.join(data.categories) or 'any'} with view '{view}'; it holds {held}"
         )
     return ids
-
-
-def _join(pieces: list[np.ndarray]) -> np.ndarray:
-    return pieces[0] if len(pieces) == 1 else np.concatenate(pieces, axis=1)

@@ -17,9 +17,10 @@ from shapesys.families.base import Family, Objective, Terms
 from shapesys.training import checkpoint
 from shapesys.training.config import TrainConfig, TrainJob
 from shapesys.training.context import TrainContext
-from shapesys.training.feed import Columns, LocalFeed, MakeFeed, Reader, open_data, to_batch
+from shapesys.training.feed import LocalFeed, MakeFeed, open_data, to_batch
 from shapesys.training.history import History, Record
-from shapesys.training.plan import StepPlan, TrainPlan
+from shapesys.training.plan import RankPlan, TrainPlan
+from shapesys.training.reader import Columns, Reader
 from shapesys.training.run_dir import RunDirectory, write_json
 
 OnLog = Callable[[Record], None]
@@ -61,22 +62,18 @@ def train(
     session = _Session.begin(job, run, context, family, reader, plan, on_log)
     total = job.train.epochs * plan.steps_per_epoch
     accumulate = job.train.accumulate
-    plans = _plans(plan, session.step, total, context, accumulate)
+    plans = RankPlan(plan, session.step, total, context.rank, context.world_size, accumulate)
     feed = make_feed(reader, job.scale.prefetch_steps * accumulate)
     batches = session.timed(iter(feed.batches(plans)))
     while session.step < total:
         session.take_step(list(islice(batches, accumulate)))
-        epoch_ended = session.step % plan.steps_per_epoch == 0
-        if session.step % job.train.log_steps == 0 or session.step == total:
+        saving = session.step % (plan.steps_per_epoch * job.train.checkpoint_epochs) == 0 or session.step == total
+        if saving or session.step % job.train.log_steps == 0:
+            # Averages never reach back before a checkpoint: a resumed run logs what an uninterrupted one logs.
             session.log()
-        if (epoch_ended and session.epochs_done % job.train.checkpoint_epochs == 0) or session.step == total:
+        if saving:
             session.save()
     return session.result()
-
-
-def _plans(plan: TrainPlan, start: int, stop: int, context: TrainContext, accumulate: int) -> Iterator[StepPlan]:
-    for step in range(start, stop):
-        yield from plan.micro_batches(step, context.rank, context.world_size, accumulate)
 
 
 def seed_step(seed: int, step: int, rank: int) -> None:

@@ -6,6 +6,7 @@ workers, or on another machine.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,11 +97,11 @@ class TrainPlan:
             first += stop - start
         return tuple(found)
 
-    def micro_batches(self, step: int, rank: int, world_size: int, accumulate: int) -> list[StepPlan]:
-        """The micro-batches of `rank` in a step: every `world_size * accumulate`-th shape each.
+    def parts(self, world_size: int, accumulate: int) -> int:
+        """Micro-batches that a step is shared into, over all workers.
 
         Raises:
-            ShapesysError: a worker would have no shape.
+            ShapesysError: there are more of them than shapes.
         """
         parts = world_size * accumulate
         if self.batch < parts:
@@ -108,7 +109,43 @@ class TrainPlan:
                 f"a step of {self.batch} shapes cannot be shared by {world_size} workers x {accumulate} micro-batches; "
                 "lower --scale.num-workers or --train.accumulate"
             )
+        return parts
+
+    def micro_batches(self, step: int, rank: int, world_size: int, accumulate: int) -> list[StepPlan]:
+        """The micro-batches of `rank` in a step: every `world_size * accumulate`-th shape each.
+
+        Raises:
+            ShapesysError: a worker would have no shape.
+        """
+        parts = self.parts(world_size, accumulate)
         epoch = self.epoch_of(step)
         shapes, windows = self.shapes(step), self.windows(epoch)
         mine = [shapes[rank * accumulate + part :: parts] for part in range(accumulate)]
         return [StepPlan(step, epoch, tuple(int(index) for index in indices), windows) for indices in mine]
+
+
+@dataclass(frozen=True)
+class RankPlan:
+    """The micro-batches of one rank from step `start` up to step `stop`, worked out as they are asked for."""
+
+    plan: TrainPlan
+    start: int
+    stop: int
+    rank: int
+    world_size: int
+    accumulate: int
+
+    def __post_init__(self) -> None:
+        self.plan.parts(self.world_size, self.accumulate)
+
+    def __len__(self) -> int:
+        return (self.stop - self.start) * self.accumulate
+
+    def __iter__(self) -> Iterator[StepPlan]:
+        return self.part(0, len(self))
+
+    def part(self, first: int, last: int) -> Iterator[StepPlan]:
+        """Micro-batches `first` up to `last`, counted from the first of step `start`."""
+        for index in range(first, last):
+            step, number = divmod(index, self.accumulate)
+            yield self.plan.micro_batches(self.start + step, self.rank, self.world_size, self.accumulate)[number]
