@@ -17,6 +17,7 @@ from shapesys.fields.field import Field
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.neighbours import nearest
 from shapesys.geometry.normalise import Normalisation
+from shapesys.geometry.subdivide import subdivided
 from shapesys.geometry.surface import sample_surface
 from shapesys.metrics.record import MetricRecord, Scores
 from shapesys.metrics.saliency import Plane, saliency_metrics
@@ -25,6 +26,8 @@ from shapesys.metrics.volume import iou_record, occupied
 
 ERROR_SAMPLES = 100_000
 """Surface samples behind the per-vertex error that pictures are coloured by."""
+LONGEST_SHOWN_EDGE = 0.06
+"""Longest edge of the ground truth in pictures, in the normalised frame."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,11 @@ def _saliency(field: Field, truth: Truth, settings: EvaluateConfig) -> tuple[Met
 
 
 def _coloured(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple[Mesh, Mesh]:
-    """Both meshes with what pictures show: saliency, and distance to the other surface."""
+    """Both meshes with what pictures show: saliency, and distance to the other surface.
+
+    The truth's large faces are divided, since a colour is shown at vertices and nowhere else.
+    """
+    truth = subdivided(truth, LONGEST_SHOWN_EDGE)
     vertices = np.asarray(truth.vertices, np.float32)
     shown: Mapping[str, Floats] = dict(truth.attributes) | dict(field.attributes(vertices))
     if predicted.is_empty:
