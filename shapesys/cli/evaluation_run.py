@@ -86,11 +86,11 @@ def _track(run: RunDirectory, split: str, summary: dict[str, Any], page: Path | 
 
 
 def _flat(split: str, summary: dict[str, Any]) -> list[tuple[str, float]]:
-    """Mean of every metric, over all shapes and by category."""
+    """Mean of every metric, over all shapes and, where there are several categories, by category."""
     found: list[tuple[str, float]] = []
     for line in metric_lines(summary):
-        named = {f"{split}/{line.name}": line.overall} | {
-            f"{split}/{category}/{line.name}": values for category, values in line.categories.items()
-        }
+        named = {f"{split}/{line.name}": line.overall}
+        if len(line.categories) > 1:
+            named |= {f"{split}/{category}/{line.name}": values for category, values in line.categories.items()}
         found += [(name, float(values["mean"])) for name, values in named.items() if values.get("mean") is not None]
     return found

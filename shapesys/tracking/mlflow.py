@@ -42,6 +42,9 @@ _PERMANENT = {
 _NO_SUCH_RUN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 _METRICS_PER_CALL, _PARAMS_PER_CALL, _TABLES_TAG = 1000, 100, "mlflow.loggedArtifacts"
 
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+"""Opens the experiment in MLflow's model-training view instead of its view for language models."""
+
 
 class MlflowTracker(BufferedTracker):
     """MLflow as a `Tracker`; see `BufferedTracker` for the options."""
@@ -121,7 +124,8 @@ class MlflowStore:
         if found is not None:
             return str(found.experiment_id)
         try:
-            return str(client.create_experiment(name, artifact_location=location.embedded_artifacts(self._run)))
+            artifacts = location.embedded_artifacts(self._run)
+            return str(client.create_experiment(name, artifact_location=artifacts, tags=EXPERIMENT_TAGS))
         except MlflowException:
             # Another process made it in between; if it did not, the error is the one to show.
             found = client.get_experiment_by_name(name)
