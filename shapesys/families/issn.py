@@ -120,7 +120,7 @@ class ISSNObjective(Objective):
     def forward(self, batch: Batch) -> Terms:
         """Equation 1. Batch: shape_index (B,), points (B, N, 3), distance (B, N)."""
         codes = self.codes(batch["shape_index"])
-        output = self.decoder(codes, batch["points"], batch.get("noise_seed")).float()
+        output = self.decoder(codes, batch["points"], batch.get("noise_seed"))
         error = clamped_error(output[..., 0], batch["distance"], self.config.clamp, self.config.clamp_gradient)
         log_saliency = F.logsigmoid(output[..., 1])
         saliency = log_saliency.exp()
