@@ -204,7 +204,9 @@ class _Session:
         reduced = self.job.train.precision == "bfloat16"
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=reduced):
             terms = self.wrapped(to_batch(columns, device))
-        (terms.total() * share).backward()
+        total = terms.total()
+        # A loss that is not finite makes every gradient so, on all workers; a clamp or a sign would have hidden it.
+        total.backward(share + 0.0 * total.detach())
         for name, value in terms.scalars().items():
             self.sums[name] = self.sums.get(name, torch.zeros((), device=device)) + value * share
 

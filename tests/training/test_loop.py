@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
-from support import MakeRun
+from support import AnalyticStore, MakeRun
 
 from shapesys.errors import ShapesysError
 from shapesys.training import checkpoint, history
@@ -81,6 +83,23 @@ def test_a_diverging_run_stops_before_the_checkpoint_is_poisoned(make_run: MakeR
         objective, _, _ = checkpoint.restore(checkpoint.Checkpoint(saved))
         assert all(bool(value.isfinite().all()) for value in objective.state_dict().values())
     assert (run.path / "nonfinite_rank0.json").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_the_run_even_where_its_gradient_is(
+    make_run: MakeRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """|clamp(f) - clamp(nan)| is NaN, but its gradient, a sign, is zero."""
+    read = AnalyticStore.read_chunk
+
+    def damaged(self: AnalyticStore, *args: Any) -> dict[str, np.ndarray]:
+        columns = read(self, *args)
+        columns["distance"][0, 0] = np.nan
+        return columns
+
+    monkeypatch.setattr(AnalyticStore, "read_chunk", damaged)
+    job, run = make_run(model__saliency_weight=0.0, model__clamp_gradient="published")
+    with pytest.raises(TrainingDiverged):
+        train(job, run, LocalContext(CPU))
 
 
 def test_bfloat16_autocast_trains(make_run: MakeRun) -> None:
