@@ -27,9 +27,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     return [_given_samples(truth, prediction, count, repeats), _from_meshes(truth, prediction, count, repeats)]
 
 
-def _given_samples(
-    truth: trimesh.Trimesh, prediction: trimesh.Trimesh, count: int, repeats: int
-) -> dict[str, Any]:
+def _given_samples(truth: trimesh.Trimesh, prediction: trimesh.Trimesh, count: int, repeats: int) -> dict[str, Any]:
     """All methods get the same samples, in face order, which favours the trees too."""
     one, two = sample_surface(_mesh(prediction), count, 0), sample_surface(_mesh(truth), count, 1)
     peers: dict[str, Callable[[], tuple[float, ...]]] = {"scipy": lambda: _by_scipy(one, two)}

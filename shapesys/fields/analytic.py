@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ ORIGIN: Point = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
-class _Solid:
+class _Solid(ABC):
     """What all analytic solids share: signed distance, negative inside, no attributes."""
 
     traits: FieldTraits = field(default_factory=FieldTraits, kw_only=True)
@@ -27,8 +28,9 @@ class _Solid:
     def attributes(self, points: Floats) -> Mapping[str, Floats]:
         return {}
 
+    @abstractmethod
     def _distance(self, points: Floats) -> Floats:
-        raise NotImplementedError(f"{type(self).__name__} has no distance formula")
+        """(n, 3) float64 -> (n,) signed distance."""
 
 
 @dataclass(frozen=True)

@@ -172,7 +172,7 @@ def test_demo_dry_run_prints_commands_that_parse(tmp_path: Path) -> None:
     assert [line.split()[1] for line in commands] == [  # type: ignore[attr-defined]
         "prepare", "train", "train", "evaluate", "evaluate", "report",
     ]  # fmt: skip
-    assert data_of(*commands[0].split()[1:], "--dry-run")["shapes"] == 60  # type: ignore[index]
+    assert data_of(*commands[0].split()[1:], "--dry-run")["shapes"] == 96  # type: ignore[index]
 
 
 def test_doctor_without_ray() -> None:

@@ -86,9 +86,7 @@ def test_the_next_process_replays_what_an_earlier_one_left(run: RunDirectory) ->
     assert store.metrics() == [("loss", 3.0, 7)]
 
 
-def test_a_refused_operation_does_not_hold_up_the_others(
-    run: RunDirectory, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_refused_operation_does_not_hold_up_the_others(run: RunDirectory, caplog: pytest.LogCaptureFixture) -> None:
     store = MemoryStore(refuses="artifacts")
     tracker = BufferedTracker(run, store)
     tracker.start(DESCRIPTION)

@@ -64,9 +64,7 @@ def test_opening_a_tracker_loads_no_mlflow(tmp_path: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_environment_wins_over_the_file_beside_the_runs(
-    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_environment_wins_over_the_file_beside_the_runs(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     assert location.tracking_uri(run) == f"sqlite:///{run.path.parent}/mlflow.db"
     assert location.open_command(run).startswith("mlflow ui --backend-store-uri sqlite:///")
