@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import errno
 import traceback
 from pathlib import Path
 
@@ -36,6 +37,9 @@ def explain(error: BaseException) -> tuple[str, int]:
         return _click_message(error), error.exit_code
     if (ours := _own_error(error)) is not None:
         return str(ours), MISUSED if isinstance(ours, UsageError) else FAILED
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = f" to write {error.filename}" if error.filename else ""
+        return f"no space left{where}; free some space: the same command again continues where it stopped", FAILED
     return _failure_card(error), FAILED
 
 

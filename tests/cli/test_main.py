@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import resource
@@ -168,6 +169,13 @@ def test_sigterm_ends_like_ctrl_c() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 130, done.stderr
     assert signal.getsignal(signal.SIGTERM) is not None
+
+
+def test_a_full_disk_is_told_with_the_way_out() -> None:
+    message, code = explain(OSError(errno.ENOSPC, "No space left on device", "runs/a/history.jsonl"))
+    assert code == 1
+    assert message.startswith("no space left to write runs/a/history.jsonl; free some space")
+    assert explain(OSError(errno.EIO, "Input/output error"))[0].startswith("unexpected OSError")
 
 
 def test_a_wrapped_error_of_ours_is_found() -> None:
