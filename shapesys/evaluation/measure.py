@@ -72,14 +72,15 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
     extraction = extract(prediction.field, settings.resolution, settings.extraction())
     extracted = time.perf_counter()
     surface = surface_metrics(extraction.mesh, truth.mesh, settings.surface(), truth.normalisation)
-    records = (*surface.records, *_volume(prediction.field, truth), *_saliency(prediction.field, truth, settings))
+    saliency = _saliency(prediction.field, truth, settings)
+    records = (*surface.records, *_volume(prediction.field, truth), *saliency.records)
     measured = time.perf_counter()
     row = {
         "shape_id": prediction.shape_id,
         "category": truth.category,
         "split": truth.split,
         "status": surface.status,
-        "reason": _reason(surface, extraction),
+        "reason": _reason(surface, extraction, saliency.reason if truth.symmetry else ""),
         **Scores(surface.status, records).values,
         "cost/extract_seconds": extracted - started,
         "cost/metric_seconds": measured - extracted,
@@ -91,11 +92,11 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
     return Measured(row, records, *shown)
 
 
-def _reason(surface: Scores, extraction: Extraction) -> str:
-    """Why a shape is empty, or what is odd about its surface."""
+def _reason(surface: Scores, extraction: Extraction, asymmetric: str) -> str:
+    """Why a shape is empty, or what is odd about its surface and its symmetry."""
     if surface.status != "ok":
         return extraction.report.empty or surface.reason
-    return extraction.report.cut or ""
+    return "; ".join(filter(None, (extraction.report.cut, asymmetric)))
 
 
 def _volume(field: Field, truth: Truth) -> tuple[MetricRecord, ...]:
@@ -107,7 +108,7 @@ def _volume(field: Field, truth: Truth) -> tuple[MetricRecord, ...]:
     return (iou_record(predicted, inside, "uniform_box"),)
 
 
-def _saliency(field: Field, truth: Truth, settings: EvaluateConfig) -> tuple[MetricRecord, ...]:
+def _saliency(field: Field, truth: Truth, settings: EvaluateConfig) -> Scores:
     """SSR and d_sym of the map that the field gives the true surface's points; none for fields without saliency."""
     points = truth.cloud[: settings.saliency_points]
     if len(points) < settings.saliency_points:
@@ -117,8 +118,8 @@ def _saliency(field: Field, truth: Truth, settings: EvaluateConfig) -> tuple[Met
         )
     attributes = field.attributes(points)
     if "saliency" not in attributes:
-        return ()
-    return saliency_metrics(points, attributes["saliency"], truth.symmetry, settings.saliency()).records
+        return Scores("not_applicable", ())
+    return saliency_metrics(points, attributes["saliency"], truth.symmetry, settings.saliency())
 
 
 def _coloured(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple[Mesh, Mesh]:
