@@ -11,7 +11,7 @@ STATISTICS = ("mean", "median", "min", "max")
 _SEPARATOR = re.compile("[/@]")
 _FLOORS = ("/floor", "@floor")
 _HIGHER_IS_BETTER = ("fscore", "precision", "recall", "iou", "normal_consistency")
-_LOWER_IS_BETTER = ("chamfer", "hausdorff", "d_sym")
+_LOWER_IS_BETTER = ("chamfer", "hausdorff", "d_sym", "ssr")
 _COUNT_ORDER = ("ok", "empty", "failed", "missing", "rejected")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from report_support import CHAMFER, evaluated_run, octahedron, trained_run
 
@@ -187,6 +188,19 @@ def test_two_runs_are_compared(tmp_path: Path) -> None:
     assert "train.learning_rate" not in outline.partition("Settings that differ")[2].partition("Curves")[0]
     assert embedded(page, "shapes-1-0")["metric"] == CHAMFER
     assert len(embedded(page, "shapes-0-0")["shapes"]) == 3
+
+
+def test_runs_on_different_shapes_are_not_ranked(tmp_path: Path) -> None:
+    first, second = evaluated_run(tmp_path, "first", steps=2), evaluated_run(tmp_path, "second", steps=2)
+    summary = json.loads(second.evaluation("test").summary.read_text())
+    summary["overall"]["metrics"][CHAMFER]["mean"] *= 2
+    write_json(second.evaluation("test").summary, summary)
+    assert 'class="best"' in page_of(first, second)
+    rows = pq.read_table(second.evaluation("test").rows)
+    pq.write_table(rows.slice(1), second.evaluation("test").rows)
+    page = page_of(first, second)
+    assert 'class="best"' not in page
+    assert "evaluated on different shapes" in page
 
 
 def test_the_same_run_gives_the_same_page(tmp_path: Path) -> None:
