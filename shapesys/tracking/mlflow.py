@@ -84,12 +84,12 @@ class MlflowStore:
 
     def _start(self, client: Any, operation: Operation) -> None:
         known = self._find(client, operation["resume"] or location.tracked_id(self._run))
+        self._keep_status = operation["attach"] and known is not None
         if known is None:
             known = self._create(client, operation)
         elif not operation["attach"]:
             client.update_run(known.info.run_id, status="RUNNING")
         self.run_id = str(known.info.run_id)
-        self._keep_status = operation["attach"] and known.info.status != "RUNNING"
         self._describe(client, known, operation)
         facts = {"tracker": "mlflow", "experiment": operation["experiment"], "uri": location.public(self._uri)}
         write_json(self._run.tracking, {"schema": 1, "run_id": self.run_id, **facts})

@@ -36,7 +36,7 @@ class TrainConfig(Config):
     gradient_clip: float = setting(0.0, help="clip the global gradient norm to this; 0 = off", ge=0)
     precision: Precision = setting("float32", help="autocast type of the forward pass; weights stay float32")
     compile: bool = setting(False, help="run the objective through torch.compile")
-    seed: int = setting(0, help="seed of weights, codes, shuffling and noise", ge=0)
+    seed: int = setting(0, help="seed of weights, codes, shuffling and noise", ge=0, lt=2**31)
     checkpoint_epochs: int = setting(50, help="write a checkpoint every this many epochs, and at the end", ge=1)
     keep_checkpoints: int = setting(2, help="newest checkpoints to keep", ge=1)
     log_steps: int = setting(10, help="log averages every this many steps", ge=1)

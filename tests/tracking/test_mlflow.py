@@ -97,6 +97,15 @@ def test_resume_opens_the_same_run_and_changes_no_param(root: Path, caplog: pyte
     assert caplog.records == []
 
 
+def test_evaluation_in_mid_training_does_not_end_the_run(root: Path) -> None:
+    run = create(root, "training")
+    run_id = MlflowTracker(run).start(DESCRIPTION)
+    evaluation = MlflowTracker(run)
+    evaluation.start(RunDescription("training", "issn", attach=True))
+    evaluation.finish("finished")
+    assert client_of(run).get_run(run_id).info.status == "RUNNING"
+
+
 def test_evaluation_attaches_and_leaves_the_status_of_training(root: Path) -> None:
     run = create(root, "evaluated")
     training = MlflowTracker(run)
