@@ -74,7 +74,7 @@ def _finished(run: RunDirectory) -> dict[str, Any] | None:
     records = history.read(run.history)
     if newest is None or status.get("state") != "finished" or not records or records[-1]["step"] != newest.step:
         return None
-    facts = {"run": run.name, "path": run.path, "resumed": True, "seconds": 0.0, "steps": newest.step}
+    facts = {"run": run.name, "path": run.path, "warnings": [], "resumed": True, "seconds": 0.0, "steps": newest.step}
     return facts | {"epochs": int(records[-1]["epoch"]), "final": records[-1], "checkpoint": str(newest.path)}
 
 
