@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from shapesys.geometry.mesh import Mesh
+import numpy as np
 
-MAX_ROUNDS = 8
-"""Halvings of the longest edge; a mesh of this system's unit sphere needs six for edges of 0.03."""
+from shapesys.geometry.mesh import Floats, Ints, Mesh
+
+MAX_ROUNDS = 40
+"""Each round halves the longest edge of every long face; two rounds or three halve a face's size."""
 
 
 def subdivided(mesh: Mesh, longest_edge: float) -> Mesh:
     """The same surface with no edge longer than `longest_edge`; vertex attributes are dropped, face labels kept.
 
-    Raises:
-        ValueError: `longest_edge` is not positive, or so small that eight halvings do not reach it.
-    """
-    if longest_edge <= 0:
-        raise ValueError(f"longest_edge must be positive; got {longest_edge}")
-    import trimesh
+    Long faces are cut in two across their longest edge, again and again: a needle becomes as many faces as it is
+    long, where cutting every edge would give the square of that.
 
-    vertices, faces, origin = trimesh.remesh.subdivide_to_size(
-        mesh.vertices, mesh.faces, longest_edge, max_iter=MAX_ROUNDS, return_index=True
-    )
-    labels = None if mesh.face_labels is None else mesh.face_labels[origin]
-    return Mesh(vertices.astype(mesh.vertices.dtype), faces.astype(mesh.faces.dtype), face_labels=labels)
+    Raises:
+        ValueError: `longest_edge` is not positive.
+    """
+    if not longest_edge > 0:
+        raise ValueError(f"longest_edge must be positive; got {longest_edge}")
+    vertices, faces = mesh.vertices, mesh.faces
+    labels = mesh.face_labels
+    for _ in range(MAX_ROUNDS):
+        lengths = _edge_lengths(vertices, faces)
+        long = lengths.max(axis=1) > longest_edge
+        if not long.any():
+            break
+        vertices, halves = _halved(vertices, faces[long], lengths[long].argmax(axis=1))
+        faces = np.concatenate([faces[~long], halves])
+        labels = None if labels is None else np.concatenate([labels[~long], labels[long], labels[long]])
+    return Mesh(vertices, faces, face_labels=labels)
+
+
+def _edge_lengths(vertices: Floats, faces: Ints) -> Floats:
+    """(F, 3) length of the edge from corner k to corner k + 1."""
+    return np.linalg.norm(vertices[faces] - vertices[np.roll(faces, -1, axis=1)], axis=2)
+
+
+def _halved(vertices: Floats, faces: Ints, longest: Ints) -> tuple[Floats, Ints]:
+    """All vertices with the new midpoints, and both halves of each face: first all near, then all far halves."""
+    rows = np.arange(len(faces))
+    start, end, apex = (faces[rows, (longest + step) % 3] for step in range(3))
+    edges = np.sort(np.stack([start, end], axis=1), axis=1)
+    shared, number = np.unique(edges, axis=0, return_inverse=True)
+    middles = 0.5 * (vertices[shared[:, 0]] + vertices[shared[:, 1]])
+    middle = (len(vertices) + number.reshape(-1)).astype(faces.dtype)
+    near, far = np.stack([start, middle, apex], axis=1), np.stack([middle, end, apex], axis=1)
+    return np.concatenate([vertices, middles]).astype(vertices.dtype), np.concatenate([near, far])

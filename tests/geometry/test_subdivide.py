@@ -24,3 +24,15 @@ def test_the_surface_stays_and_its_edges_shrink() -> None:
 def test_a_senseless_length_is_refused() -> None:
     with pytest.raises(ValueError, match="must be positive; got 0"):
         subdivided(Mesh(np.zeros((3, 3)), np.array([[0, 1, 2]])), 0)
+
+
+def test_a_needle_costs_its_length_and_not_the_square_of_it() -> None:
+    needle = Mesh(np.array([[0.0, 0, 0], [1, 0, 0], [1, 0.001, 0]], np.float32), np.array([[0, 1, 2]]))
+    assert 20 <= len(subdivided(needle, 0.05).faces) <= 100
+
+
+def test_neighbours_share_their_midpoints() -> None:
+    square = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0]], np.float32)
+    fine = subdivided(Mesh(square, np.array([[0, 1, 2], [0, 2, 3]])), 0.3)
+    assert len(np.unique(fine.vertices, axis=0)) == len(fine.vertices)
+    assert (fine.face_normals == [0, 0, 1]).all(), "halves keep the face's orientation"
