@@ -26,7 +26,7 @@ from shapesys.metrics.volume import iou_record, occupied
 
 ERROR_SAMPLES = 100_000
 """Surface samples behind the per-vertex error that pictures are coloured by."""
-LONGEST_SHOWN_EDGE = 0.06
+LONGEST_SHOWN_EDGE = 0.1
 """Longest edge of the ground truth in pictures, in the normalised frame."""
 
 

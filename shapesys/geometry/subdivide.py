@@ -7,14 +7,14 @@ import numpy as np
 from shapesys.geometry.mesh import Floats, Ints, Mesh
 
 MAX_ROUNDS = 40
-"""Each round halves the longest edge of every long face; two rounds or three halve a face's size."""
+"""Each round halves one edge of every long face; three rounds halve all of them."""
 
 
 def subdivided(mesh: Mesh, longest_edge: float) -> Mesh:
     """The same surface with no edge longer than `longest_edge`; vertex attributes are dropped, face labels kept.
 
-    Long faces are cut in two across their longest edge, again and again: a needle becomes as many faces as it is
-    long, where cutting every edge would give the square of that.
+    Long faces are cut in two across their longest edge, again and again: halving the length of a needle triples its
+    faces, where cutting every edge would give four times as many.
 
     Raises:
         ValueError: `longest_edge` is not positive.
