@@ -5,6 +5,7 @@ An actor that dies has committed its bucket or not; if not, Ray Data hands the b
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
 import warnings
@@ -17,6 +18,7 @@ import ray
 import ray.data
 
 from shapesys.errors import ShapesysError
+from shapesys.on_ray.quiet import actor_pool_starts
 from shapesys.on_ray.runtime import physical_cpus, runtime
 from shapesys.samples.commit import sweep
 from shapesys.samples.prepare import (
@@ -117,7 +119,10 @@ def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None) -> Itera
     size = min(len(buckets), workers or _cluster_cpus())
     reports = _reports(work, buckets, size)
     try:
-        for row in reports.iter_rows():
+        rows = iter(reports.iter_rows())
+        with actor_pool_starts():
+            first = next(rows)
+        for row in itertools.chain([first], rows):
             yield _report_from_json(row["report"])
     except (ray.exceptions.RayActorError, ray.exceptions.RaySystemError) as error:
         raise ShapesysError(

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from shapesys.errors import ShapesysError
+from shapesys.on_ray.quiet import divert_messages
 
 LEAST_CPUS = 4
 """Logical CPUs of a private instance, however small the machine: reading tasks, actors and training workers that wait
@@ -54,6 +55,7 @@ def runtime(
         return
     address = address or os.environ.get("RAY_ADDRESS")
     _choose_authentication(private=address is None)
+    divert_messages()
     with contextlib.ExitStack() as stack:
         if address:
             _connect(address)

@@ -22,6 +22,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from shapesys.errors import ShapesysError
+from shapesys.on_ray.failure import first_cause
 from shapesys.on_ray.runtime import physical_cpus, runtime
 from shapesys.training import checkpoint, loop
 from shapesys.training.config import ScaleConfig, TrainJob
@@ -65,7 +66,7 @@ class RayFeed:
             for row in rows:
                 yield {name: value[0] for name, value in row.items()}
         except ray.exceptions.RayTaskError as error:
-            raise RuntimeError(f"reading data failed: {_innermost(error)}") from None
+            raise RuntimeError(f"reading data failed: {first_cause(error)}") from None
 
     def _dataset(self, plans: RankPlan) -> Any:
         context = ray.data.DataContext.get_current()
@@ -151,7 +152,7 @@ def _fit(trainer: TorchTrainer, run: RunDirectory, on_log: OnLog | None) -> dict
         _pass_on(follower, on_log)
     _pass_on(follower, on_log)
     if "error" in ended:
-        raise ShapesysError(f"training of '{run.name}' failed: {_innermost(ended['error'])}") from ended["error"]
+        raise ShapesysError(f"training of '{run.name}' failed: {first_cause(ended['error'])}") from ended["error"]
     return dict(ended["result"].return_value)
 
 
@@ -232,20 +233,3 @@ def _cpus(scale: ScaleConfig) -> float:
 def _last_step(run: RunDirectory) -> int:
     newest = checkpoint.latest(run.checkpoints)
     return newest.step if newest else 0
-
-
-def _innermost(error: BaseException) -> str:
-    """The last line of the deepest cause, since Ray wraps errors several times."""
-    seen: set[int] = set()
-    while id(error) not in seen:
-        seen.add(id(error))
-        error = _cause(error) or error
-    lines = [line for line in str(error).strip().splitlines() if line.strip()]
-    return lines[-1] if lines else type(error).__name__
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    failures = getattr(error, "worker_failures", None)
-    if failures:
-        return next(iter(failures.values()))
-    return getattr(error, "controller_failure", None) or getattr(error, "cause", None) or error.__cause__

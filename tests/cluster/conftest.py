@@ -24,3 +24,19 @@ def ray_cluster() -> Iterator[str]:
 
     with runtime(num_cpus=2):
         yield ray.get_runtime_context().gcs_address
+
+
+@pytest.fixture(scope="session")
+def mugs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of ten mugs, six of them to train on and three to test, with few samples of every view."""
+    from shapesys.samples.prepare import prepare_locally
+    from shapesys.samples.settings import CloudConfig, OccupancyConfig, PrepareConfig, QueryConfig
+    from shapesys.sources import registry
+
+    source = registry.build_source("procedural", {"categories": ("mug",), "count": 10, "test_fraction": 0.3})
+    few = PrepareConfig(
+        sdf=QueryConfig(count=2048, chunk=512), cloud=CloudConfig(points=512), occupancy=OccupancyConfig(points=500)
+    )
+    store = tmp_path_factory.mktemp("mugs") / "store"
+    prepare_locally(source, str(store), few)
+    return store

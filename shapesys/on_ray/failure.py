@@ -1,0 +1,47 @@
+"""What went wrong at first, in one line: Ray wraps the errors of its workers several times."""
+
+from __future__ import annotations
+
+import re
+
+import ray
+
+_CAUSE_OF_ANOTHER = "The above exception was the direct cause of the following exception:"
+_CLASS = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Rejected|Diverged): ")
+
+
+def first_cause(error: BaseException) -> str:
+    """The words of the error that began a chain of them."""
+    innermost = _innermost(error)
+    if isinstance(innermost, ray.exceptions.RayActorError):
+        return "a worker process died: out of memory, or killed from outside"
+    if isinstance(innermost, ray.exceptions.RayTaskError):
+        # Ray Data keeps no cause but in the text, a traceback.
+        return _CLASS.sub("", _lines(str(innermost).split(_CAUSE_OF_ANOTHER)[0])[-1])
+    lines = _lines(str(innermost))
+    return lines[0] if lines else type(innermost).__name__
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while (cause := _cause(error)) is not None:
+        error = cause
+    return error
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    failures: dict[int, Exception] | None = getattr(error, "worker_failures", None)
+    if failures:
+        # Where one worker fails for a reason, the others lose their connection to it.
+        return min(failures.values(), key=_is_collateral)
+    if isinstance(error, ray.exceptions.RayTaskError):
+        cause = error.cause
+        return None if cause is None or isinstance(cause, ray.exceptions.UserCodeException) else cause
+    return getattr(error, "controller_failure", None) or error.__cause__
+
+
+def _is_collateral(failure: Exception) -> bool:
+    return isinstance(_innermost(failure), ray.exceptions.RayActorError) or "gloo" in str(failure).lower()
+
+
+def _lines(text: str) -> list[str]:
+    return [line.strip() for line in text.splitlines() if line.strip()]
