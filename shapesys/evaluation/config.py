@@ -23,6 +23,7 @@ class EvaluateConfig(Config):
     )
     resolution: int = setting(256, help="cells along the box of the extracted surface", ge=8)
     pruning_precision: Precision = setting("float32", help="precision of coarse levels; the surface is float32 always")
+    close_at_box: bool = setting(False, help="cap a surface where it leaves the field's box instead of leaving it open")
     observed_queries: int = setting(100_000, help="signed-distance queries shown to test-time optimisation", ge=100)
     samples: int = setting(100_000, help="surface samples per mesh for every surface metric", ge=100)
     chamfer: tuple[str, ...] = setting(
@@ -49,7 +50,7 @@ class EvaluateConfig(Config):
         return SaliencySettings(self.saliency_scaling, self.symmetric_within)
 
     def extraction(self) -> ExtractionSettings:
-        return ExtractionSettings(pruning_precision=self.pruning_precision)
+        return ExtractionSettings(pruning_precision=self.pruning_precision, close_at_box=self.close_at_box)
 
 
 class EvaluateScale(Config):
@@ -57,7 +58,9 @@ class EvaluateScale(Config):
 
     num_actors: int = setting(2, help="actors that evaluate in parallel", ge=1)
     cpus_per_actor: float = setting(1.0, help="CPUs reserved per actor", gt=0)
-    gpus_per_actor: float = setting(0.0, help="GPUs, or a share of one, reserved per actor", ge=0)
+    gpus_per_actor: float | None = setting(
+        None, help="GPUs, or a share of one, reserved per actor; by default those of the cluster are shared out", ge=0
+    )
     batch_shapes: int = setting(8, help="shapes whose codes are optimised together", ge=1)
     shape_limit_s: float = setting(600.0, help="seconds a shape may take before it counts as failed", gt=0)
     save_meshes: bool = setting(True, help="write reconstruction and ground truth of every shape as GLB")

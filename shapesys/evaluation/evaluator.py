@@ -24,6 +24,9 @@ from shapesys.training.checkpoint import Checkpoint, restore
 from shapesys.training.config import TrainJob
 from shapesys.training.run_dir import EvaluationDirectory
 
+SHAPE_FAILURES = (ShapesysError, ValueError, ArithmeticError, MemoryError, RuntimeError)
+"""What one shape's data can cause, memory of the device included; a full disk, say, is everybody's problem."""
+
 
 @dataclass(frozen=True)
 class BatchResult:
@@ -65,11 +68,22 @@ class Evaluator:
     def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
         """One row per shape. What fails for one shape becomes its row's status and reason."""
         started = time.perf_counter()
-        predictions = self._predict(shape_ids)
+        try:
+            predictions = self._predict(shape_ids)
+        except SHAPE_FAILURES as error:
+            return self._one_by_one(shape_ids, error)
         share = (time.perf_counter() - started) / len(shape_ids)
         measured = [self._row(prediction) for prediction in predictions]
         rows = [row | {"cost/infer_seconds": share} for row, _ in measured]
         return BatchResult(rows, next((records for _, records in measured if records), ()))
+
+    def _one_by_one(self, shape_ids: Sequence[str], error: Exception) -> BatchResult:
+        """The same for a batch that failed together: only the shape to blame fails."""
+        if len(shape_ids) == 1:
+            return BatchResult([self.failed_row(shape_ids[0], _words(error))], ())
+        results = [self.evaluate([shape_id]) for shape_id in shape_ids]
+        rows = [row for result in results for row in result.rows]
+        return BatchResult(rows, next((result.records for result in results if result.records), ()))
 
     def _predict(self, shape_ids: Sequence[str]) -> list[FieldPrediction]:
         trained = [shape_id for shape_id in shape_ids if self._has_trained_code(shape_id)]
@@ -107,8 +121,8 @@ class Evaluator:
     def _row(self, prediction: FieldPrediction) -> tuple[dict[str, Any], tuple[MetricRecord, ...]]:
         try:
             measured = measure(prediction, self._truth(prediction.shape_id), self.settings)
-        except (ShapesysError, ValueError) as error:
-            return self.failed_row(prediction.shape_id, str(error)), ()
+        except SHAPE_FAILURES as error:
+            return self.failed_row(prediction.shape_id, _words(error)), ()
         if self.keep:
             self._write(prediction.shape_id, measured)
         return measured.row, measured.records
@@ -157,3 +171,7 @@ def failed_row(shape: dict[str, Any], reason: str) -> dict[str, Any]:
     """A row for a shape that has no scores, from its row of the `shapes` view."""
     names = {name: shape[name] for name in ("shape_id", "category", "split")}
     return names | {"status": "failed", "reason": reason}
+
+
+def _words(error: Exception) -> str:
+    return str(error) if isinstance(error, ShapesysError) else f"{type(error).__name__}: {error}"

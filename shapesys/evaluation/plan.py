@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import Evaluator, failed_row
 from shapesys.evaluation.results import Results, Row
 from shapesys.metrics.conventions import convention
+from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
 from shapesys.training import checkpoint
 from shapesys.training.checkpoint import Checkpoint
@@ -98,19 +100,32 @@ def evaluate_locally(
 ) -> dict[str, Any]:
     """Evaluate in this process; finished shapes are not done again."""
     started = time.perf_counter()
-    plan = EvaluationPlan.open(run, settings, store_url)
+    with exclusive(run):
+        plan = EvaluationPlan.open(run, settings, store_url)
+        _run_here(plan, scale, progress)
+        return plan.finish(time.perf_counter() - started)
+
+
+def _run_here(plan: EvaluationPlan, scale: EvaluateScale, progress: Progress | None) -> None:
     keep = plan.directory if scale.save_meshes else None
     failed, done = 0, len(plan.shapes) - len(plan.waiting)
-    if plan.waiting:
-        evaluator = Evaluator.open(plan.checkpoint, plan.store.url, settings, keep, pick_device("auto"))
-        for batch in plan.batches(scale.batch_shapes):
-            result = evaluator.evaluate(batch)
-            plan.results.add(result.rows, result.records)
-            done += len(batch)
-            failed += sum(row["status"] == "failed" for row in result.rows)
-            if progress:
-                progress(done, len(plan.shapes), failed)
-    return plan.finish(time.perf_counter() - started)
+    if not plan.waiting:
+        return
+    evaluator = Evaluator.open(plan.checkpoint, plan.store.url, plan.settings, keep, pick_device("auto"))
+    for batch in plan.batches(scale.batch_shapes):
+        result = evaluator.evaluate(batch)
+        plan.results.add(result.rows, result.records)
+        done += len(batch)
+        failed += sum(row["status"] == "failed" for row in result.rows)
+        if progress:
+            progress(done, len(plan.shapes), failed)
+
+
+def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:
+    """Keeps a second evaluation of the same run out."""
+    folder = run.path / "evaluation"
+    folder.mkdir(exist_ok=True)
+    return Folder(str(folder)).exclusive()
 
 
 def _needed_views(settings: EvaluateConfig, store: Store, family: str) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ evaluation/<split>/
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -53,12 +54,34 @@ class Results:
         return self.directory.path / "conventions.json"
 
     def begin(self, checkpoint: Checkpoint, store_digest: str, settings: EvaluateConfig) -> dict[str, Row]:
-        """Rows already there for the same checkpoint, data and settings; results of others are removed."""
+        """Rows already there for the same checkpoint, data and settings.
+
+        Results of others move to ``evaluation/replaced/``, and come back when their settings do.
+        """
         key = {"step": checkpoint.step, "store": store_digest, "settings": settings.model_dump(mode="json")}
-        if not self._settings.exists() or read_json(self._settings) != key:
-            shutil.rmtree(self.directory.path, ignore_errors=True)
-            write_json(self._settings, key)
+        if self._settings.exists() and read_json(self._settings) != key:
+            self._set_aside(read_json(self._settings))
+        if not self._settings.exists():
+            self._take_back(key)
         return {row["shape_id"]: row for row in self._read_rows()}
+
+    def _set_aside(self, key: Any) -> None:
+        target = self._place_of(key)
+        shutil.rmtree(target, ignore_errors=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self.directory.path.rename(target)
+
+    def _take_back(self, key: Any) -> None:
+        kept = self._place_of(key)
+        shutil.rmtree(self.directory.path, ignore_errors=True)
+        if kept.is_dir():
+            kept.rename(self.directory.path)
+        write_json(self._settings, key)
+
+    def _place_of(self, key: Any) -> Path:
+        """Where the results of these settings wait while others are in use."""
+        digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:12]
+        return self.directory.path.parent / "replaced" / f"{self.directory.path.name}-{digest}"
 
     def add(self, rows: Iterable[Row], records: Sequence[MetricRecord] = ()) -> None:
         """Write finished rows, and once the meaning of their metrics."""

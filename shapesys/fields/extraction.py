@@ -200,7 +200,7 @@ def _where_cut(lattice: Lattice, edges: Keys) -> str | None:
     share = 100.0 * cut / len(edges)
     return (
         f"the box cuts the surface at its {', '.join(sides)} side ({share:.2g} % of the vertices lie there); "
-        "the mesh is open: enlarge the box or set close_at_box"
+        "the mesh is open: --close-at-box would cap it"
     )
 
 

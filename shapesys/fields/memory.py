@@ -34,5 +34,5 @@ def require(needed: float, limit_gib: float | None, work: str) -> None:
     origin = "memory_limit_gib" if limit_gib is not None else "nine tenths of what is free"
     raise ShapesysError(
         f"{work} needs about {needed / GIB:.3g} GiB, but {allowed / GIB:.3g} GiB are allowed ({origin}; "
-        f"{free / GIB:.3g} GiB are free); lower the resolution or raise memory_limit_gib"
+        f"{free / GIB:.3g} GiB are free); lower the resolution, or free memory"
     )

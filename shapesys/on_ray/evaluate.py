@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 import ray
 import torch
 
+from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import BatchResult, Evaluator
-from shapesys.evaluation.plan import EvaluationPlan, Progress
+from shapesys.evaluation.plan import EvaluationPlan, Progress, exclusive
 from shapesys.on_ray.pool import ActorPool, Outcome
 from shapesys.on_ray.runtime import runtime
 from shapesys.training.checkpoint import Checkpoint
@@ -49,16 +51,17 @@ def evaluate(
         ShapesysError: no checkpoint, store or shapes.
     """
     started = time.perf_counter()
-    plan = EvaluationPlan.open(run, settings, store_url)
-    if plan.waiting:
-        with runtime(address, num_cpus=int(scale.num_actors * scale.cpus_per_actor) + 1):
-            _run_pool(plan, scale, progress)
-    return plan.finish(time.perf_counter() - started)
+    with exclusive(run):
+        plan = EvaluationPlan.open(run, settings, store_url)
+        if plan.waiting:
+            with runtime(address, num_cpus=int(scale.num_actors * scale.cpus_per_actor) + 1):
+                _run_pool(plan, scale, progress)
+        return plan.finish(time.perf_counter() - started)
 
 
 def _run_pool(plan: EvaluationPlan, scale: EvaluateScale, progress: Progress | None) -> None:
     keep = plan.directory if scale.save_meshes else None
-    remote = ray.remote(num_cpus=scale.cpus_per_actor, num_gpus=scale.gpus_per_actor)(EvaluationActor)
+    remote = ray.remote(num_cpus=scale.cpus_per_actor, num_gpus=_gpus_per_actor(scale))(EvaluationActor)
 
     def make_actor() -> Any:
         return remote.remote(plan.checkpoint, plan.store.url, plan.settings, keep)
@@ -71,6 +74,24 @@ def _run_pool(plan: EvaluationPlan, scale: EvaluateScale, progress: Progress | N
     for outcome in pool.map(singles):
         if not tally.take(outcome):
             tally.fail(outcome)
+
+
+def _gpus_per_actor(scale: EvaluateScale) -> float:
+    """As asked, or an even share of the cluster's GPUs, at most one.
+
+    Raises:
+        ShapesysError: the cluster can never hold one such actor.
+    """
+    has = ray.cluster_resources()
+    gpus = has.get("GPU", 0.0)
+    share = min(1.0, gpus / scale.num_actors) if scale.gpus_per_actor is None else scale.gpus_per_actor
+    if share > gpus or scale.cpus_per_actor > has.get("CPU", 0.0):
+        raise ShapesysError(
+            f"an actor needs {scale.cpus_per_actor:g} CPUs and {share:g} GPUs, but the cluster has "
+            f"{has.get('CPU', 0.0):g} and {gpus:g}; lower --scale.cpus-per-actor or --scale.gpus-per-actor"
+        )
+    # Ray takes whole GPUs, or shares of one in steps of a ten-thousandth.
+    return math.floor(share * 10_000) / 10_000
 
 
 class _Tally:

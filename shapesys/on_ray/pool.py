@@ -14,6 +14,12 @@ from typing import Any, Generic, TypeVar
 
 import ray
 
+from shapesys.errors import ShapesysError
+from shapesys.on_ray.failure import first_cause
+
+START_ATTEMPTS = 3
+"""Actors in a row that may die before they answer; then the reason is told once instead of for every item."""
+
 Item = TypeVar("Item")
 
 
@@ -37,6 +43,8 @@ class _Slot:
 
     actor: Any
     ready: Any
+    asked: float
+    is_ready: bool = False
     item: int | None = None
     reference: Any = None
     deadline: float = float("inf")
@@ -50,15 +58,25 @@ class ActorPool(Generic[Item]):
         size: actors at a time.
         deadline: item -> seconds it may take on a ready actor.
         attempts: tries of an item whose actor dies.
+        start_limit: seconds an actor may take to become ready.
+
+    `map` raises a `ShapesysError` where no actor can be started: the constructor's own error, or what is missing.
     """
 
     def __init__(
-        self, make_actor: Callable[[], Any], size: int, deadline: Callable[[Item], float], attempts: int = 2
+        self,
+        make_actor: Callable[[], Any],
+        size: int,
+        deadline: Callable[[Item], float],
+        attempts: int = 2,
+        start_limit: float = 300.0,
     ) -> None:
         self._make_actor = make_actor
         self._size = size
         self._deadline = deadline
         self._attempts = attempts
+        self._start_limit = start_limit
+        self._failed_starts = 0
 
     def map(self, items: Sequence[Item]) -> Iterator[Outcome[Item]]:
         """Outcomes in the order they finish."""
@@ -79,7 +97,7 @@ class ActorPool(Generic[Item]):
 
     def _slot(self) -> _Slot:
         actor = self._make_actor()
-        return _Slot(actor, actor.ping.remote())
+        return _Slot(actor, actor.ping.remote(), time.monotonic())
 
     def _hand_out(
         self, slots: list[_Slot], waiting: deque[tuple[int, int]], items: Sequence[Item], tries: dict[int, int]
@@ -100,8 +118,29 @@ class ActorPool(Generic[Item]):
 
     def _start_clocks(self, slots: list[_Slot], items: Sequence[Item]) -> None:
         for slot in slots:
-            if slot.item is not None and slot.deadline == float("inf") and _is_ready(slot):
+            if slot.item is not None and slot.deadline == float("inf") and self._confirm_ready(slot):
                 slot.deadline = time.monotonic() + self._deadline(items[slot.item])
+
+    def _confirm_ready(self, slot: _Slot) -> bool:
+        """Whether the actor answers; an item handed to one that never did counts as that actor's failure."""
+        if slot.is_ready:
+            return True
+        if not ray.wait([slot.ready], timeout=0)[0]:
+            if time.monotonic() - slot.asked > self._start_limit:
+                raise ShapesysError(
+                    f"no worker could be started within {self._start_limit:g} s; the cluster has "
+                    f"{_resources(ray.available_resources())} free of {_resources(ray.cluster_resources())}"
+                )
+            return False
+        try:
+            ray.get(slot.ready)
+        except ray.exceptions.RayError as error:
+            self._failed_starts += 1
+            if self._failed_starts >= START_ATTEMPTS:
+                raise ShapesysError(f"workers cannot start: {first_cause(error)}") from error
+            return False
+        slot.is_ready = True
+        return True
 
     def _collect(
         self, slot: _Slot, items: Sequence[Item], tries: dict[int, int], waiting: deque[tuple[int, int]]
@@ -114,23 +153,29 @@ class ActorPool(Generic[Item]):
         except ray.exceptions.GetTimeoutError:
             self._replace(slot)
             return Outcome(item, stage="timeout", failure=f"took longer than {self._deadline(item):g} s")
-        except ray.exceptions.RayActorError as error:
+        except ray.exceptions.RayTaskError as error:
+            return Outcome(item, stage="error", failure=_first_line(error.cause or error))
+        except ray.exceptions.RayError as error:
+            # The actor died, or what it returned was lost with its node.
+            was_ready = self._confirm_ready(slot)
             self._replace(slot)
+            if not was_ready:
+                waiting.append((index, tries[index]))
+                return None
             if tries[index] < self._attempts:
                 waiting.append((index, tries[index] + 1))
                 return None
             return Outcome(item, stage="crash", failure=f"its worker died {tries[index]} times: {_first_line(error)}")
-        except ray.exceptions.RayTaskError as error:
-            return Outcome(item, stage="error", failure=_first_line(error.cause or error))
 
     def _replace(self, slot: _Slot) -> None:
         ray.kill(slot.actor)
         fresh = self._slot()
-        slot.actor, slot.ready, slot.deadline = fresh.actor, fresh.ready, float("inf")
+        slot.actor, slot.ready, slot.asked = fresh.actor, fresh.ready, fresh.asked
+        slot.is_ready, slot.deadline = False, float("inf")
 
 
-def _is_ready(slot: _Slot) -> bool:
-    return bool(ray.wait([slot.ready], timeout=0)[0])
+def _resources(found: dict[str, float]) -> str:
+    return f"{found.get('CPU', 0.0):g} CPUs and {found.get('GPU', 0.0):g} GPUs"
 
 
 def _first_line(error: BaseException) -> str:
