@@ -183,7 +183,7 @@ def test_surface_cut_by_the_box_is_reported_and_can_be_closed() -> None:
     assert open_.report.cut is not None
     assert "+x" in open_.report.cut
     assert "-x" not in open_.report.cut
-    assert "close_at_box" in open_.report.cut
+    assert "--close-at-box" in open_.report.cut
     assert not as_trimesh(open_.mesh).is_watertight
     closed = extract(ball, 64, ExtractionSettings(close_at_box=True))
     assert closed.report.cut is None
