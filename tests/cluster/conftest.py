@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 # The tests' own sources live there; workers find them by the environment that Ray starts with.
-_HELPERS = str(Path(__file__).parents[1] / "samples")
-sys.path.insert(0, _HELPERS)
+_HELPERS = os.pathsep.join(str(Path(__file__).parents[1] / name) for name in ("samples", "cluster"))
+sys.path[:0] = _HELPERS.split(os.pathsep)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_HELPERS, os.environ.get("PYTHONPATH")]))
 
 

@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+import math
+import shutil
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+from shapesys.evaluation.plan import EvaluationPlan, evaluate_locally
+from shapesys.training import run_dir
+from shapesys.training.config import claim, resolve
+from shapesys.training.context import LocalContext
+from shapesys.training.run_dir import RunDirectory
+
+pytest.importorskip("ray")
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+
+SETTINGS = EvaluateConfig(split="train", resolution=16, samples=400, saliency_points=128)
+SCALE = EvaluateScale(num_actors=2, cpus_per_actor=0.5, batch_shapes=2, save_meshes=False)
+
+
+@pytest.fixture(scope="module")
+def trained(mugs: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A run of a few steps: its surfaces are poor, and there."""
+    from shapesys.training.loop import train
+
+    small = {"model.hidden": 16, "model.latent_dim": 4, "model.layers": 3, "model.skip_at": 2, "model.dropout": 0.0}
+    steps = {"train.epochs": 40, "train.points_per_shape": 512, "train.learning_rate": 1e-2}
+    job = resolve("issn", "tiny", {"data.store": str(mugs)} | small | steps)
+    run = run_dir.create(tmp_path_factory.mktemp("trained"), "run")
+    claim(run, job)
+    train(job, run, LocalContext(torch.device("cpu")))
+    return run
+
+
+@pytest.fixture(scope="module")
+def whole(trained: RunDirectory, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Rows of the evaluation in one process, by shape id."""
+    run = copy_of(trained, tmp_path_factory.mktemp("whole"))
+    summary = evaluate_locally(run, SETTINGS, SCALE)
+    assert summary["counts"]["ok"] == 6
+    return rows_of(run)
+
+
+def copy_of(run: RunDirectory, folder: Path) -> RunDirectory:
+    shutil.copytree(run.path, folder / "run")
+    return RunDirectory(folder / "run")
+
+
+def rows_of(run: RunDirectory) -> dict[str, dict[str, Any]]:
+    """Rows by shape id, without what differs from run to run; NaN as text, so that rows compare."""
+    rows = pq.read_table(run.evaluation("train").rows).to_pylist()
+    assert len({row["shape_id"] for row in rows}) == len(rows)
+    return {row["shape_id"]: {name: plain(row[name]) for name in row if not name.startswith("cost/")} for row in rows}
+
+
+def plain(value: Any) -> Any:
+    return "nan" if isinstance(value, float) and math.isnan(value) else value
+
+
+def assert_same(rows: dict[str, Any], expected: dict[str, Any]) -> None:
+    assert rows.keys() == expected.keys()
+    for shape_id, row in rows.items():
+        numbers = {name: value for name, value in row.items() if isinstance(value, float)}
+        assert len(numbers) > 10
+        assert numbers == pytest.approx({name: expected[shape_id][name] for name in numbers}, rel=1e-5)
+        assert {**row, **numbers} == {**expected[shape_id], **numbers}, shape_id
+
+
+def test_the_pool_gives_the_rows_of_one_process_and_loses_none_with_an_actor(
+    ray_cluster: str, trained: RunDirectory, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    from shapesys.on_ray.evaluate import evaluate
+
+    run = copy_of(trained, tmp_path)
+    killed: list[int] = []
+
+    def kill_an_actor(done: int, total: int, failed: int) -> None:
+        assert (total, failed) == (6, 0)
+        if not killed:
+            victim = actors_of_this_process()[0]
+            victim.kill()
+            killed.append(victim.pid)
+
+    single = SCALE.override({"batch_shapes": 1})
+    summary = evaluate(run, SETTINGS, single, progress=kill_an_actor)
+    assert killed
+    assert summary["counts"] == {"ok": 6, "empty": 0, "failed": 0, "missing": 0}
+    assert_same(rows_of(run), whole)
+
+
+def actors_of_this_process() -> list[psutil.Process]:
+    children = psutil.Process().children(recursive=True)
+    return [child for child in children if "".join(child.cmdline()[:1]).startswith("ray::EvaluationActor")]
+
+
+def test_the_same_call_again_does_only_the_rest(
+    ray_cluster: str, trained: RunDirectory, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    from shapesys.on_ray.evaluate import evaluate
+
+    run = copy_of(trained, tmp_path)
+    evaluate_locally(run, SETTINGS, SCALE)
+    lines = run.evaluation("train").path / "rows.jsonl"
+    written = lines.read_text().splitlines(keepends=True)
+    lines.write_text("".join(written[:3]))
+    calls: list[tuple[int, int, int]] = []
+    evaluate(run, SETTINGS, SCALE, progress=lambda *now: calls.append(now))
+    assert calls[-1] == (6, 6, 0)
+    assert calls[0][0] > 3
+    assert lines.read_text().splitlines(keepends=True)[:3] == written[:3]
+    assert_same(rows_of(run), whole)
+    assert EvaluationPlan.open(run, SETTINGS).waiting == []
+    assert len(EvaluationPlan.open(run, SETTINGS.override({"seed": 1})).waiting) == 6
+
+
+def test_a_shape_whose_data_is_gone_is_counted_with_its_reason(
+    ray_cluster: str, mugs: Path, trained: RunDirectory, whole: dict[str, Any], tmp_path: Path
+) -> None:
+    from shapesys.on_ray.evaluate import evaluate
+
+    store, run = tmp_path / "store", copy_of(trained, tmp_path)
+    shutil.copytree(mugs, store)
+    held = {part: set(pq.read_table(part)["shape_id"].to_pylist()) for part in sorted((store / "occupancy").iterdir())}
+    part, bad = next((part, ids & set(whole)) for part, ids in held.items() if ids & set(whole))
+    assert len(bad) < 6
+    part.unlink()
+    summary = evaluate(run, SETTINGS, SCALE, str(store))
+    assert summary["counts"] == {"ok": 6 - len(bad), "empty": 0, "failed": len(bad), "missing": 0}
+    rows = rows_of(run)
+    for shape_id in bad:
+        assert rows[shape_id]["status"] == "failed"
+        assert str(part) in rows[shape_id]["reason"]
+    assert_same({key: row for key, row in rows.items() if key not in bad}, {k: whole[k] for k in whole if k not in bad})
+
+
+def test_every_item_of_a_pool_ends_as_a_result_or_as_a_failure(ray_cluster: str, tmp_path: Path) -> None:
+    import ray
+    from pool_actor import Trickster
+
+    from shapesys.on_ray.pool import ActorPool
+
+    remote = ray.remote(num_cpus=0.5)(Trickster)
+    pool: ActorPool[str] = ActorPool(remote.remote, 2, deadline=lambda item: 2.0 if item == "hang" else 60.0)
+    items = ["double abc", "crash", "raise it", "hang", f"once {tmp_path / 'mark'}", *["double x"] * 8]
+    outcomes = list(pool.map(items))
+    assert sorted(outcome.item for outcome in outcomes) == sorted(items)
+    ended = {outcome.item: outcome for outcome in outcomes}
+    assert ended["double abc"].value == 6
+    assert ended["double x"].value == 2
+    assert ended[items[4]].value == 2 * len(str(tmp_path / "mark")), "a second try succeeds"
+    assert (ended["crash"].stage, ended["hang"].stage, ended["raise it"].stage) == ("crash", "timeout", "error")
+    assert "its worker died 2 times" in ended["crash"].failure
+    assert ended["hang"].failure == "took longer than 2 s"
+    assert ended["raise it"].failure == "ValueError: cannot do it"
+    assert list(pool.map([])) == []

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shapesys.errors import ShapesysError
+from shapesys.evaluation.reconstruct import reconstruct
+from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.surface import sample_surface
+from shapesys.geometry.write import write_mesh
+from shapesys.samples.store import Store
+from shapesys.training.run_dir import RunDirectory
+
+SHIFT, SIZE = np.array([10.0, -4.0, 2.0]), 30.0
+
+
+@pytest.fixture(scope="module")
+def mug(store: Path) -> Mesh:
+    """A mug that the run was trained on, in a frame of its own."""
+    opened = Store.open(str(store))
+    found = opened.mesh(opened.shape_ids(split="train")[0])
+    return Mesh(np.asarray(found.vertices, np.float64) * SIZE + SHIFT, found.faces)
+
+
+def assert_fits(found: Mesh, mug: Mesh) -> None:
+    """In the file's frame, about where the mug is: the run has seen little."""
+    assert len(found.faces) > 50
+    middle = (found.vertices.min(0) + found.vertices.max(0)) / 2
+    extent = np.ptp(found.vertices, axis=0)
+    expected = np.ptp(mug.vertices, axis=0)
+    np.testing.assert_allclose(middle, (mug.vertices.min(0) + mug.vertices.max(0)) / 2, atol=0.25 * SIZE)
+    assert 0.5 < np.linalg.norm(extent) / np.linalg.norm(expected) < 1.6
+
+
+def test_a_mesh_comes_back_in_its_own_frame(trained: RunDirectory, mug: Mesh, tmp_path: Path) -> None:
+    path = tmp_path / "mug.ply"
+    write_mesh(mug, path)
+    found = reconstruct(trained, path, resolution=24, changes={"iterations": 20}, queries=2000)
+    assert found.observed == "mesh"
+    assert_fits(found.mesh, mug)
+    assert set(found.mesh.attributes) >= {"saliency"}
+    again = reconstruct(trained, path, resolution=24, changes={"iterations": 20}, queries=2000)
+    np.testing.assert_array_equal(found.mesh.vertices, again.mesh.vertices)
+
+
+def test_an_oriented_cloud_is_enough(trained: RunDirectory, mug: Mesh, tmp_path: Path) -> None:
+    samples = sample_surface(mug, 1500, 0)
+    path = tmp_path / "scan.npy"
+    np.save(path, np.concatenate([samples.points, samples.normals], axis=1))
+    found = reconstruct(trained, path, resolution=24, changes={"iterations": 20})
+    assert found.observed == "cloud"
+    assert_fits(found.mesh, mug)
+
+
+def test_a_cloud_without_normals_is_refused_with_the_way_out(trained: RunDirectory, tmp_path: Path) -> None:
+    path = tmp_path / "scan.xyz"
+    np.savetxt(path, np.random.default_rng(0).normal(size=(50, 3)))
+    with pytest.raises(ShapesysError, match="without normals.*nx ny nz"):
+        reconstruct(trained, path)
