@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shapesys.cli.output import Answer, complain, seconds
+from shapesys.cli.output import Answer, complain
 from shapesys.cli.verb import verb
 from shapesys.errors import UsageError
+from shapesys.report.numbers import duration
 
 if TYPE_CHECKING:
     from shapesys.training.run_dir import RunDirectory
@@ -170,11 +171,11 @@ def _answer(recipe: Recipe, runs: list[RunDirectory], summaries: dict[str, dict[
     from shapesys.tracking.location import open_command
 
     page = recipe.page.resolve()
-    times = ", ".join(f"{name} {seconds(value)}" for name, value in watch.stages.items())
+    times = ", ".join(f"{name} {duration(value)}" for name, value in watch.stages.items())
     lines = [
         f"page    {page}",
         f"MLflow  {open_command(runs[0])}",
-        f"time    {seconds(watch.total)}: {times}",
+        f"time    {duration(watch.total)}: {times}",
     ]
     tables = [summary_table(summary, title=name) for name, summary in summaries.items()]
     panel = Panel(Group(*tables, "", *lines), title="shapesys demo", expand=False)

@@ -129,16 +129,6 @@ def plain(value: Any) -> Any:
     return plain(item()) if callable(item) else str(value)
 
 
-def seconds(duration: float) -> str:
-    """A duration for people: '4.2 s', '3 min 05 s', '2 h 10 min'."""
-    if duration < 60:
-        return f"{duration:.1f} s"
-    minutes, rest = divmod(round(duration), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
 def _escape(text: str) -> str:
     from rich.markup import escape
 

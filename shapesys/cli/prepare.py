@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shapesys.cli.options import ConfigOption, config_options, flag, overrides
-from shapesys.cli.output import Answer, seconds, table
+from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import Verb, verb
 from shapesys.errors import unknown_name
+from shapesys.report.numbers import duration
 
 if TYPE_CHECKING:
     from shapesys.samples.prepare import PrepareReport
@@ -98,7 +99,7 @@ def prepared(report: PrepareReport) -> Answer:
     if reasons:
         shown.append(_rejected_table(reasons, len(report.rejections)))
         shown.append(f"every one of them, with its reason: {report.store.rstrip('/')}/rejected/")
-    shown += [*(f"note: {note}" for note in report.notes), f"time: {seconds(report.seconds)}"]
+    shown += [*(f"note: {note}" for note in report.notes), f"time: {duration(report.seconds)}"]
     return Answer(asdict(report) | {"partial": report.partial, "stages": report.stages()}, shown)
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import IO, Any
 
-from shapesys.cli.output import seconds
+from shapesys.report.numbers import duration
 
 PLAIN_EVERY = 10.0
 REWRITE_EVERY = 0.2
@@ -96,7 +96,7 @@ class Progress:
             rate = moved / elapsed
             parts.append(f"{rate:.3g} {self.unit}/s")
             if self.total is not None and done < self.total:
-                parts.append(f"{seconds((self.total - done) / rate)} left")
+                parts.append(f"{duration((self.total - done) / rate)} left")
         return ", ".join(parts)
 
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shapesys.cli.output import Answer, seconds, table
+from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import verb
+from shapesys.report.numbers import duration
 
 if TYPE_CHECKING:
     from shapesys.evaluation.reconstruct import Reconstruction
@@ -74,7 +75,7 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
         "seconds": time.monotonic() - started,
         **made.facts,
     }
-    shown = data | {"seconds": seconds(data["seconds"])}
+    shown = data | {"seconds": duration(data["seconds"])}
     notes = [f"note: {made.report.cut}"] if made.report.cut else []
     return Answer(data, [table("", ("reconstructed", str(path)), list(shown.items())), *notes])
 

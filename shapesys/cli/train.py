@@ -8,9 +8,10 @@ from typing import Any
 import click
 
 from shapesys.cli.options import config_options, overrides
-from shapesys.cli.output import Answer, seconds, table
+from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import Verb, verb
 from shapesys.errors import unknown_name
+from shapesys.report.numbers import duration
 
 ALIASES = {
     "data.store": "--store",
@@ -93,7 +94,7 @@ def _train(job: Any, name: str, runs_root: str, address: str | None, local: bool
         ("steps", result["steps"]),
         ("loss", (result["final"] or {}).get("loss", {}).get("total")),
         ("checkpoint", result["checkpoint"]),
-        ("time", seconds(result["seconds"])),
+        ("time", duration(result["seconds"])),
     ]
     return Answer(result, [table("", ("trained", name), rows), f"next: shapesys evaluate {result['path']}"])
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import io
 
-from shapesys.cli.output import seconds
 from shapesys.cli.progress import PLAIN_EVERY, Progress
+from shapesys.report.numbers import duration
 
 
 class Clock:
@@ -68,6 +68,6 @@ def test_without_work_nothing_is_written() -> None:
 
 
 def test_durations_read_well() -> None:
-    assert [seconds(value) for value in (0.04, 59.9, 61, 3599.6, 7300)] == [
+    assert [duration(value) for value in (0.04, 59.9, 61, 3599.6, 7300)] == [
         "0.0 s", "59.9 s", "1 min 01 s", "1 h 00 min", "2 h 01 min",
     ]  # fmt: skip
