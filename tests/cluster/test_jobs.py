@@ -35,7 +35,12 @@ class Head:
     def submit(self, job: str, *words: object) -> subprocess.CompletedProcess[str]:
         command = [RAY, "job", "submit", "--address", self.address, "--", sys.executable, ROOT / "jobs" / f"{job}.py"]
         texts = [str(word) for word in (*command, *words)]
-        return subprocess.run(texts, env=self.environment, capture_output=True, text=True, check=False, timeout=300)
+        end = time.monotonic() + 60
+        while True:
+            done = subprocess.run(texts, env=self.environment, capture_output=True, text=True, check=False, timeout=300)
+            # The head answers before its agent is there to take a job; then nothing was submitted.
+            if "No available agent" not in done.stderr or time.monotonic() > end:
+                return done
 
 
 def free_port() -> int:
@@ -53,6 +58,8 @@ def head() -> Iterator[Head]:
     environment.pop("RAY_ADDRESS", None)
     command = [RAY, "start", "--head", "--block", "--node-ip-address=127.0.0.1", f"--port={port}", "--num-cpus=4"]
     command += [f"--dashboard-port={dashboard}", "--dashboard-host=127.0.0.1", f"--temp-dir={folder}"]
+    # The agent that runs jobs has a fixed port by default, which another instance on this machine may hold.
+    command += [f"--dashboard-agent-listen-port={free_port()}"]
     with Path(folder, "head.log").open("w") as log:
         node = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
     try:
