@@ -289,6 +289,12 @@ def _stacked(name: str, trailing: tuple[int, ...], ids: Sequence[str], values: l
     width = int(np.prod(trailing, dtype=int))
     length = len(values[0]) // width if values else 0
     stacked = np.empty((len(values), length * width), dtype=values[0].dtype if values else np.float32)
-    for row, value in zip(stacked, values, strict=True):
+    for shape_id, row, value in zip(ids, stacked, values, strict=True):
         row[:] = value
+        # Only finite numbers are ever stored; a sum notices others at a hundredth of the cost of reading.
+        if row.dtype.kind == "f" and not np.isfinite(row.sum()):
+            raise ShapesysError(
+                f"the store is damaged: column '{name}' of shape '{shape_id}' holds numbers that are not finite; "
+                "restore the store from a copy, or remove it and prepare again"
+            )
     return stacked.reshape(len(values), length, *trailing)

@@ -225,6 +225,20 @@ def test_a_damaged_store_says_what_to_do(root: Path, tmp_path: Path) -> None:
         store.read("cloud", ["box/b0"])
 
 
+def test_overwritten_samples_are_noticed(root: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(root, tmp_path / "copy")
+    store, shape = Store.open(str(copy)), "box/b0"
+    truth = store.read_chunk("sdf", 0, [shape])["distance"].tobytes()
+    damaged = 0
+    for path in (copy / "sdf").rglob("*.parquet"):
+        content = path.read_bytes()
+        damaged += content.count(truth)
+        path.write_bytes(content.replace(truth, b"\xff" * len(truth)))
+    assert damaged == 1
+    with pytest.raises(ShapesysError, match=f"'distance' of shape '{shape}' holds numbers that are not finite"):
+        Store.open(str(copy)).read_chunk("sdf", 0, [shape])
+
+
 def test_buckets_spread_few_shapes_and_gather_many() -> None:
     assert [bucket_count(n) for n in (0, 1, 36, 640, 12_311, 51_300)] == [1, 1, 36, 64, 385, 1604]
     counts = np.bincount([bucket_of(f"chair/{i}", 64) for i in range(6400)], minlength=64)
