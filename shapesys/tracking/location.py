@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -38,7 +40,18 @@ def public(uri: str) -> str:
 def open_command(run: RunDirectory) -> str:
     """The one thing to type (or the address to open) to see this run in MLflow."""
     uri = tracking_uri(run)
-    return public(uri) if uri.startswith("http") else f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+    return public(uri) if uri.startswith("http") else f"{_mlflow()} ui --backend-store-uri {shlex.quote(uri)}"
+
+
+def _mlflow() -> str:
+    """The program as it can be typed here: by name where it is on the path, else beside this interpreter."""
+    beside = Path(sys.executable).with_name("mlflow")
+    return "mlflow" if shutil.which("mlflow") or not beside.exists() else shlex.quote(_nearest(beside))
+
+
+def _nearest(path: Path) -> str:
+    """The path from here where it lies below, else the whole."""
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
 def tracked_id(run: RunDirectory) -> str | None:
