@@ -143,12 +143,12 @@ class _Session:
         newest = checkpoint.latest(run.checkpoints)
         if newest:
             newest.load_into(objective, reader.shape_ids)
-        wrapped: Any = context.wrap(objective, unused_parameters=family.traits.unused_parameters)
+        # Compiled inside the distributed wrapper, which must stay outermost to hold back its synchronisation.
+        module: Any = torch.compile(objective) if job.train.compile else objective
+        wrapped: Any = context.wrap(module, unused_parameters=family.traits.unused_parameters)
         optimiser = make_optimiser(objective, job.train)
         if newest:
             optimiser.load_state_dict(newest.optimiser_state())
-        if job.train.compile:
-            wrapped = torch.compile(wrapped)
         history = History(run.history)
         session = cls(job, run, context, plan, reader, objective, wrapped, optimiser, history, on_log)
         session.step = newest.step if newest else 0

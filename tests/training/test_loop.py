@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,18 @@ def test_accumulated_micro_batches_give_the_same_run(make_run: MakeRun) -> None:
     split_job, split = make_run("three", train__accumulate=3)
     train(split_job, split, LocalContext(CPU))
     np.testing.assert_allclose(losses(split.history), losses(run.history), rtol=1e-4)
+
+
+def test_a_compiled_objective_gives_the_same_run(make_run: MakeRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    compile_without_a_compiler = partial(torch.compile, backend="aot_eager")
+    monkeypatch.setattr(torch, "compile", compile_without_a_compiler)
+    job, plain = make_run("plain", model__dropout=0.0)
+    train(job, plain, LocalContext(CPU))
+    compiled_job, compiled = make_run("compiled", model__dropout=0.0, train__compile=True, train__accumulate=3)
+    train(compiled_job, compiled, LocalContext(CPU))
+    np.testing.assert_allclose(losses(compiled.history), losses(plain.history), rtol=1e-4)
+    assert checkpoint.latest(compiled.checkpoints) is not None
+    assert weights(compiled).keys() == weights(plain).keys()
 
 
 def test_a_diverging_run_stops_before_the_checkpoint_is_poisoned(make_run: MakeRun) -> None:
