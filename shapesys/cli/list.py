@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import verb
 from shapesys.errors import ShapesysError, unknown_name
+
+if TYPE_CHECKING:
+    from shapesys.training.run_dir import RunDirectory
 
 Row = dict[str, Any]
 
@@ -98,9 +101,23 @@ def _run(path: Path) -> Row:
         "run": run.name,
         "family": config.get("family"),
         "preset": config.get("preset"),
-        "state": status.get("state", "unknown"),
+        "state": _state(run, status),
         "evaluated": run.evaluations(),
     }
+
+
+def _state(run: RunDirectory, status: dict[str, Any]) -> str:
+    """As its status says; a run that says it is running while nobody holds its lock was killed."""
+    from shapesys.samples.filesystem import Folder
+
+    state = str(status.get("state", "unknown"))
+    if state != "running":
+        return state
+    try:
+        with Folder(str(run.path)).exclusive():
+            return "interrupted"
+    except ShapesysError:
+        return state
 
 
 def _first_line(text: str | None) -> str:

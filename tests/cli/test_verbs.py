@@ -12,6 +12,7 @@ from cli_support import TINY, invoke, prepare_words
 
 from shapesys.geometry.io import read_mesh
 from shapesys.samples.filesystem import Folder
+from shapesys.training.run_dir import create, write_json
 
 
 def data_of(*words: object) -> dict[str, object]:
@@ -85,6 +86,20 @@ def test_train_then_the_same_command_again(trained: Path, store: Path) -> None:
     assert "train.seed: 0 there, 9 now" in other.stderr
     (row,) = data_of("list", "runs", "--runs-root", trained.parent)["runs"]  # type: ignore[misc]
     assert row["state"] == "finished"  # type: ignore[index]
+
+
+def test_a_run_that_was_killed_is_not_listed_as_running(tmp_path: Path) -> None:
+    run = create(tmp_path, "killed")
+    write_json(run.config, {"family": "issn", "preset": "tiny"})
+    run.update_status(state="running")
+    assert _listed_state(tmp_path) == "interrupted"
+    with Folder(str(run.path)).exclusive():
+        assert _listed_state(tmp_path) == "running"
+
+
+def _listed_state(root: Path) -> object:
+    (row,) = data_of("list", "runs", "--runs-root", root)["runs"]  # type: ignore[misc]
+    return row["state"]  # type: ignore[index]
 
 
 def test_misuse_that_the_paper_names_is_told(store: Path, tmp_path: Path) -> None:
