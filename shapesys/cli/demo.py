@@ -168,13 +168,14 @@ def _answer(recipe: Recipe, runs: list[RunDirectory], summaries: dict[str, dict[
     from rich.panel import Panel
 
     from shapesys.report.tables import summary_table
-    from shapesys.tracking.location import open_command
+    from shapesys.tracking.location import MODEL_TRAINING_PAGE, open_command
 
     page = recipe.page.resolve()
     times = ", ".join(f"{name} {duration(value)}" for name, value in watch.stages.items())
     lines = [
         f"page    {page}",
         f"MLflow  {open_command(runs[0])}",
+        f"        then open {MODEL_TRAINING_PAGE}",
         f"time    {duration(watch.total)}: {times}",
     ]
     tables = [summary_table(summary, title=name) for name, summary in summaries.items()]

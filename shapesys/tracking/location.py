@@ -11,6 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from shapesys.training.run_dir import RunDirectory, read_json
 
+MODEL_TRAINING_PAGE = "http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
+"""Where `mlflow ui` shows runs; its front page is made for language models instead."""
+
 _SQLITE = "sqlite:///"
 
 

@@ -43,7 +43,7 @@ _NO_SUCH_RUN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
 _METRICS_PER_CALL, _PARAMS_PER_CALL, _TABLES_TAG = 1000, 100, "mlflow.loggedArtifacts"
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
-"""Opens the experiment in MLflow's model-training view instead of its view for language models."""
+"""Marks the experiment as model training, not as work on language models, which MLflow's pages take for granted."""
 
 
 class MlflowTracker(BufferedTracker):
