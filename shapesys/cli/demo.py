@@ -170,15 +170,15 @@ def _answer(recipe: Recipe, runs: list[RunDirectory], summaries: dict[str, dict[
     from shapesys.report.tables import summary_table
     from shapesys.tracking.location import MODEL_TRAINING_PAGE, open_command
 
-    page = recipe.page.resolve()
+    page, command = recipe.page.resolve(), open_command(runs[0])
     times = ", ".join(f"{name} {duration(value)}" for name, value in watch.stages.items())
     lines = [
         f"page    {page}",
-        f"MLflow  {open_command(runs[0])}",
-        f"        then open {MODEL_TRAINING_PAGE}",
+        f"MLflow  {command}",
+        *([] if command.startswith("http") else [f"        then open {MODEL_TRAINING_PAGE}"]),
         f"time    {duration(watch.total)}: {times}",
     ]
     tables = [summary_table(summary, title=name) for name, summary in summaries.items()]
     panel = Panel(Group(*tables, "", *lines), title="shapesys demo", expand=False)
-    data = {"page": page, "mlflow": open_command(runs[0]), "seconds": watch.stages, "summaries": summaries}
+    data = {"page": page, "mlflow": command, "seconds": watch.stages, "summaries": summaries}
     return Answer(data, [panel])
