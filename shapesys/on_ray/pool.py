@@ -45,6 +45,7 @@ class _Slot:
     ready: Any
     asked: float
     is_ready: bool = False
+    start_failed: bool = False
     item: int | None = None
     reference: Any = None
     deadline: float = float("inf")
@@ -123,8 +124,8 @@ class ActorPool(Generic[Item]):
 
     def _confirm_ready(self, slot: _Slot) -> bool:
         """Whether the actor answers; an item handed to one that never did counts as that actor's failure."""
-        if slot.is_ready:
-            return True
+        if slot.is_ready or slot.start_failed:
+            return slot.is_ready
         if not ray.wait([slot.ready], timeout=0)[0]:
             if time.monotonic() - slot.asked > self._start_limit:
                 raise ShapesysError(
@@ -135,11 +136,13 @@ class ActorPool(Generic[Item]):
         try:
             ray.get(slot.ready)
         except ray.exceptions.RayError as error:
+            slot.start_failed = True
             self._failed_starts += 1
             if self._failed_starts >= START_ATTEMPTS:
                 raise ShapesysError(f"workers cannot start: {first_cause(error)}") from error
             return False
         slot.is_ready = True
+        self._failed_starts = 0
         return True
 
     def _collect(
@@ -171,7 +174,7 @@ class ActorPool(Generic[Item]):
         ray.kill(slot.actor)
         fresh = self._slot()
         slot.actor, slot.ready, slot.asked = fresh.actor, fresh.ready, fresh.asked
-        slot.is_ready, slot.deadline = False, float("inf")
+        slot.is_ready, slot.start_failed, slot.deadline = False, False, float("inf")
 
 
 def _resources(found: dict[str, float]) -> str:

@@ -24,3 +24,13 @@ class Trickster:
                 Path(rest).touch()
             os._exit(1)
         return 2 * len(rest)
+
+
+class Stillborn(Trickster):
+    """Dies in its first `times` constructions, which it counts by files in a folder."""
+
+    def __init__(self, folder: str, times: int) -> None:
+        before = len(list(Path(folder).iterdir()))
+        if before < times:
+            Path(folder, str(before)).touch()
+            os._exit(1)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.plan import EvaluationPlan, evaluate_locally
 from shapesys.training import run_dir
@@ -159,3 +160,22 @@ def test_every_item_of_a_pool_ends_as_a_result_or_as_a_failure(ray_cluster: str,
     assert ended["hang"].failure == "took longer than 2 s"
     assert ended["raise it"].failure == "ValueError: cannot do it"
     assert list(pool.map([])) == []
+
+
+def test_a_pool_survives_actors_that_die_at_birth_but_not_all_of_them(ray_cluster: str, tmp_path: Path) -> None:
+    import ray
+    from pool_actor import Stillborn
+
+    from shapesys.on_ray.pool import START_ATTEMPTS, ActorPool
+
+    remote = ray.remote(num_cpus=0.5)(Stillborn)
+
+    def outcomes(folder: Path, deaths: int) -> list[Any]:
+        folder.mkdir()
+        pool: ActorPool[str] = ActorPool(lambda: remote.remote(str(folder), deaths), 1, deadline=lambda item: 60.0)
+        return [outcome.value for outcome in pool.map(["double 21", "double 123"])]
+
+    assert outcomes(tmp_path / "some", START_ATTEMPTS - 1) == [4, 6]
+    with pytest.raises(ShapesysError, match="workers cannot start"):
+        outcomes(tmp_path / "all", 1000)
+    assert len(list((tmp_path / "all").iterdir())) == START_ATTEMPTS, "an actor's death is counted once"
