@@ -82,13 +82,10 @@ def evaluated(run: Any, split: str, summary: dict[str, Any]) -> Answer:
 
 def _rehearse(run: Any, settings: Any, store_url: str | None) -> Answer:
     """What an evaluation would find. Its plan is not opened: that would drop results of other settings."""
-    from shapesys.errors import ShapesysError
     from shapesys.samples.store import Store
-    from shapesys.training.checkpoint import latest
+    from shapesys.training.checkpoint import newest_of
 
-    newest = latest(run.checkpoints)
-    if newest is None:
-        raise ShapesysError(f"run '{run.name}' has no checkpoint yet; train it first: shapesys train ...")
+    newest = newest_of(run)
     trained = newest.job().data
     store = Store.open(store_url or trained.store)
     categories = settings.categories or trained.categories

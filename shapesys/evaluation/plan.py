@@ -15,8 +15,7 @@ from shapesys.evaluation.results import Results, Row
 from shapesys.metrics.conventions import convention
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
-from shapesys.training import checkpoint
-from shapesys.training.checkpoint import Checkpoint
+from shapesys.training.checkpoint import Checkpoint, newest_of
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import EvaluationDirectory, RunDirectory
 
@@ -54,9 +53,7 @@ class EvaluationPlan:
         """
         for name in settings.chamfer:
             convention(name)
-        newest = checkpoint.latest(run.checkpoints)
-        if newest is None:
-            raise ShapesysError(f"run '{run.name}' has no checkpoint yet; train it first: shapesys train ...")
+        newest = newest_of(run)
         job = newest.job()
         store = Store.open(store_url or job.data.store)
         categories = settings.categories or job.data.categories

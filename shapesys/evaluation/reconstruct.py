@@ -24,8 +24,7 @@ from shapesys.geometry.points import POINT_SUFFIXES, read_points
 from shapesys.samples.settings import PrepareConfig, QueryConfig
 from shapesys.samples.shape import prepare_shape
 from shapesys.sources.base import Census, ShapeRef, Source, digest_of
-from shapesys.training import checkpoint
-from shapesys.training.checkpoint import restore
+from shapesys.training.checkpoint import newest_of, restore
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import RunDirectory
 
@@ -85,10 +84,7 @@ def reconstruct(
     Raises:
         ShapesysError: no checkpoint, or an unusable file; `ShapeRejected` names the stage and the reason.
     """
-    newest = checkpoint.latest(run.checkpoints)
-    if newest is None:
-        raise ShapesysError(f"run '{run.name}' has no checkpoint yet; train it first: shapesys train ...")
-    objective, job, _ = restore(newest, pick_device("auto"))
+    objective, job, _ = restore(newest_of(run), pick_device("auto"))
     family = registry.load(job.family)
     inference = job.inference.override(dict(changes or {}))
     observed, columns, frame = _observe(Path(path), family, inference, queries, seed)
@@ -108,19 +104,21 @@ def _observe(path: Path, family: Family, inference: Config, queries: int, seed: 
     if path.suffix.lower() in _CLOUD_ONLY:
         return _observe_cloud(path, family, inference, seed)
     try:
-        read_mesh(path)
+        mesh = read_mesh(path)
     except ShapeRejected:
         if path.suffix.lower() not in POINT_SUFFIXES:
             raise
         return _observe_cloud(path, family, inference, seed)
-    return _observe_mesh(path, family, queries, seed)
+    return _observe_mesh(mesh, path.stem, family, queries, seed)
 
 
-def _observe_mesh(path: Path, family: Family, queries: int, seed: int) -> Observed:
+def _observe_mesh(mesh: Mesh, name: str, family: Family, queries: int, seed: int) -> Observed:
     """The samples that preparation would give the family."""
     need = family.needs[0]
     settings = PrepareConfig(views=(need.view,), sdf=QueryConfig(count=queries, chunk=queries), seed=seed)
-    made = prepare_shape(_OneFile(path), ShapeRef(f"own/{path.stem}", "own", "test", _OneFile.name), settings)
+    source = _OneMesh(mesh, name)
+    [ref] = source.census().shapes
+    made = prepare_shape(source, ref, settings)
     rows = made.samples[need.view]
     columns = {name: np.concatenate([_unfolded(row[name], name) for row in rows]) for name in need.columns}
     return "mesh", columns, Normalisation(tuple(made.shape["centre"]), made.shape["scale"])
@@ -144,20 +142,21 @@ def _observe_cloud(path: Path, family: Family, inference: Config, seed: int) -> 
     return "cloud", family.observe_cloud(frame.apply(points), normals, inference, seed), frame
 
 
-class _OneFile(Source):
-    """A source that holds one file."""
+class _OneMesh(Source):
+    """A source that holds one mesh, already read."""
 
     name: ClassVar[str] = "file"
     Settings: ClassVar[type[Config]] = Config
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, mesh: Mesh, stem: str) -> None:
+        self._mesh = mesh
+        self._stem = stem
 
     def census(self) -> Census:
-        return Census.of([ShapeRef(f"own/{self._path.stem}", "own", "test", self.name)])
+        return Census.of([ShapeRef(f"own/{self._stem}", "own", "test", self.name)])
 
     def load(self, ref: ShapeRef) -> Mesh:
-        return read_mesh(self._path)
+        return self._mesh
 
     def digest(self, ref: ShapeRef) -> str:
-        return digest_of(self._path.read_bytes())
+        return digest_of(self._mesh.vertices.tobytes(), self._mesh.faces.tobytes())

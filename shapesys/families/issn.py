@@ -26,7 +26,6 @@ What the paper leaves open, and our choice:
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from typing import Literal
@@ -54,6 +53,7 @@ from shapesys.fields.field import FieldTraits
 from shapesys.fields.network_field import NetworkField
 from shapesys.nets.implicit_decoder import ImplicitDecoder
 from shapesys.samples.cloud_queries import signed_queries_from_cloud
+from shapesys.samples.seeds import stable_hash
 
 SATURATED = 0.99
 """A saliency above this counts as saturated in the statistics."""
@@ -230,11 +230,6 @@ def _initial_codes(
     shape = (config.restarts, latent_dim)
     draws = [np.random.default_rng([seed, stable_hash(item.shape_id)]).standard_normal(shape) for item in observations]
     return (config.initial_std * np.stack(draws)).astype(np.float32)
-
-
-def stable_hash(text: str) -> int:
-    """A 63-bit hash that is the same in every process and on every machine."""
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
 def _fit(objective: ISSNObjective, codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:

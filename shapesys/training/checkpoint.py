@@ -27,7 +27,7 @@ from shapesys.errors import ShapesysError
 from shapesys.families import registry
 from shapesys.families.base import Objective
 from shapesys.training.config import TrainJob, load_job
-from shapesys.training.run_dir import read_json, write_json
+from shapesys.training.run_dir import RunDirectory, read_json, write_json
 
 _CODES = "codes."
 _PREFIX = "step_"
@@ -115,6 +115,18 @@ def latest(folder: Path) -> Checkpoint | None:
     """The newest complete checkpoint below `folder`, or None."""
     found = sorted(folder.glob(f"{_PREFIX}*"))
     return Checkpoint(found[-1]) if found else None
+
+
+def newest_of(run: RunDirectory) -> Checkpoint:
+    """The newest checkpoint of a run.
+
+    Raises:
+        ShapesysError: it has none.
+    """
+    newest = latest(run.checkpoints)
+    if newest is None:
+        raise ShapesysError(f"run '{run.name}' has no checkpoint yet; train it first: shapesys train ...")
+    return newest
 
 
 def prune(folder: Path, keep: int) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
+from shapesys.samples.seeds import stable_hash
 from shapesys.samples.store import Store
 from shapesys.training.plan import StepPlan
 
@@ -49,8 +49,7 @@ class Reader:
 
 def noise_seed(seed: int, step: int, shape_id: str) -> int:
     """Seed of a shape's random masks in a step: the same on whichever worker the shape falls."""
-    text = f"{seed}/{step}/{shape_id}".encode()
-    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+    return stable_hash(f"{seed}/{step}/{shape_id}")
 
 
 def _join(pieces: list[np.ndarray]) -> np.ndarray:
