@@ -21,6 +21,7 @@ TIERS = [
     {"families"},
     {"training"},
     {"evaluation"},
+    {"tuning"},
     {"tracking"},
     {"on_ray"},
     {"report"},

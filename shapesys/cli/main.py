@@ -18,13 +18,16 @@ from shapesys.cli.failure import report_failure
 from shapesys.cli.output import Answer, standard_out
 
 VERBS = {
-    "list": "Show the families, presets, sources, views, metrics or runs.",
+    "list": "Show the families, presets, sources, views, metrics, spaces or runs.",
     "prepare": "Turn a source of shapes into a sample store.",
     "train": "Train a family on a sample store.",
     "evaluate": "Reconstruct a split and measure it.",
+    "tune": "Search a family's settings for the best by any metric.",
     "reconstruct": "Turn a mesh or scan of your own into a mesh.",
+    "compare": "Set runs beside each other: settings, metrics, shapes.",
     "report": "Build the offline page of a run.",
-    "doctor": "Check this machine.",
+    "submit": "Run a verb on a cluster, as a job.",
+    "doctor": "Check this machine, or a cluster.",
     "bench": "Measure the hot paths against their peers.",
     "demo": "From nothing to trained networks, a table and a page.",
 }
