@@ -1,0 +1,102 @@
+"""The configuration of a sweep: what is searched, by which measure, and when it ends."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import SerializeAsAny, create_model
+
+from shapesys.config.base import Config, diff, parse, setting
+from shapesys.errors import ShapesysError
+from shapesys.evaluation.config import EvaluateConfig
+from shapesys.families import registry
+from shapesys.training.config import TrainJob, job_type
+from shapesys.training.run_dir import read_json, write_json
+from shapesys.tuning.space import Space
+from shapesys.tuning.sweep_dir import SweepDirectory
+
+if TYPE_CHECKING:
+    from shapesys.families.base import Family
+
+SCHEMA = 1
+
+Strategy = Literal["auto", "grid", "random", "optuna"]
+EarlyStopping = Literal["asha", "none"]
+Statistic = Literal["mean", "median"]
+
+
+class TuneConfig(Config):
+    """The search."""
+
+    metric: str = setting("chamfer/onet.chamfer_l1", help="what to optimise: a metric of the evaluation, by its name")
+    statistic: Statistic = setting("mean", help="over the shapes of the split")
+    strategy: Strategy = setting(
+        "auto", help="how points are chosen: grid, random, optuna, or auto: what the space recommends"
+    )
+    trials: int = setting(20, help="points of the space to try; a grid tries at most all of its points", ge=1)
+    seeds: int = setting(1, help="trials of each point, with the seeds train.seed, train.seed + 1, ...", ge=1)
+    early_stopping: EarlyStopping = setting(
+        "asha", help="asha ends trials that fall behind at a rung (asynchronous successive halving); none ends none"
+    )
+    rungs: int = setting(3, help="evaluations of a trial, the last one at its end, where trials may end early", ge=1)
+    reduction: int = setting(3, help="one in this many trials goes on past a rung; rungs are this factor apart", ge=2)
+    hours: float = setting(0.0, help="end the sweep after this time, calls before this one included; 0 = never", ge=0)
+    concurrent: int = setting(0, help="trials at a time; 0 = as many as the cluster holds", ge=0)
+    gpus_per_trial: float | None = setting(
+        None, help="GPUs, or a share of one, of a trial with one worker; by default 1 where the cluster has any", ge=0
+    )
+    search_seed: int = setting(0, help="seed of the choice of points", ge=0, lt=2**31)
+
+
+MAY_CHANGE = ("tune.trials", "tune.hours", "tune.concurrent", "tune.gpus_per_trial", "base.scale.")
+"""What a sweep may change between two calls: how far it goes and where it runs, never what it compares."""
+
+
+class Sweep(Config):
+    """Everything `tune` needs; the class for a concrete family comes from `sweep_type`."""
+
+    schema_version: int = setting(SCHEMA, help="layout version of this file", ge=1, le=SCHEMA)
+    space: Space = setting(..., help="the knobs and what they may be")
+    base: SerializeAsAny[TrainJob] = setting(..., help="the training job that a point of the space changes")
+    tune: TuneConfig = TuneConfig()
+    evaluate: EvaluateConfig = setting(EvaluateConfig(split="val"), help="how a trial is measured")
+
+
+@cache
+def sweep_type(family: Family) -> type[Sweep]:
+    """`Sweep` whose ``base`` is typed for `family`."""
+    base: Any = (job_type(family), setting(..., help="the training job that a point of the space changes"))
+    return create_model(f"Sweep_{family.name}", __base__=Sweep, base=base)
+
+
+def load_sweep(directory: SweepDirectory) -> Sweep:
+    """Read a sweep.json.
+
+    Raises:
+        ShapesysError: missing or broken file; UsageError for values this version does not know.
+    """
+    data = read_json(directory.sweep)
+    try:
+        family = data["base"]["family"]
+    except (TypeError, KeyError):
+        raise ShapesysError(f"{directory.sweep} is not a sweep: no 'base.family' in it") from None
+    sweep: Sweep = parse(sweep_type(registry.load(family)), data)
+    return sweep
+
+
+def claim_sweep(directory: SweepDirectory, sweep: Sweep) -> bool:
+    """Write the sweep into its directory, or accept the same sweep again. Returns True where it resumes.
+
+    Raises:
+        ShapesysError: the directory holds a sweep that compares something else; shows the difference.
+    """
+    resumes = directory.sweep.exists()
+    if resumes:
+        changed = diff(load_sweep(directory), sweep)
+        other = [entry for entry in changed if not entry[0].startswith(MAY_CHANGE)]
+        if other:
+            lines = "\n".join(f"  {path}: {old!r} there, {new!r} now" for path, old, new in other)
+            raise ShapesysError(f"sweep '{directory.name}' exists with other settings:\n{lines}\nchoose another --run")
+    write_json(directory.sweep, sweep.model_dump(mode="json"))
+    return resumes
