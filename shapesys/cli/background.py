@@ -31,6 +31,9 @@ class BackgroundTracker:
     def table(self, rows: Path, name: str) -> None:
         self._later(self._tracker.table, rows, name)
 
+    def tags(self, values: Mapping[str, str]) -> None:
+        self._later(self._tracker.tags, values)
+
     def finish(self, status: str) -> None:
         """Wait for everything said so far, then close the run. Raises what an earlier call raised."""
         self._later(self._tracker.finish, status)

@@ -95,6 +95,9 @@ class BufferedTracker:
     def table(self, rows: Path, name: str) -> None:
         self._send({"op": "table", "rows": str(Path(rows).resolve()), "name": name})
 
+    def tags(self, values: Mapping[str, str]) -> None:
+        self._send({"op": "tags", "tags": dict(values)})
+
     def finish(self, status: str) -> None:
         require_outcome(status)
         self._flush()

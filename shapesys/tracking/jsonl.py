@@ -35,6 +35,9 @@ class JsonLinesTracker:
     def table(self, rows: Path, name: str) -> None:
         self._append("table", path=self._relative(rows), name=name)
 
+    def tags(self, values: Mapping[str, str]) -> None:
+        self._append("tags", tags=dict(values))
+
     def finish(self, status: str) -> None:
         require_outcome(status)
         self._append("finish", status=status)

@@ -19,12 +19,12 @@ _SQLITE = "sqlite:///"
 
 def tracking_uri(run: RunDirectory) -> str:
     """MLFLOW_TRACKING_URI where it is set, else a SQLite file beside the run directories."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{run.path.parent / 'mlflow.db'}"
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"{_SQLITE}{run.root / 'mlflow.db'}"
 
 
 def embedded_artifacts(run: RunDirectory) -> str | None:
     """The folder URI for artifacts of the default SQLite store; None where MLFLOW_TRACKING_URI decides."""
-    return None if os.environ.get("MLFLOW_TRACKING_URI") else (run.path.parent / "mlflow_artifacts").as_uri()
+    return None if os.environ.get("MLFLOW_TRACKING_URI") else (run.root / "mlflow_artifacts").as_uri()
 
 
 def sqlite_file(uri: str) -> Path | None:

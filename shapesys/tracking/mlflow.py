@@ -40,7 +40,7 @@ _PERMANENT = {
     "PERMISSION_DENIED", "INVALID_STATE",
 }  # fmt: skip
 _NO_SUCH_RUN = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}
-_METRICS_PER_CALL, _PARAMS_PER_CALL, _TABLES_TAG = 1000, 100, "mlflow.loggedArtifacts"
+_METRICS_PER_CALL, _PARAMS_PER_CALL, _TAGS_PER_CALL, _TABLES_TAG = 1000, 100, 100, "mlflow.loggedArtifacts"
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Marks the experiment as model training, not as work on language models, which MLflow's pages take for granted."""
@@ -135,15 +135,20 @@ class MlflowStore:
 
     def _describe(self, client: Any, known: Any, operation: Operation) -> None:
         """Log the params that the run does not have yet (MLflow refuses changes), and the tags."""
-        from mlflow.entities import Param, RunTag
+        from mlflow.entities import Param
 
         params = {legal_name(name): str(value)[:6000] for name, value in operation["params"].items()}
         missing = [Param(name, value) for name, value in params.items() if name not in known.data.params]
         for start in range(0, len(missing), _PARAMS_PER_CALL):
             client.log_batch(self.run_id, params=missing[start : start + _PARAMS_PER_CALL])
+        self._tags(client, operation)
+
+    def _tags(self, client: Any, operation: Operation) -> None:
+        from mlflow.entities import RunTag
+
         tags = [RunTag(legal_name(name), str(value)[:5000]) for name, value in operation["tags"].items()]
-        if tags:
-            client.log_batch(self.run_id, tags=tags[:_PARAMS_PER_CALL])
+        for start in range(0, len(tags), _TAGS_PER_CALL):
+            client.log_batch(self._open_run(), tags=tags[start : start + _TAGS_PER_CALL])
 
     def _metrics(self, client: Any, operation: Operation) -> None:
         from mlflow.entities import Metric

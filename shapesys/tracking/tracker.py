@@ -55,6 +55,10 @@ class Tracker(Protocol):
         """A per-shape Parquet table, shown as a table where the tracker can."""
         ...
 
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Short facts known only later, e.g. why the run ended; a tag of the same name is replaced."""
+        ...
+
     def finish(self, status: str) -> None:
         """Close the run: ``finished``, ``failed`` or ``interrupted``.
 
@@ -75,6 +79,8 @@ class NoTracker:
     def artifacts(self, paths: Sequence[Path], folder: str = "") -> None: ...
 
     def table(self, rows: Path, name: str) -> None: ...
+
+    def tags(self, values: Mapping[str, str]) -> None: ...
 
     def finish(self, status: str) -> None:
         require_outcome(status)

@@ -9,6 +9,8 @@ runs/<name>/
   checkpoints/step_00000200/ model.safetensors, codes.safetensors, codes.json, config.json, state.pt
   evaluation/<split>/        shapes.parquet (one row per shape), summary.json, meshes/, truth/
   page.html                  the offline page
+
+runs/<sweep>/trials/<trial>/ holds a run of a sweep, with the same layout.
 """
 
 from __future__ import annotations
@@ -21,6 +23,9 @@ from pathlib import Path
 from typing import Any
 
 from shapesys.errors import ShapesysError, unknown_name
+
+TRIALS = "trials"
+"""The folder of a sweep that holds its runs."""
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -55,6 +60,16 @@ class RunDirectory:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def sweep(self) -> RunDirectory | None:
+        """The sweep that this run belongs to, or None."""
+        return RunDirectory(self.path.parents[1]) if self.path.parent.name == TRIALS else None
+
+    @property
+    def root(self) -> Path:
+        """The folder of all runs: what lies in it, such as the default tracking database, trials share with runs."""
+        return (self.sweep or self).path.parent
 
     @property
     def config(self) -> Path:

@@ -53,6 +53,7 @@ def test_a_run_round_trips(root: Path) -> None:
         tracker.metrics({"loss/total": 1.0 / (step + 1), "chamfer@onet.chamfer_l1": 0.1}, step)
     tracker.artifacts([run.config, rows.parent], "results")
     tracker.table(rows, "shapes_test")
+    tracker.tags({"ended": "stopped early at epoch 8 of 30"})
     tracker.finish("finished")
 
     client = client_of(run)
@@ -61,6 +62,7 @@ def test_a_run_round_trips(root: Path) -> None:
     assert found.info.run_name == "chairs"
     assert found.data.params == {"model.latent_dim": "64"}
     assert found.data.tags["mlflow.source.git.commit"] == "c0ffee"
+    assert found.data.tags["ended"] == "stopped early at epoch 8 of 30"
     assert json.loads(found.data.tags["mlflow.loggedArtifacts"]) == [{"path": "shapes_test.json", "type": "table"}]
     history = client.get_metric_history(run_id, "loss/total")
     assert sorted((point.step, point.value) for point in history) == [(s, 1.0 / (s + 1)) for s in range(2500)]

@@ -29,12 +29,14 @@ def test_json_lines_hold_every_event(run: RunDirectory) -> None:
     tracker.metrics({"loss": 0.25}, 3)
     tracker.artifacts([run.path / "config.json"], "settings")
     tracker.table(run.path / "evaluation/test/shapes.parquet", "test")
+    tracker.tags({"ended": "every epoch done"})
     tracker.finish("finished")
     lines = [json.loads(line) for line in (run.path / "tracking.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines] == ["start", "metrics", "artifacts", "table", "finish"]
+    assert [line["event"] for line in lines] == ["start", "metrics", "artifacts", "table", "tags", "finish"]
     assert lines[0]["params"] == {"lambda": 0.3}
     assert lines[1]["values"] == {"loss": 0.25}
     assert lines[2]["paths"] == ["config.json"]
+    assert lines[4]["tags"] == {"ended": "every epoch done"}
 
 
 def test_without_mlflow_auto_means_json_lines(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,6 +51,7 @@ def test_none_writes_nothing_and_unknown_kinds_are_named(run: RunDirectory) -> N
     assert isinstance(tracker, NoTracker)
     tracker.start(RunDescription("chairs", "issn"))
     tracker.metrics({"loss": 1.0}, 0)
+    tracker.tags({"ended": "early"})
     tracker.finish("finished")
     assert list(run.path.iterdir()) == []
     with pytest.raises(UsageError, match="did you mean mlflow"):
@@ -71,6 +74,13 @@ def test_the_environment_wins_over_the_file_beside_the_runs(run: RunDirectory, m
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "https://me:secret@host:5000/x")
     assert location.embedded_artifacts(run) is None
     assert location.open_command(run) == "https://host:5000/x"
+
+
+def test_trials_of_a_sweep_share_the_store_of_ordinary_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    run, trial = create(tmp_path, "chairs"), create(tmp_path / "sweep" / "trials", "003")
+    assert location.tracking_uri(trial) == location.tracking_uri(run)
+    assert location.embedded_artifacts(trial) == location.embedded_artifacts(run)
 
 
 def test_an_id_of_another_store_is_not_taken_for_ours(run: RunDirectory, monkeypatch: pytest.MonkeyPatch) -> None:

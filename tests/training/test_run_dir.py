@@ -1,0 +1,18 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+from shapesys.training.run_dir import create
+
+
+def test_a_run_lies_below_the_root(tmp_path: Path) -> None:
+    run = create(tmp_path, "chairs")
+    assert run.root == tmp_path
+    assert run.sweep is None
+
+
+def test_a_trial_has_its_sweep_and_the_root_of_ordinary_runs(tmp_path: Path) -> None:
+    trial = create(tmp_path / "lambda" / "trials", "003")
+    assert trial.sweep is not None
+    assert trial.sweep.name == "lambda"
+    assert trial.root == trial.sweep.root == tmp_path
