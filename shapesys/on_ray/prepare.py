@@ -19,7 +19,7 @@ import ray.data
 
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.quiet import actor_pool_starts
-from shapesys.on_ray.runtime import physical_cpus, runtime
+from shapesys.on_ray.runtime import physical_cpus, runtime, usable_cpus
 from shapesys.samples.commit import sweep
 from shapesys.samples.prepare import (
     Bucket,
@@ -116,7 +116,7 @@ def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None) -> Itera
     context.print_on_execution_start = False
     longest = max(len(bucket.entries) for bucket in buckets) * work.settings.limits.seconds
     context.execution_no_progress_timeout_s = max(1800, round(2 * longest))
-    size = min(len(buckets), workers or _cluster_cpus())
+    size = min(len(buckets), workers or max(1, int(usable_cpus())))
     reports = _reports(work, buckets, size)
     try:
         rows = iter(reports.iter_rows())
@@ -145,12 +145,6 @@ def _reports(work: Work, buckets: Sequence[Bucket], actors: int) -> ray.data.Dat
             num_cpus=CPUS_PER_ACTOR,
             max_task_retries=BUCKET_ATTEMPTS - 1,
         )
-
-
-def _cluster_cpus() -> int:
-    """CPUs of the machines, not the logical ones that a private instance pretends to have."""
-    cpus = int(ray.cluster_resources().get("CPU", 1))
-    return max(1, min(cpus, physical_cpus()) if len(ray.nodes()) == 1 else cpus)
 
 
 def _bucket_to_json(bucket: Bucket) -> str:

@@ -72,6 +72,14 @@ def physical_cpus() -> int:
     return os.cpu_count() or 1
 
 
+def usable_cpus() -> float:
+    """CPUs of the running cluster's machines, not the logical ones that a private instance pretends to have."""
+    import ray
+
+    cpus = float(ray.cluster_resources().get("CPU", 1.0))
+    return min(cpus, physical_cpus()) if len(ray.nodes()) == 1 else cpus
+
+
 def _connect(address: str) -> None:
     import ray
 

@@ -85,20 +85,27 @@ class RayFeed:
         )
 
 
-def train(job: TrainJob, run: RunDirectory, address: str | None = None, on_log: OnLog | None = None) -> dict[str, Any]:
+def train(
+    job: TrainJob,
+    run: RunDirectory,
+    address: str | None = None,
+    on_log: OnLog | None = None,
+    until_epoch: int | None = None,
+) -> dict[str, Any]:
     """Train a claimed run to its end on Ray and return the result as plain data.
 
     Args:
         address: an existing cluster; a private local instance where None.
         on_log: called in this thread with every history record, as it appears.
+        until_epoch: pause after this epoch; None for the last.
 
     Raises:
         ShapesysError: the loop's own errors, or the cluster cannot hold the workers; names the first cause.
     """
     _check_data(job)
     _check_machine(job.scale, address)
-    with runtime(address, num_cpus=_cpus(job.scale)):
-        trainer = _trainer(job, run, _scaling(job.scale))
+    with runtime(address, num_cpus=reserved_cpus(job.scale)):
+        trainer = _trainer(job, run, _scaling(job.scale), until_epoch)
         outcome = _fit(trainer, run, on_log)
     if "error" in outcome:
         raise ShapesysError(outcome["error"])
@@ -113,14 +120,14 @@ def _check_data(job: TrainJob) -> None:
     RankPlan(plan, 0, 1, 0, job.scale.num_workers, job.train.accumulate)
 
 
-def _trainer(job: TrainJob, run: RunDirectory, scaling: ScalingConfig) -> TorchTrainer:
+def _trainer(job: TrainJob, run: RunDirectory, scaling: ScalingConfig, until_epoch: int | None) -> TorchTrainer:
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(job.scale.timeout_s)
     if len(ray.nodes()) == 1:
         # One process less to start: there is no second node to move to before this one is taken away.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     return TorchTrainer(
         _worker,
-        train_loop_config={"job": job.model_dump(mode="json"), "run": str(run.path)},
+        train_loop_config={"job": job.model_dump(mode="json"), "run": str(run.path), "until_epoch": until_epoch},
         scaling_config=scaling,
         torch_config=TorchConfig(timeout_s=600),
         run_config=RunConfig(
@@ -173,7 +180,8 @@ def _worker(settings: dict[str, Any]) -> dict[str, Any]:
     job = parse(job_type(registry.load(data["family"])), data)
     run = RunDirectory(Path(settings["run"]))
     try:
-        return asdict(loop.train(job, run, ProcessGroupContext(get_device()), RayFeed))
+        context = ProcessGroupContext(get_device())
+        return asdict(loop.train(job, run, context, RayFeed, until_epoch=settings["until_epoch"]))
     except ShapesysError as error:
         return {"error": str(error)}
 
@@ -192,10 +200,10 @@ def _scaling(scale: ScaleConfig) -> ScalingConfig:
             f"{_workers(scale)} a GPU each, but the cluster has {gpus:g}; lower --scale.num-workers or pass "
             "--scale.device cpu"
         )
-    if _cpus(scale) > cpus:
+    if reserved_cpus(scale) > cpus:
         raise ShapesysError(
             f"{_workers(scale)} {scale.cpus_per_worker:g} CPUs each and {CPUS_PER_READER:g} for reading, "
-            f"{_cpus(scale):g} in all, but the cluster has {cpus:g}; lower --scale.num-workers or "
+            f"{reserved_cpus(scale):g} in all, but the cluster has {cpus:g}; lower --scale.num-workers or "
             "--scale.cpus-per-worker"
         )
     return ScalingConfig(
@@ -225,7 +233,7 @@ def _workers(scale: ScaleConfig) -> str:
     return "1 worker needs" if scale.num_workers == 1 else f"{scale.num_workers} workers need"
 
 
-def _cpus(scale: ScaleConfig) -> float:
+def reserved_cpus(scale: ScaleConfig) -> float:
     """CPUs of the workers and of what reads for them. A reader that waits for a CPU would stop all workers."""
     return scale.num_workers * (scale.cpus_per_worker + CPUS_PER_READER)
 

@@ -46,12 +46,14 @@ def train(
     context: TrainContext,
     make_feed: MakeFeed = LocalFeed,
     on_log: OnLog | None = None,
+    until_epoch: int | None = None,
 ) -> TrainResult:
     """Train to the end of the job from the newest checkpoint of the run, or from scratch.
 
     Args:
         make_feed: (reader, steps to read ahead) -> feed.
         on_log: called on rank 0 with every history record.
+        until_epoch: pause after this epoch, with a checkpoint that a later call goes on from; None for the last.
 
     Raises:
         TrainingDiverged: loss or gradient is not finite.
@@ -60,7 +62,7 @@ def train(
     family = registry.load(job.family)
     reader, plan = open_data(job, family)
     session = _Session.begin(job, run, context, family, reader, plan, on_log)
-    total = job.train.epochs * plan.steps_per_epoch
+    total = min(until_epoch or job.train.epochs, job.train.epochs) * plan.steps_per_epoch
     accumulate = job.train.accumulate
     plans = RankPlan(plan, session.step, total, context.rank, context.world_size, accumulate)
     feed = make_feed(reader, job.scale.prefetch_steps * accumulate)

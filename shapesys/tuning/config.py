@@ -76,11 +76,11 @@ def load_sweep(directory: SweepDirectory) -> Sweep:
     Raises:
         ShapesysError: missing or broken file; UsageError for values this version does not know.
     """
-    data = read_json(directory.sweep)
+    data = read_json(directory.definition)
     try:
         family = data["base"]["family"]
     except (TypeError, KeyError):
-        raise ShapesysError(f"{directory.sweep} is not a sweep: no 'base.family' in it") from None
+        raise ShapesysError(f"{directory.definition} is not a sweep: no 'base.family' in it") from None
     sweep: Sweep = parse(sweep_type(registry.load(family)), data)
     return sweep
 
@@ -91,12 +91,12 @@ def claim_sweep(directory: SweepDirectory, sweep: Sweep) -> bool:
     Raises:
         ShapesysError: the directory holds a sweep that compares something else; shows the difference.
     """
-    resumes = directory.sweep.exists()
+    resumes = directory.definition.exists()
     if resumes:
         changed = diff(load_sweep(directory), sweep)
         other = [entry for entry in changed if not entry[0].startswith(MAY_CHANGE)]
         if other:
             lines = "\n".join(f"  {path}: {old!r} there, {new!r} now" for path, old, new in other)
             raise ShapesysError(f"sweep '{directory.name}' exists with other settings:\n{lines}\nchoose another --run")
-    write_json(directory.sweep, sweep.model_dump(mode="json"))
+    write_json(directory.definition, sweep.model_dump(mode="json"))
     return resumes

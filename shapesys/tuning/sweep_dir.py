@@ -23,7 +23,7 @@ class SweepDirectory(RunDirectory):
     """Paths of one sweep."""
 
     @property
-    def sweep(self) -> Path:
+    def definition(self) -> Path:
         return self.path / "sweep.json"
 
     @property

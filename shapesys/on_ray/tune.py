@@ -1,0 +1,181 @@
+"""A sweep on Ray Tune: trials are real training runs, each measured at its rungs by a real evaluation.
+
+What a sweep knows lies in its ledger and in its trials' run directories, not in Ray's experiment state: a restarted
+driver begins a new Ray experiment, tells its search and its scheduler what is known, and goes on.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import queue
+import shutil
+import threading
+import uuid
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray import tune as ray_tune
+
+from shapesys.errors import ShapesysError
+from shapesys.on_ray.failure import first_cause
+from shapesys.on_ray.runtime import runtime, usable_cpus
+from shapesys.on_ray.train import reserved_cpus
+from shapesys.on_ray.tune_callbacks import Observer, Said, Search, Watch, scheduler, trial_id
+from shapesys.on_ray.tune_trial import run_in_tune
+from shapesys.tuning.config import Sweep
+from shapesys.tuning.sweep_dir import SweepDirectory
+from shapesys.tuning.trial_queue import TrialQueue
+
+POLL_SECONDS = 0.5
+DRIVER_MEMORY = 500e6
+"""Bytes that the process of a trial takes while workers of its own train: it reserves these and no CPU, since trials
+that hold CPUs while they wait for CPUs would wait for one another for ever."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """What one trial reserves, and how many fit.
+
+    Attributes:
+        resources: of the trial's own process.
+        concurrent: trials at a time.
+    """
+
+    resources: dict[str, float]
+    concurrent: int
+
+
+def tune(
+    directory: SweepDirectory,
+    sweep: Sweep,
+    trials: TrialQueue,
+    observer: Observer,
+    *,
+    address: str | None = None,
+    seconds: float | None = None,
+) -> None:
+    """Run what is left of a claimed sweep.
+
+    Args:
+        trials: what to run; knows what earlier calls did.
+        observer: hears of every event, in this thread.
+        seconds: end after this time; what runs then goes on with the next call. None for no limit.
+
+    Raises:
+        ShapesysError: the cluster cannot be reached, or can never hold a trial.
+    """
+    nested = sweep.base.scale.num_workers > 1
+    # Without Ray's state service, a trial that ends early would keep the CPUs of its workers.
+    with runtime(address, num_cpus=_private_cpus(sweep), dashboard=nested):
+        slots = slots_of(sweep)
+        said: queue.SimpleQueue[Said] = queue.SimpleQueue()
+        tuner = _tuner(directory, sweep, slots, trials, Watch(directory, trials, said.put), seconds)
+        ended = _follow(tuner, said, observer)
+    shutil.rmtree(_scratch(directory), ignore_errors=True)
+    if ended is not None:
+        raise ShapesysError(f"sweep '{directory.name}' stopped: {first_cause(ended)}") from ended
+
+
+def _follow(tuner: Any, said: queue.SimpleQueue[Said], observer: Observer) -> BaseException | None:
+    """Run the tuner in a thread and pass on what is said; in the main thread, Ray would replace Ctrl-C's handler."""
+    ended: list[BaseException] = []
+
+    def fit() -> None:
+        try:
+            tuner.fit()
+        except BaseException as error:
+            ended.append(error)
+
+    thread = threading.Thread(target=fit, name="tune", daemon=True)
+    thread.start()
+    while thread.is_alive():
+        thread.join(POLL_SECONDS)
+        _pass_on(said, observer)
+    _pass_on(said, observer)
+    return ended[0] if ended else None
+
+
+def _pass_on(said: queue.SimpleQueue[Said], observer: Observer) -> None:
+    while not said.empty():
+        said.get()(observer)
+    observer.tick()
+
+
+def _tuner(
+    directory: SweepDirectory, sweep: Sweep, slots: Slots, trials: TrialQueue, watch: Watch, seconds: float | None
+) -> ray_tune.Tuner:
+    # Plain reporting: Ray's newer terminal output ignores verbose=0.
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+    return ray_tune.Tuner(
+        ray_tune.with_resources(partial(run_in_tune, directory=str(directory.path)), slots.resources),
+        tune_config=ray_tune.TuneConfig(
+            num_samples=-1,
+            search_alg=Search(trials),
+            scheduler=scheduler(sweep, trials, watch),
+            max_concurrent_trials=slots.concurrent,
+            time_budget_s=seconds,
+            trial_name_creator=trial_id,
+            trial_dirname_creator=trial_id,
+        ),
+        run_config=ray_tune.RunConfig(
+            name=uuid.uuid4().hex[:8],
+            storage_path=str(_scratch(directory)),
+            verbose=0,
+            callbacks=[watch],
+            failure_config=ray_tune.FailureConfig(max_failures=sweep.base.scale.max_failures),
+        ),
+    )
+
+
+def _scratch(directory: SweepDirectory) -> Path:
+    """Where Ray keeps its own notes on the sweep, which nothing reads."""
+    return directory.path / ".ray"
+
+
+def slots_of(sweep: Sweep) -> Slots:
+    """How the running cluster holds trials.
+
+    Raises:
+        ShapesysError: it can never hold one; says what it has.
+    """
+    has_cpus, has_gpus = usable_cpus(), ray.cluster_resources().get("GPU", 0.0)
+    cpus, gpus = _cpus_of_trial(sweep), _gpus_of_trial(sweep, has_gpus)
+    fits = min(has_cpus / cpus, has_gpus / gpus if gpus else math.inf)
+    if fits < 1:
+        raise ShapesysError(
+            f"a trial needs {cpus:g} CPUs and {gpus:g} GPUs, but the cluster has {has_cpus:g} and {has_gpus:g}; lower "
+            "--scale.num-workers, --scale.cpus-per-worker or --gpus-per-trial"
+        )
+    concurrent = min(math.floor(fits + 1e-9), sweep.tune.concurrent or math.inf)
+    resources = {"CPU": cpus} | ({"GPU": gpus} if gpus else {})
+    return Slots({"memory": DRIVER_MEMORY} if _is_nested(sweep) else resources, int(concurrent))
+
+
+def _cpus_of_trial(sweep: Sweep) -> float:
+    """One CPU at least for a trial in one process: training and measuring both fill it."""
+    scale = sweep.base.scale
+    return reserved_cpus(scale) if _is_nested(sweep) else max(1.0, scale.cpus_per_worker)
+
+
+def _gpus_of_trial(sweep: Sweep, has: float) -> float:
+    """A GPU per worker where the cluster has any and the CPU is not asked for; a share of one where stated."""
+    scale = sweep.base.scale
+    if scale.device == "cpu" or (scale.device == "auto" and has < scale.num_workers and not sweep.tune.gpus_per_trial):
+        return 0.0
+    if _is_nested(sweep):
+        return float(scale.num_workers)
+    return 1.0 if sweep.tune.gpus_per_trial is None else sweep.tune.gpus_per_trial
+
+
+def _is_nested(sweep: Sweep) -> bool:
+    """Whether a trial is a worker group of its own."""
+    return sweep.base.scale.num_workers > 1
+
+
+def _private_cpus(sweep: Sweep) -> float:
+    return _cpus_of_trial(sweep) * max(1, sweep.tune.concurrent)

@@ -1,0 +1,143 @@
+"""One trial: train to a rung, measure, report, go on.
+
+A trial is an ordinary run directory, and what it reported lies in it. Started again, it says once more what it had
+said and goes on from its newest checkpoint, so that neither a killed worker nor a killed driver costs a rung.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any, Protocol
+
+from shapesys.errors import ShapesysError
+from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+from shapesys.evaluation.plan import evaluate_locally
+from shapesys.samples.filesystem import Folder
+from shapesys.training import loop
+from shapesys.training.config import TrainJob, claim
+from shapesys.training.context import LocalContext, pick_device
+from shapesys.training.run_dir import RunDirectory, read_json, write_json
+from shapesys.tuning.config import Sweep
+from shapesys.tuning.ledger import Report, Trial
+from shapesys.tuning.objective import value_of
+from shapesys.tuning.rungs import rung_epochs
+from shapesys.tuning.sweep_dir import SweepDirectory
+
+LOCK_SECONDS = 120.0
+"""How long a trial waits for the process that worked on it before: those of a killed driver take a while to end."""
+
+
+class Engine(Protocol):
+    """What trains and measures a trial."""
+
+    def train(self, job: TrainJob, run: RunDirectory, until_epoch: int) -> None: ...
+
+    def evaluate(self, run: RunDirectory, settings: EvaluateConfig) -> dict[str, Any]: ...
+
+
+class LocalEngine:
+    """Trains and measures in this process."""
+
+    def train(self, job: TrainJob, run: RunDirectory, until_epoch: int) -> None:
+        loop.train(job, run, LocalContext(pick_device(job.scale.device)), until_epoch=until_epoch)
+
+    def evaluate(self, run: RunDirectory, settings: EvaluateConfig) -> dict[str, Any]:
+        return evaluate_locally(run, settings, EvaluateScale(save_meshes=False))
+
+
+def trial_job(sweep: Sweep, trial: Trial) -> TrainJob:
+    """The training job of a trial.
+
+    Raises:
+        UsageError: the point leaves the bounds of a setting.
+    """
+    job: TrainJob = sweep.base.override({**trial.point, "train.seed": trial.seed})
+    return job
+
+
+def rungs_of(sweep: Sweep, job: TrainJob) -> tuple[int, ...]:
+    """Epochs after which a trial is measured; only the last where none ends early."""
+    rungs = sweep.tune.rungs if sweep.tune.early_stopping == "asha" else 1
+    return rung_epochs(job.train.epochs, rungs, sweep.tune.reduction)
+
+
+def run_trial(directory: SweepDirectory, sweep: Sweep, trial: Trial, engine: Engine) -> Iterator[Report]:
+    """Reports of a trial, rung by rung; those of an earlier start first.
+
+    Raises:
+        ShapesysError: the trial's own error, which status.json keeps.
+    """
+    run = directory.trial(trial.id)
+    run.path.mkdir(parents=True, exist_ok=True)
+    with _owned(run), _told(run):
+        job = trial_job(sweep, trial)
+        claim(run, job)
+        _inherit_provenance(directory, run)
+        known = _reports(run)
+        for epoch in rungs_of(sweep, job):
+            if epoch not in known:
+                known[epoch] = _rung(sweep, job, run, epoch, engine)
+                write_json(_place(run), [asdict(report) for report in known.values()])
+            yield known[epoch]
+
+
+def _rung(sweep: Sweep, job: TrainJob, run: RunDirectory, epoch: int, engine: Engine) -> Report:
+    started = time.monotonic()
+    engine.train(job, run, epoch)
+    summary = engine.evaluate(run, sweep.evaluate)
+    value = value_of(summary, sweep.tune.metric, sweep.tune.statistic)
+    statistics = {name: found[sweep.tune.statistic] for name, found in summary["overall"]["metrics"].items()}
+    metrics = {name: float(found) for name, found in statistics.items() if found is not None}
+    return Report(epoch, value, metrics, time.monotonic() - started)
+
+
+def _place(run: RunDirectory) -> Any:
+    return run.path / "rungs.json"
+
+
+def _reports(run: RunDirectory) -> dict[int, Report]:
+    found = read_json(_place(run)) if _place(run).exists() else []
+    return {entry["epoch"]: Report(**entry) for entry in found}
+
+
+def _inherit_provenance(directory: SweepDirectory, run: RunDirectory) -> None:
+    if directory.provenance.exists() and not run.provenance.exists():
+        write_json(run.provenance, read_json(directory.provenance))
+
+
+@contextlib.contextmanager
+def _owned(run: RunDirectory) -> Iterator[None]:
+    """The run directory for this process alone, once an earlier owner has let go of it."""
+    end = time.monotonic() + LOCK_SECONDS
+    with contextlib.ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(Folder(str(run.path)).exclusive())
+                break
+            except ShapesysError:
+                if time.monotonic() > end:
+                    raise
+                time.sleep(1.0)
+        yield
+
+
+@contextlib.contextmanager
+def _told(run: RunDirectory) -> Iterator[None]:
+    """status.json says how the trial ended; one that is stopped from outside is told so by its driver."""
+    run.update_status(state="running", error=None)
+    try:
+        yield
+    except GeneratorExit:
+        raise
+    except Exception as error:
+        run.update_status(state="failed", error=describe(error))
+        raise
+    run.update_status(state="finished", error=None)
+
+
+def describe(error: Exception) -> str:
+    """An error in the words that the ledger keeps: our own as they are, others with their class."""
+    return str(error) if isinstance(error, ShapesysError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,116 @@
+"""Which trial comes next: those that were cut off, then the seeds of a point, then new points."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from shapesys.tuning.config import Sweep
+from shapesys.tuning.ledger import Ending, Report, Trial, TrialRecord
+from shapesys.tuning.objective import direction
+from shapesys.tuning.proposer import Point, Proposer, make_proposer, point_results
+from shapesys.tuning.space import grid_size
+
+
+class TrialQueue:
+    """Hands out trials and learns from their ends.
+
+    Args:
+        sweep: what is searched.
+        records: the ledger's trials, in the order they began.
+        retry_errored: run trials again that ended with an error.
+    """
+
+    def __init__(self, sweep: Sweep, records: Mapping[str, TrialRecord], *, retry_errored: bool = False) -> None:
+        self._sweep = sweep
+        self._records = {key: _reopened(record, retry_errored) for key, record in records.items()}
+        self._waiting = deque(record.trial for record in self._records.values() if record.ending is None)
+        numbers = [record.trial.number for record in self._records.values()]
+        self._next_number = max(numbers, default=-1) + 1
+        self._waiting.extend(self._missing_seeds())
+        self._proposer: Proposer | None = None
+
+    @property
+    def total(self) -> int:
+        """Trials in all, those that ended included."""
+        size = grid_size(self._sweep.space) if self.strategy == "grid" else None
+        points = self._sweep.tune.trials if size is None else min(size, self._sweep.tune.trials)
+        return max(points, self._next_number) * self._sweep.tune.seeds
+
+    @property
+    def strategy(self) -> str:
+        """How points are chosen: as asked, or as the space recommends."""
+        wish = self._sweep.tune.strategy
+        return self._sweep.space.strategy if wish == "auto" else wish
+
+    @property
+    def records(self) -> dict[str, TrialRecord]:
+        return dict(self._records)
+
+    def ended(self) -> list[TrialRecord]:
+        """Trials that will not run again."""
+        return [record for record in self._records.values() if record.ending is not None]
+
+    def open(self) -> bool:
+        """Whether anything is left to run."""
+        if not self._waiting:
+            self._waiting.extend(self._trials_of_new_point())
+        return bool(self._waiting)
+
+    def next(self) -> Trial | None:
+        """The next trial to run; None where nothing is left."""
+        if not self.open():
+            return None
+        trial = self._waiting.popleft()
+        self._records.setdefault(trial.id, TrialRecord(trial))
+        return trial
+
+    def report(self, trial_id: str, report: Report) -> None:
+        """A trial reached a rung."""
+        record = self._records[trial_id]
+        kept = [known for known in record.reports if known.epoch != report.epoch]
+        self._records[trial_id] = replace(record, reports=(*kept, report))
+
+    def end(self, trial_id: str, ending: Ending) -> None:
+        """A trial ended; the proposer hears of a point once all its trials have."""
+        self._records[trial_id] = replace(self._records[trial_id], ending=ending)
+        number = self._records[trial_id].trial.number
+        of_point = {key: record for key, record in self._records.items() if record.trial.number == number}
+        result = point_results(of_point)[0]
+        complete = len(of_point) == self._sweep.tune.seeds and result.ending is not None
+        if complete and self._proposer is not None:
+            self._proposer.tell(number, result.point, result.rungs, result.ending)
+
+    def _trials_of_new_point(self) -> Sequence[Trial]:
+        if self._next_number >= self._sweep.tune.trials:
+            return ()
+        point = self._ask()
+        if point is None:
+            return ()
+        number, self._next_number = self._next_number, self._next_number + 1
+        return [self._trial(number, repeat, point) for repeat in range(self._sweep.tune.seeds)]
+
+    def _ask(self) -> Point | None:
+        if self._proposer is None:
+            # Made late: with all of the history, and not at all where no point is left to ask for.
+            tune = self._sweep.tune
+            history = point_results(self._records)
+            self._proposer = make_proposer(
+                self._sweep.space, self.strategy, direction(tune.metric), tune.search_seed, history
+            )
+        return self._proposer.ask()
+
+    def _trial(self, number: int, repeat: int, point: Point) -> Trial:
+        return Trial(f"{number:03d}-s{repeat}", number, self._sweep.base.train.seed + repeat, dict(point))
+
+    def _missing_seeds(self) -> list[Trial]:
+        """Trials of begun points that no call has started yet."""
+        points = {record.trial.number: record.trial.point for record in self._records.values()}
+        trials = [self._trial(number, n, points[number]) for number in points for n in range(self._sweep.tune.seeds)]
+        return [trial for trial in trials if trial.id not in self._records]
+
+
+def _reopened(record: TrialRecord, retry_errored: bool) -> TrialRecord:
+    """A trial that runs again has no ending."""
+    return replace(record, ending=None, error="") if retry_errored and record.ending == "errored" else record
