@@ -60,7 +60,7 @@ def _run(
     with _told(run, BackgroundTracker(open_tracker(run, tracker))) as tracked, Progress("train", "steps") as progress:
         for text in warnings:
             progress.note(f"warning: {text}")
-        tracked.start(_description(job, run, facts))
+        tracked.start(describe_run(job, run, facts))
         tracked.artifacts([run.config, run.provenance])
         result = _train(job, run, address, local, _Log(progress, tracked))
     seconds = time.monotonic() - started
@@ -101,7 +101,7 @@ class _Log:
         step, wait = int(record["step"]), float(record["wait_share"])
         facts = {"loss": record["loss"]["total"], "samples_per_s": record["samples_per_second"], "wait_share": wait}
         self._progress(step, int(record["total_steps"]), **facts)
-        self._tracker.metrics(dict(_scalars(record)), step)
+        self._tracker.metrics(dict(scalars(record)), step)
         if self._hinted is None:
             # The first record waits for the feed to start, which no setting changes.
             self._hinted = False
@@ -110,10 +110,10 @@ class _Log:
             self._progress.note("more than a fifth of the time is spent waiting for data; raise --scale.prefetch-steps")
 
 
-def _scalars(record: Record, prefix: str = "") -> Iterator[tuple[str, float]]:
+def scalars(record: Record, prefix: str = "") -> Iterator[tuple[str, float]]:
     for name, value in record.items():
         if isinstance(value, dict):
-            yield from _scalars(value, f"{prefix}{name}/")
+            yield from scalars(value, f"{prefix}{name}/")
         elif name not in {"step", "total_steps"}:
             yield f"{prefix}{name}", float(value)
 
@@ -139,7 +139,7 @@ def _told(run: RunDirectory, tracker: Tracker) -> Iterator[Tracker]:
     end("finished", None)
 
 
-def _description(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:
+def describe_run(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:
     named = {"family": job.family, "preset": job.preset}
     return RunDescription(
         name=run.name,
