@@ -47,7 +47,7 @@ class Results:
 
     @property
     def _settings(self) -> Path:
-        return self.directory.path / "settings.json"
+        return self.directory.settings
 
     @property
     def _records(self) -> Path:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,11 +13,10 @@ from shapesys.errors import ShapesysError
 from shapesys.geometry.colormap import VIRIDIS
 from shapesys.geometry.distance import MeshDistance
 from shapesys.geometry.mesh import Floats, Mesh
-from shapesys.report.embed import Range, attribute_range, encode, lattice_of, simplified
-from shapesys.report.load import Evaluation, load_pair
+from shapesys.report.embed import MOST_FACES, Range, attribute_range, encode, lattice_of, simplified
+from shapesys.report.load import Evaluation, load_prediction, load_truth
 from shapesys.report.numbers import formatter
 from shapesys.report.select import Chosen, Selection, choose, ranking_metric
-from shapesys.report.summary import MetricLine
 
 ERROR = "error"
 _HEAT = ("#f4efe6", "#f6d9a6", "#f2ab5e", "#e2703a", "#b83232", "#6d1a36")
@@ -25,48 +24,68 @@ _LABELS = {ERROR: "error: distance to the other surface", "saliency": "saliency"
 
 
 @dataclass(frozen=True)
-class Pair:
-    """One chosen shape with its two meshes; the truth may be missing."""
+class View:
+    """One picture of a shape.
 
-    chosen: Chosen
-    truth: Mesh | None
-    reconstruction: Mesh
+    Attributes:
+        key: unlike that of the shape's other views.
+        label: what it shows.
+        mesh: what to draw; None where there is nothing, and `remark` says why.
+        value: of the metric, as text; empty for the truth.
+    """
+
+    key: str
+    label: str
+    mesh: Mesh | None
+    remark: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True)
+class Exhibit:
+    """One chosen shape: the views that share a camera, and why it was chosen.
+
+    Attributes:
+        kind: ``best``, ``median``, ``worst`` or ``differ``, which gives its colour.
+        why: the same in words.
+    """
+
+    shape_id: str
+    category: str
+    kind: str
+    why: str
+    value: str
+    views: tuple[View, ...]
 
 
 def gallery(evaluation: Evaluation, selection: Selection) -> dict[str, Any] | None:
     """What the viewer needs of one evaluation: colour bars, and per shape two encoded meshes; None without shapes."""
-    pairs = list(_pairs(evaluation, choose(evaluation, selection)))
     metric = ranking_metric(evaluation, selection.metric)
-    if not pairs or metric is None:
+    if metric is None:
         return None
-    meshes = [mesh for pair in pairs for mesh in (pair.truth, pair.reconstruction) if mesh is not None]
-    ranges = _ranges(meshes)
+    show = formatter(metric.reference)
+    exhibits = (_exhibit(evaluation, choice, show(choice.row[metric.name])) for choice in choose(evaluation, selection))
+    return assemble([exhibit for exhibit in exhibits if exhibit is not None], metric.name)
+
+
+def assemble(exhibits: Sequence[Exhibit], metric: str) -> dict[str, Any] | None:
+    """Shapes as the viewer takes them, all in the same colour ranges; None where there are none."""
+    if not exhibits:
+        return None
+    ranges = _ranges(_present(view.mesh for exhibit in exhibits for view in exhibit.views))
     return {
-        "metric": metric.name,
+        "metric": metric,
         "colourings": [_colouring(name, span) for name, span in ranges.items()],
-        "shapes": [_shape(pair, metric, ranges) for pair in pairs],
+        "shapes": [_shape(exhibit, ranges) for exhibit in exhibits],
     }
 
 
-def _pairs(evaluation: Evaluation, chosen: Iterable[Chosen]) -> Iterable[Pair]:
-    for choice in chosen:
-        truth, reconstruction = load_pair(evaluation, choice.row["shape_id"])
-        if reconstruction is None:
-            continue
-        truth = None if truth is None else _named(simplified(truth))
-        reconstruction = _named(simplified(reconstruction))
-        if truth is not None:
-            truth, reconstruction = _with_error(truth, reconstruction), _with_error(reconstruction, truth)
-        yield Pair(choice, truth, reconstruction)
+def prepared(mesh: Mesh | None, most_faces: int = MOST_FACES) -> Mesh | None:
+    """A mesh ready to be embedded: small, its attributes under plain names."""
+    return None if mesh is None else _named(simplified(mesh, most_faces))
 
 
-def _named(mesh: Mesh) -> Mesh:
-    """Attributes under plain names: glTF writes ``_SALIENCY``."""
-    plain = {name.strip("_").lower(): values for name, values in mesh.attributes.items()}
-    return replace(mesh, attributes={name: values for name, values in plain.items() if np.ndim(values) == 1})
-
-
-def _with_error(mesh: Mesh, other: Mesh) -> Mesh:
+def with_error(mesh: Mesh, other: Mesh) -> Mesh:
     """The mesh with its distance to `other` as attribute, unless evaluation wrote one."""
     if ERROR in mesh.attributes:
         return mesh
@@ -75,6 +94,27 @@ def _with_error(mesh: Mesh, other: Mesh) -> Mesh:
     except ShapesysError:
         return mesh
     return replace(mesh, attributes={**mesh.attributes, ERROR: distance})
+
+
+def _exhibit(evaluation: Evaluation, choice: Chosen, value: str) -> Exhibit | None:
+    shape_id = choice.row["shape_id"]
+    truth = prepared(load_truth(evaluation, shape_id))
+    reconstruction = prepared(load_prediction(evaluation, shape_id))
+    if reconstruction is None:
+        return None
+    if truth is not None:
+        truth, reconstruction = with_error(truth, reconstruction), with_error(reconstruction, truth)
+    views = (
+        View("truth", "ground truth", truth, "no ground truth mesh"),
+        View("reconstruction", "reconstruction", reconstruction),
+    )
+    return Exhibit(shape_id, choice.row.get("category") or "", choice.kind, choice.kind, value, views)
+
+
+def _named(mesh: Mesh) -> Mesh:
+    """Attributes under plain names: glTF writes ``_SALIENCY``."""
+    plain = {name.strip("_").lower(): values for name, values in mesh.attributes.items()}
+    return replace(mesh, attributes={name: values for name, values in plain.items() if np.ndim(values) == 1})
 
 
 def _ranges(meshes: list[Mesh]) -> dict[str, Range]:
@@ -102,17 +142,26 @@ def heat() -> NDArray[np.uint8]:
     return np.rint(np.stack(channels, axis=1)).astype(np.uint8)
 
 
-def _shape(pair: Pair, metric: MetricLine, ranges: dict[str, Range]) -> dict[str, Any]:
-    meshes = [mesh for mesh in (pair.truth, pair.reconstruction) if mesh is not None]
-    origin, step = lattice_of(*meshes)
-    row = pair.chosen.row
+def _shape(exhibit: Exhibit, ranges: dict[str, Range]) -> dict[str, Any]:
+    meshes = {view.key: view.mesh for view in exhibit.views}
+    origin, step = lattice_of(*_present(meshes.values()))
     return {
-        "id": row["shape_id"],
-        "category": row.get("category") or "",
-        "kind": pair.chosen.kind,
-        "value": formatter(metric.reference)(row.get(metric.name)),
+        "id": exhibit.shape_id,
+        "category": exhibit.category,
+        "kind": exhibit.kind,
+        "why": exhibit.why,
+        "value": exhibit.value,
         "origin": origin.tolist(),
         "step": step,
-        "truth": None if pair.truth is None else encode(pair.truth, origin, step, ranges),
-        "reconstruction": encode(pair.reconstruction, origin, step, ranges),
+        "views": [_caption(view) for view in exhibit.views],
+        **{key: None if mesh is None else encode(mesh, origin, step, ranges) for key, mesh in meshes.items()},
     }
+
+
+def _caption(view: View) -> dict[str, Any]:
+    shown = view.mesh is not None
+    return {"key": view.key, "label": view.label, "value": view.value, "shown": shown, "remark": view.remark}
+
+
+def _present(meshes: Iterable[Mesh | None]) -> list[Mesh]:
+    return [mesh for mesh in meshes if mesh is not None]

@@ -31,12 +31,14 @@ class Evaluation:
     Attributes:
         summary: summary.json: conventions, counts, statistics by category and overall.
         rows: one dict per shape: shape_id, category, status, reason, metrics by name.
+        settings: settings.json: what the numbers depend on; empty where it was not written.
     """
 
     split: str
     directory: EvaluationDirectory
     summary: dict[str, Any]
     rows: list[Row]
+    settings: dict[str, Any] = field(default_factory=dict)
 
     def with_status(self, *statuses: str) -> list[Row]:
         return [row for row in self.rows if row.get("status") in statuses]
@@ -78,21 +80,26 @@ def load_evaluation(run: RunDirectory, split: str) -> Evaluation:
     """Summary and rows of one split; no rows where the table is missing."""
     directory = run.evaluation(split)
     rows = pq.read_table(directory.rows).to_pylist() if directory.rows.is_file() else []
-    return Evaluation(split, directory, read_json(directory.summary), rows)
+    return Evaluation(split, directory, read_json(directory.summary), rows, _optional(directory.settings))
 
 
-def load_pair(evaluation: Evaluation, shape_id: str) -> tuple[Mesh | None, Mesh | None]:
-    """Ground truth and reconstruction of a shape; None for one that was not written or cannot be read."""
+def load_truth(evaluation: Evaluation, shape_id: str) -> Mesh | None:
+    """Ground truth of a shape; None where it was not written or cannot be read."""
+    return _mesh(evaluation.directory.truth_mesh(shape_id))
+
+
+def load_prediction(evaluation: Evaluation, shape_id: str) -> Mesh | None:
+    """Reconstruction of a shape; None where it was not written or cannot be read."""
+    return _mesh(evaluation.directory.prediction_mesh(shape_id))
+
+
+def _mesh(path: Any) -> Mesh | None:
     from shapesys.geometry.io import read_mesh
 
-    def read(path: Any) -> Mesh | None:
-        try:
-            return read_mesh(path) if path.is_file() else None
-        except ShapesysError:
-            return None
-
-    directory = evaluation.directory
-    return read(directory.truth_mesh(shape_id)), read(directory.prediction_mesh(shape_id))
+    try:
+        return read_mesh(path) if path.is_file() else None
+    except ShapesysError:
+        return None
 
 
 def _optional(path: Any) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shapesys.errors import unknown_name
@@ -41,16 +42,31 @@ def ranking_metric(evaluation: Evaluation, wanted: str | None) -> MetricLine | N
     Raises:
         UsageError: `wanted` was not measured; names the nearest metrics.
     """
-    lines = {line.name: line for line in metric_lines(evaluation.summary)}
+    return pick_metric({line.name: line for line in metric_lines(evaluation.summary)}, wanted)
+
+
+def pick_metric(lines: Mapping[str, MetricLine], wanted: str | None) -> MetricLine | None:
+    """The wanted metric, by its full name or by a part of it that no other has; Chamfer-L1, or the first, by default.
+
+    Raises:
+        UsageError: there is no such metric; names the nearest ones.
+    """
     if wanted is not None:
-        if wanted not in lines:
-            raise unknown_name("metric", wanted, lines)
-        return lines[wanted]
+        return _named(lines, wanted)
     for prefix in _PREFERRED:
         for name, line in lines.items():
             if name.startswith(prefix):
                 return line
     return next(iter(lines.values()), None)
+
+
+def _named(lines: Mapping[str, MetricLine], wanted: str) -> MetricLine:
+    if wanted in lines:
+        return lines[wanted]
+    found = [line for line in lines.values() if wanted in (line.metric, line.variant)]
+    if len(found) != 1:
+        raise unknown_name("metric", wanted, lines)
+    return found[0]
 
 
 def choose(evaluation: Evaluation, selection: Selection) -> list[Chosen]:

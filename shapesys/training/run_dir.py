@@ -44,6 +44,11 @@ class EvaluationDirectory:
     def summary(self) -> Path:
         return self.path / "summary.json"
 
+    @property
+    def settings(self) -> Path:
+        """What the numbers depend on: checkpoint step, digest of the store, settings."""
+        return self.path / "settings.json"
+
     def prediction_mesh(self, shape_id: str) -> Path:
         return self.path / "meshes" / f"{file_name(shape_id)}.glb"
 

@@ -1,0 +1,101 @@
+"""Whether a metric means the same in all columns, and in what their evaluations differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from shapesys.report.compare_columns import Column, grouped_by_value, joined_facts
+from shapesys.report.flatten import flatten
+from shapesys.report.load import Evaluation
+from shapesys.report.summary import MetricLine, metric_lines
+
+Definition = dict[str, Any]
+
+_NOT_DEFINING = {"seed", "note", "name"}
+_OF_THE_MESH = ("resolution", "close_at_box")
+"""Settings of the extracted surface: part of what a metric of that surface measures."""
+
+
+def definition(evaluation: Evaluation, line: MetricLine) -> Definition:
+    """What pins a metric down; empty where the evaluation did not record it.
+
+    Metrics of samples on the extracted surface also depend on the settings of its extraction.
+    """
+    stated = {path.removeprefix("definition."): value for path, value in flatten(line.convention).items()}
+    stated = {name: value for name, value in stated.items() if name not in _NOT_DEFINING and value is not None}
+    if stated.get("sampling", "as_given") != "as_given":
+        settings = evaluation.settings.get("settings", {})
+        stated |= {f"extraction {name}": settings[name] for name in _OF_THE_MESH if name in settings}
+    return stated
+
+
+def definitions(columns: Sequence[Column], split: str, name: str) -> list[Definition]:
+    """A metric's definition in each column; empty where it was not measured."""
+    return [
+        joined_facts([
+            definition(evaluation, line)
+            for evaluation in column.evaluations(split)
+            for line in metric_lines(evaluation.summary)
+            if line.name == name
+        ])
+        for column in columns
+    ]  # fmt: skip
+
+
+def differing_parts(found: Sequence[Definition]) -> dict[str, list[Any]]:
+    """Part of the definition -> each column's value, of the parts in which columns differ.
+
+    A column that does not state a part is passed over: it was not measured there, or by a version that kept less.
+    """
+    names = dict.fromkeys(name for each in found for name in each)
+    values = {name: [each.get(name) for each in found] for name in names}
+    return {name: held for name, held in values.items() if _disagree(held)}
+
+
+def evaluation_remarks(columns: Sequence[Column], split: str) -> list[str]:
+    """A line for everything in which the evaluations differ: checkpoint steps, stores, settings."""
+    facts = [joined_facts([_facts(evaluation) for evaluation in column.evaluations(split)]) for column in columns]
+    names = dict.fromkeys(name for found in facts for name in found)
+    lines = []
+    for name in names:
+        values = [found.get(name) for found in facts]
+        if _disagree(values):
+            lines.append(f"{name}: {grouped_by_value(columns, values)}")
+    return lines
+
+
+def training_remarks(columns: Sequence[Column]) -> list[str]:
+    """A line where the runs learnt from different data."""
+    digests = [joined_facts([_learnt_from(report.provenance) for report in column.reports]) for column in columns]
+    values = [found.get("data") for found in digests]
+    return [f"trained on different data (digest): {grouped_by_value(columns, values)}"] if _disagree(values) else []
+
+
+def same_store(columns: Sequence[Column], split: str) -> bool:
+    """Whether all were evaluated on the same store, as far as they recorded it."""
+    found = {evaluation.settings.get("store") for column in columns for evaluation in column.evaluations(split)}
+    return len(found - {None}) < 2
+
+
+def _disagree(values: Sequence[Any]) -> bool:
+    return len({repr(value) for value in values if value is not None}) > 1
+
+
+def _facts(evaluation: Evaluation) -> dict[str, Any]:
+    settings = flatten(evaluation.settings.get("settings", {}))
+    facts = {
+        "checkpoint step": evaluation.summary.get("checkpoint_step", evaluation.settings.get("step")),
+        "evaluated on different data (digest)": _short(evaluation.settings.get("store")),
+        **{f"evaluation setting {path}": value for path, value in settings.items() if path != "split"},
+    }
+    return {name: value for name, value in facts.items() if value is not None}
+
+
+def _learnt_from(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    digest = _short(provenance.get("data_digest"))
+    return {} if digest is None else {"data": digest}
+
+
+def _short(digest: Any) -> str | None:
+    return str(digest)[:12] if digest else None
