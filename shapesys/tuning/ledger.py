@@ -54,6 +54,7 @@ class TrialRecord:
 
     Attributes:
         begun: seconds since 1970 of its first start.
+        ended: likewise of its ending; 0 while it has not ended.
     """
 
     trial: Trial
@@ -61,6 +62,7 @@ class TrialRecord:
     ending: Ending | None = None
     error: str = ""
     begun: float = 0.0
+    ended: float = 0.0
 
     @property
     def value(self) -> float | None:
@@ -129,10 +131,10 @@ def _apply(record: TrialRecord | None, event: Mapping[str, Any]) -> TrialRecord:
     if event["event"] == "begin":
         trial = Trial(event["id"], event["number"], event["seed"], event["point"])
         # A trial that starts again has not ended, whatever it did before.
-        return replace(record, ending=None, error="") if record else TrialRecord(trial, begun=event["time"])
+        return replace(record, ending=None, error="", ended=0.0) if record else TrialRecord(trial, begun=event["time"])
     assert record is not None, f"trial {event['id']} reports before it begins"
     if event["event"] == "end":
-        return replace(record, ending=event["ending"], error=event["error"])
+        return replace(record, ending=event["ending"], error=event["error"], ended=event["time"])
     fresh = Report(event["epoch"], event["value"], event["metrics"], event["seconds"])
     kept = [report for report in record.reports if report.epoch != fresh.epoch]
     return replace(record, reports=tuple(sorted([*kept, fresh], key=lambda report: report.epoch)))
