@@ -49,6 +49,9 @@ class TuneConfig(Config):
     search_seed: int = setting(0, help="seed of the choice of points", ge=0, lt=2**31)
 
 
+SWEEP_EVALUATION: dict[str, Any] = {"split": "val", "resolution": 128, "samples": 30_000}
+"""Trials are measured on held-out shapes that no table reports, at a fraction of an evaluation's cost."""
+
 MAY_CHANGE = ("tune.trials", "tune.hours", "tune.concurrent", "tune.gpus_per_trial", "base.scale.")
 """What a sweep may change between two calls: how far it goes and where it runs, never what it compares."""
 
@@ -60,7 +63,7 @@ class Sweep(Config):
     space: Space = setting(..., help="the knobs and what they may be")
     base: SerializeAsAny[TrainJob] = setting(..., help="the training job that a point of the space changes")
     tune: TuneConfig = TuneConfig()
-    evaluate: EvaluateConfig = setting(EvaluateConfig(split="val"), help="how a trial is measured")
+    evaluate: EvaluateConfig = setting(EvaluateConfig(**SWEEP_EVALUATION), help="how a trial is measured")
 
 
 @cache

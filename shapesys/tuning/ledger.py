@@ -83,6 +83,9 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._records: dict[str, TrialRecord] = {}
+        for event in _read(path):
+            self._take(event)
 
     def begin(self, trial: Trial) -> None:
         """A trial starts, or starts again."""
@@ -99,13 +102,18 @@ class Ledger:
 
     def records(self) -> dict[str, TrialRecord]:
         """Every trial by id, in the order they first began."""
-        found: dict[str, TrialRecord] = {}
-        for event in _read(self._path):
-            found[event["id"]] = _apply(found.get(event["id"]), event)
-        return found
+        return dict(self._records)
+
+    def _take(self, event: Mapping[str, Any]) -> None:
+        record = self._records.get(event["id"])
+        # The line in which a trial began may have been lost; nothing of it can be used then.
+        if record is not None or event["event"] == "begin":
+            self._records[event["id"]] = _apply(record, event)
 
     def _append(self, event: Mapping[str, Any]) -> None:
-        line = json.dumps({**event, "time": time.time()}) + "\n"
+        event = {**event, "time": time.time()}
+        self._take(event)
+        line = json.dumps(event) + "\n"
         with self._path.open("ab+") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(size - 1, 0))
@@ -132,7 +140,7 @@ def _apply(record: TrialRecord | None, event: Mapping[str, Any]) -> TrialRecord:
         trial = Trial(event["id"], event["number"], event["seed"], event["point"])
         # A trial that starts again has not ended, whatever it did before.
         return replace(record, ending=None, error="", ended=0.0) if record else TrialRecord(trial, begun=event["time"])
-    assert record is not None, f"trial {event['id']} reports before it begins"
+    assert record is not None
     if event["event"] == "end":
         return replace(record, ending=event["ending"], error=event["error"], ended=event["time"])
     fresh = Report(event["epoch"], event["value"], event["metrics"], event["seconds"])

@@ -52,8 +52,12 @@ class TrialQueue:
         """Trials that will not run again."""
         return [record for record in self._records.values() if record.ending is not None]
 
+    def complete(self) -> bool:
+        """Whether every trial of the sweep has ended."""
+        return not self.open() and all(record.ending is not None for record in self._records.values())
+
     def open(self) -> bool:
-        """Whether anything is left to run."""
+        """Whether anything is left to hand out."""
         if not self._waiting:
             self._waiting.extend(self._trials_of_new_point())
         return bool(self._waiting)
