@@ -1,0 +1,1 @@
+"""Search spaces by family: tune_spaces/<family>/<name>.toml. Data; `shapesys.tuning.spaces` reads them."""
