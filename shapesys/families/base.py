@@ -78,11 +78,13 @@ class Traits:
         per_shape_codes: the objective holds one latent code per training shape.
         unused_parameters: some batch may leave a parameter without a gradient.
         gradient_at_evaluation: inference needs autograd (test-time optimisation).
+        attributes: what predicted fields carry at every point beside their value, e.g. ``saliency``.
     """
 
     per_shape_codes: bool = False
     unused_parameters: bool = False
     gradient_at_evaluation: bool = False
+    attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ from shapesys.families.base import (
     Traits,
 )
 from shapesys.fields.field import FieldTraits
-from shapesys.fields.network_field import NetworkField
+from shapesys.fields.network_field import SALIENCY, NetworkField
 from shapesys.nets.implicit_decoder import ImplicitDecoder
 from shapesys.samples.cloud_queries import signed_queries_from_cloud
 from shapesys.samples.seeds import stable_hash
@@ -342,7 +342,7 @@ FAMILY = Family(
     config=ISSNConfig,
     presets={"tiny": TINY, "paper": PAPER},
     needs=(Need("sdf", ("points", "distance")),),
-    traits=Traits(per_shape_codes=True, gradient_at_evaluation=True),
+    traits=Traits(per_shape_codes=True, gradient_at_evaluation=True, attributes=(SALIENCY,)),
     build=ISSNObjective,
     inference=ISSNInference,
     infer=infer,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shapesys.metrics.names import FLOOR_ENDINGS, better_direction, is_floor, split_name
+
 STATISTICS = ("mean", "median", "min", "max")
-_SEPARATOR = re.compile("[/@]")
-_FLOORS = ("/floor", "@floor")
-_HIGHER_IS_BETTER = ("fscore", "precision", "recall", "iou", "normal_consistency")
-_LOWER_IS_BETTER = ("chamfer", "hausdorff", "d_sym", "ssr")
 _COUNT_ORDER = ("ok", "empty", "failed", "missing", "rejected")
 
 
@@ -60,34 +57,11 @@ def metric_lines(summary: Mapping[str, Any]) -> list[MetricLine]:
     return [_line(name, overall, categories, conventions.get(name, {})) for name in overall if not is_floor(name)]
 
 
-def split_name(name: str) -> tuple[str, str]:
-    """Metric and convention: ``chamfer/onet.chamfer_l1`` -> (chamfer, onet.chamfer_l1)."""
-    metric, *convention = _SEPARATOR.split(name, maxsplit=1)
-    return metric, convention[0] if convention else ""
-
-
-def is_floor(name: str) -> bool:
-    return name.endswith(_FLOORS)
-
-
 def counts(summary: Mapping[str, Any]) -> dict[str, int]:
     """How many shapes ended how: the four outcomes always, what else the summary counts after them."""
     found = summary.get("counts") or summary.get("overall", {}).get("counts") or {}
     shown = {name: int(found.get(name, 0)) for name in _COUNT_ORDER if name in found or name != "rejected"}
     return shown | {name: int(value) for name, value in found.items() if name not in shown and name != "total"}
-
-
-def better_direction(name: str, convention: Mapping[str, Any]) -> int:
-    """+1 higher is better, -1 lower is better, 0 neither; the convention's own word first."""
-    if "higher_is_better" in convention:
-        stated = convention["higher_is_better"]
-        return 0 if stated is None else 1 if stated else -1
-    metric = split_name(name)[0]
-    return int(_begins(metric, _HIGHER_IS_BETTER)) - int(_begins(metric, _LOWER_IS_BETTER))
-
-
-def _begins(metric: str, names: Iterable[str]) -> bool:
-    return any(metric == name or metric.startswith(f"{name}_") for name in names)
 
 
 def _line(
@@ -112,4 +86,4 @@ def _metrics(group: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _floor(metrics: Mapping[str, Any], name: str) -> float | None:
-    return next((metrics[name + end].get("mean") for end in _FLOORS if name + end in metrics), None)
+    return next((metrics[name + end].get("mean") for end in FLOOR_ENDINGS if name + end in metrics), None)

@@ -1,0 +1,35 @@
+"""What the name of a metric tells: ``metric/convention``, and which way is better."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+_SEPARATOR = re.compile("[/@]")
+FLOOR_ENDINGS = ("/floor", "@floor")
+_HIGHER_IS_BETTER = ("fscore", "precision", "recall", "iou", "normal_consistency")
+_LOWER_IS_BETTER = ("chamfer", "hausdorff", "d_sym", "ssr")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """Metric and convention: ``chamfer/onet.chamfer_l1`` -> (chamfer, onet.chamfer_l1)."""
+    metric, *convention = _SEPARATOR.split(name, maxsplit=1)
+    return metric, convention[0] if convention else ""
+
+
+def is_floor(name: str) -> bool:
+    return name.endswith(FLOOR_ENDINGS)
+
+
+def better_direction(name: str, convention: Mapping[str, Any] | None = None) -> int:
+    """+1 higher is better, -1 lower is better, 0 neither; the convention's own word first."""
+    if convention and "higher_is_better" in convention:
+        stated = convention["higher_is_better"]
+        return 0 if stated is None else 1 if stated else -1
+    metric = split_name(name)[0]
+    return int(_begins(metric, _HIGHER_IS_BETTER)) - int(_begins(metric, _LOWER_IS_BETTER))
+
+
+def _begins(metric: str, names: Iterable[str]) -> bool:
+    return any(metric == name or metric.startswith(f"{name}_") for name in names)
