@@ -111,7 +111,7 @@ def compare_split(columns: Sequence[Column], split: str, metric: str | None = No
     remarks = [*evaluation_remarks(columns, split), *_mixed(columns, metrics), *_unlike_shapes(columns, statuses)]
     return SplitComparison(
         split, tuple(columns), tuple(_counts(column.evaluations(split)) for column in columns), tuple(metrics), table,
-        tuple(statuses), chosen, (*remarks, *_unranked(table, chosen, columns)),
+        tuple(statuses), chosen, (*remarks, *_unranked(columns, table)),
     )  # fmt: skip
 
 
@@ -153,15 +153,20 @@ def _unlike_shapes(columns: Sequence[Column], statuses: Sequence[Mapping[str, st
     return [f"{len(common)} shapes are in all; {', '.join(extra)}"] if extra else []
 
 
-def _unranked(table: ShapeValues, chosen: MetricLine | None, columns: Sequence[Column]) -> list[str]:
+def _unranked(columns: Sequence[Column], table: ShapeValues) -> list[str]:
     """A line where means are over different shapes, which explains why none is marked as best."""
-    if chosen is None or len(columns) < 2:
-        return []
-    present = np.isfinite(table.of(chosen.name))
-    if (present == present[0]).all():
-        return []
-    sizes = "; ".join(f"{int(has.sum())} in {column.name}" for column, has in zip(columns, present, strict=True))
-    return [f"means are over different shapes ({sizes}), so none is marked as best; differences are over shared ones"]
+    affected: dict[str, list[str]] = {}
+    for line in table.lines:
+        present = np.isfinite(table.of(line.name))
+        if (present != present[0]).any():
+            sizes = ", ".join(
+                f"{int(has.sum())} in {column.name}" for column, has in zip(columns, present, strict=True)
+            )
+            affected.setdefault(sizes, []).append(line.name)
+    return [
+        f"means over different shapes, so none is marked as best ({sizes}): {', '.join(names)}"
+        for sizes, names in affected.items()
+    ]
 
 
 def _replicated(reports: Sequence[RunReport], columns: Sequence[Column]) -> list[str]:

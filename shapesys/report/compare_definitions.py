@@ -13,6 +13,8 @@ from shapesys.report.summary import MetricLine, metric_lines
 Definition = dict[str, Any]
 
 _NOT_DEFINING = {"seed", "note", "name"}
+_SETTING = "evaluation setting "
+_CHANGED = f"{_SETTING}inference."
 _OF_THE_MESH = ("resolution", "close_at_box")
 """Settings of the extracted surface: part of what a metric of that surface measures."""
 
@@ -59,7 +61,9 @@ def evaluation_remarks(columns: Sequence[Column], split: str) -> list[str]:
     names = dict.fromkeys(name for found in facts for name in found)
     lines = []
     for name in names:
-        values = [found.get(name) for found in facts]
+        # The family's own settings are listed where they were changed; elsewhere they had the run's value.
+        absent = "the run's" if name.startswith(_CHANGED) else None
+        values = [found.get(name, absent) if found else None for found in facts]
         if _disagree(values):
             lines.append(f"{name}: {grouped_by_value(columns, values)}")
     return lines
@@ -87,9 +91,9 @@ def _facts(evaluation: Evaluation) -> dict[str, Any]:
     facts = {
         "checkpoint step": evaluation.summary.get("checkpoint_step", evaluation.settings.get("step")),
         "evaluated on different data (digest)": _short(evaluation.settings.get("store")),
-        **{f"evaluation setting {path}": value for path, value in settings.items() if path != "split"},
+        **{f"{_SETTING}{path}": value for path, value in settings.items() if path != "split"},
     }
-    return {name: value for name, value in facts.items() if value is not None}
+    return {name: value for name, value in facts.items() if value is not None and value != {}}
 
 
 def _learnt_from(provenance: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,7 +107,9 @@ def shape_values(columns: Sequence[Column], split: str) -> ShapeValues:
     """The per-shape tables of all columns, shape by shape."""
     evaluations = [column.evaluations(split) for column in columns]
     categories = {row["shape_id"]: row.get("category") or "" for found in evaluations for e in found for row in e.rows}
-    lines = {line.name: line for found in evaluations for e in found for line in metric_lines(e.summary)}
+    lines: dict[str, MetricLine] = {}
+    for line in (line for found in evaluations for e in found for line in metric_lines(e.summary)):
+        lines.setdefault(line.name, line)
     shapes = sorted(categories)
     place = {shape: at for at, shape in enumerate(shapes)}
     values = np.full((len(columns), len(shapes), len(lines)), math.nan)

@@ -9,16 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from shapesys.errors import ShapesysError, missing_extra
+from shapesys.report.compare import Comparison, compare
+from shapesys.report.compare_shapes import side_by_side
+from shapesys.report.compare_view import comparison_view, scatter_data, split_view
 from shapesys.report.gallery import gallery
 from shapesys.report.load import RunReport, load_run
 from shapesys.report.numbers import MISSING, known, number
-from shapesys.report.sections import comparison, evaluation_view, run_view
+from shapesys.report.sections import evaluation_view, run_view
 from shapesys.report.select import Selection
 from shapesys.training.run_dir import RunDirectory
 
 
 def build_page(runs: Sequence[RunDirectory], out: Path, selection: Selection | None = None) -> Path:
-    """Write the offline page of one run or of several.
+    """Write the offline page of one run or of several; several are compared first.
 
     Args:
         runs: run directories; what one lacks is left out of its section.
@@ -35,36 +38,79 @@ def build_page(runs: Sequence[RunDirectory], out: Path, selection: Selection | N
         raise ShapesysError("a page needs at least one run; give the names or paths of runs")
     each = 2 if len(runs) == 1 else 1
     chosen = selection or Selection(best=each, median=each, worst=each)
-    text = render([load_run(run) for run in runs], chosen)
+    reports = [load_run(run) for run in runs]
+    comparison = compare(reports) if len(reports) > 1 else None
+    return _write(render(reports, chosen, comparison, chosen.worst), out)
+
+
+def build_comparison(comparison: Comparison, out: Path, worst: int = 2) -> Path:
+    """Write the offline page of a comparison, without the pages of its runs.
+
+    Args:
+        comparison: what `compare` gave.
+        out: the HTML file to write, replaced whole.
+        worst: shapes to show in 3D: the worst of each run, and as many on which they differ most.
+
+    Returns:
+        `out`.
+
+    Raises:
+        ShapesysError: jinja2 or matplotlib is missing, or a file of a run is broken.
+    """
+    return _write(render([], Selection(), comparison, worst), out)
+
+
+def render(
+    reports: Sequence[RunReport], selection: Selection, comparison: Comparison | None = None, worst: int = 1
+) -> str:
+    """The page's HTML: a comparison, where there is one, then each run by itself."""
+    embedded: dict[str, str] = {}
+    compared = None if comparison is None else _compared(comparison, worst, embedded)
+    views = [_run(report, at, selection, embedded) for at, report in enumerate(reports)]
+    names = [report.run.name for report in reports] or [c.name for c in (comparison.columns if comparison else ())]
+    galleries = any(key.startswith("shapes-") for key in embedded)
+    return _template().render(
+        title=" · ".join(names),
+        runs=views,
+        comparison=compared,
+        embedded=embedded,
+        style=_asset("page.css"),
+        scripts=[_asset("page.js"), *([_asset("scatter.js")] if compared else ())],
+        viewer=_asset("viewer.js") if galleries else "",
+    )
+
+
+def _run(report: RunReport, at: int, selection: Selection, embedded: dict[str, str]) -> dict[str, Any]:
+    """A run's part of the page; the data of its 3D views goes to `embedded`."""
+    evaluations: list[dict[str, Any]] = []
+    for evaluation in report.evaluations:
+        key = f"shapes-{at}-{len(evaluations)}"
+        shapes = gallery(evaluation, selection)
+        if shapes is not None:
+            embedded[key] = script_json(shapes)
+        evaluations.append(evaluation_view(evaluation, key, shapes))
+    return run_view(report, evaluations)
+
+
+def _compared(comparison: Comparison, worst: int, embedded: dict[str, str]) -> dict[str, Any]:
+    splits: list[dict[str, Any]] = []
+    for at, split in enumerate(comparison.splits):
+        key = f"shapes-both-{at}"
+        shapes = side_by_side(split, worst) if len(split.columns) > 1 else None
+        if shapes is not None:
+            embedded[key] = script_json(shapes)
+        splits.append(split_view(split, key, shapes))
+        if splits[-1]["scatter"]:
+            embedded[f"scatter-{at}"] = script_json(scatter_data(split))
+    return comparison_view(comparison, splits)
+
+
+def _write(text: str, out: Path) -> Path:
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
     part.write_text(text, encoding="utf-8")
     part.replace(out)
     return out
-
-
-def render(reports: Sequence[RunReport], selection: Selection) -> str:
-    """The page's HTML."""
-    views: list[dict[str, Any]] = []
-    galleries: dict[str, str] = {}
-    for report in reports:
-        evaluations: list[dict[str, Any]] = []
-        for evaluation in report.evaluations:
-            key = f"shapes-{len(views)}-{len(evaluations)}"
-            shapes = gallery(evaluation, selection)
-            if shapes is not None:
-                galleries[key] = script_json(shapes)
-            evaluations.append(evaluation_view(evaluation, key, shapes))
-        views.append(run_view(report, evaluations))
-    return _template().render(
-        title=" · ".join(report.run.name for report in reports),
-        runs=views,
-        comparison=comparison(reports) if len(reports) > 1 else None,
-        galleries=galleries,
-        style=_asset("page.css"),
-        script=_asset("page.js"),
-        viewer=_asset("viewer.js") if galleries else "",
-    )
 
 
 def script_json(data: Any) -> str:

@@ -79,61 +79,20 @@ def shape_table(rows: Sequence[Row], lines: Sequence[MetricLine]) -> dict[str, A
     }
 
 
-def comparison(reports: Sequence[RunReport]) -> dict[str, Any]:
-    """Several runs beside each other: only the settings in which they differ, the means, the curves over each other."""
-    configs = [flatten(report.config) for report in reports]
-    paths = sorted({path for config in configs for path in config})
-    differing = [path for path in paths if len({repr(config.get(path)) for config in configs}) > 1]
-    splits = dict.fromkeys(evaluation.split for report in reports for evaluation in report.evaluations)
-    histories = {report.run.name: report.history for report in reports}
+def metric_view(line: MetricLine) -> dict[str, Any]:
+    """A metric's name, direction and definition."""
     return {
-        "runs": [report.run.name for report in reports],
-        "settings": [(path, [config.get(path) for config in configs]) for path in differing],
-        "splits": [(split, _means(reports, split), _same_shapes(reports, split)) for split in splits],
-        "charts": [plots.svg(chart) for chart in plots.charts(histories)],
-    }
-
-
-def _means(reports: Sequence[RunReport], split: str) -> list[dict[str, Any]]:
-    """One line per metric of a split: the mean of each run, the best marked where all saw the same shapes."""
-    ranked = _same_shapes(reports, split)
-    found = [
-        {line.name: line for evaluation in report.evaluations if evaluation.split == split
-         for line in metric_lines(evaluation.summary)}
-        for report in reports
-    ]  # fmt: skip
-    names = dict.fromkeys(name for lines in found for name in lines)
-    return [_mean_line(name, [lines.get(name) for lines in found], ranked) for name in names]
-
-
-def _same_shapes(reports: Sequence[RunReport], split: str) -> bool:
-    """Whether the runs were evaluated on the same shapes, so that their means can be ranked."""
-    evaluations = [found for report in reports for found in report.evaluations if found.split == split]
-    return len({frozenset(row["shape_id"] for row in found.rows) for found in evaluations}) <= 1
-
-
-def _mean_line(name: str, lines: Sequence[MetricLine | None], ranked: bool) -> dict[str, Any]:
-    present = next(line for line in lines if line is not None)
-    values = [None if line is None else line.overall.get("mean") for line in lines]
-    finite = [value for value in values if value is not None and known(value)]
-    ranked = ranked and bool(present.better) and len(set(finite)) > 1
-    best = (max if present.better > 0 else min)(finite) if ranked else None
-    show = formatter(present.reference, 4)
-    return {
-        "metric": present.metric,
-        "variant": present.variant,
-        "arrow": _ARROWS[present.better],
-        "cells": [{"text": show(value), "best": best is not None and value == best} for value in values],
+        "metric": line.metric,
+        "variant": line.variant,
+        "arrow": _ARROWS[line.better],
+        "convention": [(name.replace("_", " "), value) for name, value in _convention(line)],
     }
 
 
 def _summary_line(line: MetricLine, categories: Sequence[str]) -> dict[str, Any]:
     show = formatter(line.reference)
     return {
-        "metric": line.metric,
-        "variant": line.variant,
-        "arrow": _ARROWS[line.better],
-        "convention": [(name.replace("_", " "), value) for name, value in _convention(line)],
+        **metric_view(line),
         "floor": show(line.floor),
         "overall": [show(line.overall.get(name)) for name in STATISTICS],
         "count": line.overall.get("count"),

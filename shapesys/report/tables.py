@@ -11,7 +11,7 @@ from rich.text import Text
 from shapesys.report.numbers import formatter
 from shapesys.report.summary import STATISTICS, MetricLine, counts, metric_lines
 
-_ARROWS = {1: " ↑", -1: " ↓", 0: ""}
+ARROWS = {1: " ↑", -1: " ↓", 0: ""}
 _WIDEST_CATEGORIES = 6
 
 
@@ -48,7 +48,7 @@ def counts_line(summary: Mapping[str, Any]) -> Text:
 
 def _cells(line: MetricLine, categories: list[str]) -> list[Text]:
     show = formatter(line.reference)
-    label = Text(line.metric).append(f" {line.variant}" if line.variant else "", "dim").append(_ARROWS[line.better])
+    label = Text(line.metric).append(f" {line.variant}" if line.variant else "", "dim").append(ARROWS[line.better])
     overall = [Text(show(line.floor), "dim"), *(Text(show(line.overall.get(name))) for name in STATISTICS)]
     overall[1].stylize("bold")
     return [label, *overall, *(Text(show(line.categories.get(name, {}).get("mean"))) for name in categories)]
