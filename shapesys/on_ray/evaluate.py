@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import math
-import time
-from collections.abc import Callable
+import os
 from typing import Any
 
 import ray
@@ -13,13 +13,14 @@ import torch
 from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import BatchResult, Evaluator
-from shapesys.evaluation.plan import EvaluationPlan, Progress, exclusive
-from shapesys.on_ray.pool import ActorPool, Outcome
+from shapesys.evaluation.plan import EvaluationPlan, Progress, Tally, exclusive
+from shapesys.on_ray.pool import ActorPool
 from shapesys.on_ray.runtime import runtime
 from shapesys.training.checkpoint import Checkpoint
 from shapesys.training.run_dir import RunDirectory
 
 Batch = tuple[str, ...]
+_log = logging.getLogger(__name__)
 
 
 class EvaluationActor:
@@ -48,76 +49,67 @@ def evaluate(
     """Evaluate a run's newest checkpoint and return the summary; the same call again does only the rest.
 
     Raises:
-        ShapesysError: no checkpoint, store or shapes.
+        ShapesysError: no checkpoint, store or shapes, or no actor can be started.
     """
-    started = time.perf_counter()
     with exclusive(run):
-        plan = EvaluationPlan.open(run, settings, store_url)
+        plan = EvaluationPlan.open(run, settings, store_url, scale.retry_failed)
         if plan.waiting:
-            with runtime(address, num_cpus=int(scale.num_actors * scale.cpus_per_actor) + 1):
-                _run_pool(plan, scale, progress)
-        return plan.finish(time.perf_counter() - started)
+            actors = min(scale.num_actors, len(plan.waiting))
+            with runtime(address, num_cpus=int(actors * scale.cpus_per_actor) + 1):
+                # A cluster may start machines when actors ask for them; what was started here may not.
+                may_grow = bool(address or os.environ.get("RAY_ADDRESS"))
+                _run_pool(plan, scale, actors, may_grow, progress)
+        return plan.finish()
 
 
-def _run_pool(plan: EvaluationPlan, scale: EvaluateScale, progress: Progress | None) -> None:
+def _run_pool(
+    plan: EvaluationPlan, scale: EvaluateScale, actors: int, may_grow: bool, progress: Progress | None
+) -> None:
     keep = plan.directory if scale.save_meshes else None
-    remote = ray.remote(num_cpus=scale.cpus_per_actor, num_gpus=_gpus_per_actor(scale))(EvaluationActor)
+    gpus = _gpus_per_actor(scale, actors, may_grow)
+    remote = ray.remote(num_cpus=scale.cpus_per_actor, num_gpus=gpus)(EvaluationActor)
 
     def make_actor() -> Any:
         return remote.remote(plan.checkpoint, plan.store.url, plan.settings, keep)
 
-    pool: ActorPool[Batch] = ActorPool(make_actor, scale.num_actors, lambda batch: scale.shape_limit_s * len(batch))
-    tally = _Tally(plan, progress)
-    # A batch that broke its actor is tried shape by shape, so that one bad shape takes no other with it.
-    broken = [outcome.item for outcome in pool.map(plan.batches(scale.batch_shapes)) if not tally.take(outcome)]
-    singles = [(shape_id,) for batch in broken for shape_id in batch]
-    for outcome in pool.map(singles):
-        if not tally.take(outcome):
-            tally.fail(outcome)
+    pool: ActorPool[Batch] = ActorPool(
+        make_actor,
+        actors,
+        deadline=lambda batch: scale.shape_limit_s * len(batch),
+        attempts=scale.attempts,
+        start_limit=scale.start_limit_s,
+        parts=_single_shapes,
+    )
+    tally = Tally(plan, progress)
+    for outcome in pool.map(plan.batches(scale.batch_shapes, lambda: pool.workers)):
+        if outcome.ok:
+            tally.add(outcome.value.rows, outcome.value.records)
+        else:
+            reason = f"{outcome.stage}: {outcome.failure}"
+            tally.add([plan.failed_row(shape_id, reason) for shape_id in outcome.item])
 
 
-def _gpus_per_actor(scale: EvaluateScale) -> float:
+def _single_shapes(batch: Batch) -> list[Batch]:
+    """A batch that broke is tried shape by shape, so that one bad shape takes no other with it."""
+    return [(shape_id,) for shape_id in batch] if len(batch) > 1 else []
+
+
+def _gpus_per_actor(scale: EvaluateScale, actors: int, may_grow: bool) -> float:
     """As asked, or an even share of the cluster's GPUs, at most one.
 
     Raises:
-        ShapesysError: the cluster can never hold one such actor.
+        ShapesysError: an instance that stays as it is cannot hold one such actor.
     """
     has = ray.cluster_resources()
     gpus = has.get("GPU", 0.0)
-    share = min(1.0, gpus / scale.num_actors) if scale.gpus_per_actor is None else scale.gpus_per_actor
+    share = min(1.0, gpus / actors) if scale.gpus_per_actor is None else scale.gpus_per_actor
     if share > gpus or scale.cpus_per_actor > has.get("CPU", 0.0):
-        raise ShapesysError(
+        lack = (
             f"an actor needs {scale.cpus_per_actor:g} CPUs and {share:g} GPUs, but the cluster has "
-            f"{has.get('CPU', 0.0):g} and {gpus:g}; lower --scale.cpus-per-actor or --scale.gpus-per-actor"
+            f"{has.get('CPU', 0.0):g} and {gpus:g}"
         )
+        if not may_grow:
+            raise ShapesysError(f"{lack}; lower --scale.cpus-per-actor or --scale.gpus-per-actor")
+        _log.warning("%s; waiting %g s for it to grow", lack, scale.start_limit_s)
     # Ray takes whole GPUs, or shares of one in steps of a ten-thousandth.
     return math.floor(share * 10_000) / 10_000
-
-
-class _Tally:
-    """Writes outcomes and counts them."""
-
-    def __init__(self, plan: EvaluationPlan, progress: Callable[[int, int, int], None] | None) -> None:
-        self._plan = plan
-        self._progress = progress
-        self._done = len(plan.shapes) - len(plan.waiting)
-        self._failed = 0
-
-    def take(self, outcome: Outcome[Batch]) -> bool:
-        """Record a finished batch; False for one that did not finish."""
-        if not outcome.ok:
-            return False
-        self._add(outcome.value.rows, outcome.value.records)
-        return True
-
-    def fail(self, outcome: Outcome[Batch]) -> None:
-        """Record a shape that could not be finished."""
-        reason = f"{outcome.stage}: {outcome.failure}"
-        self._add([self._plan.failed(shape_id, reason) for shape_id in outcome.item], ())
-
-    def _add(self, rows: list[dict[str, Any]], records: Any) -> None:
-        self._plan.results.add(rows, records)
-        self._done += len(rows)
-        self._failed += sum(row["status"] == "failed" for row in rows)
-        if self._progress:
-            self._progress(self._done, len(self._plan.shapes), self._failed)

@@ -7,6 +7,7 @@ import re
 import ray
 
 _CAUSE_OF_ANOTHER = "The above exception was the direct cause of the following exception:"
+_DIED = "a worker process died: out of memory, or killed from outside"
 _CLASS = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Rejected|Diverged): ")
 
 
@@ -14,12 +15,20 @@ def first_cause(error: BaseException) -> str:
     """The words of the error that began a chain of them."""
     innermost = _innermost(error)
     if isinstance(innermost, ray.exceptions.RayActorError):
-        return "a worker process died: out of memory, or killed from outside"
+        return _DIED
     if isinstance(innermost, ray.exceptions.RayTaskError):
         # Ray Data keeps no cause but in the text, a traceback.
         return _CLASS.sub("", _lines(str(innermost).split(_CAUSE_OF_ANOTHER)[0])[-1])
     lines = _lines(str(innermost))
     return lines[0] if lines else type(innermost).__name__
+
+
+def cause_in_trace(text: str) -> str:
+    """The same from the text of a traceback, which is all that Ray Tune keeps of a trial's end."""
+    if re.search(r"ActorDiedError|WorkerCrashedError|OutOfMemoryError|ActorUnavailableError|NodeDiedError", text):
+        return _DIED
+    lines = _lines(text)
+    return _CLASS.sub("", lines[-1]) if lines else "no reason known"
 
 
 def _innermost(error: BaseException) -> BaseException:

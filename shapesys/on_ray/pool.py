@@ -1,24 +1,30 @@
-"""A pool of actors that works through a list and loses nothing: every item ends as a result or as a failure.
+"""A pool of actors that works through a list and loses nothing: every item ends once, as a result or as a failure.
 
-An actor that dies is replaced; the item it held is tried again, at most `attempts` times. An item that takes longer
-than its deadline is ended with its actor. The clock starts when the actor is ready, so slow start-up costs no item.
+Items go to actors that are ready; those that the cluster cannot hold yet join later, or never. An actor that dies is
+replaced, and the item it held is tried again. An item that takes longer than its deadline is ended with its actor.
+When nothing waits any more, free actors run what takes long a second time, and the first result counts; actors that
+nobody needs are released.
 """
 
 from __future__ import annotations
 
+import statistics
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from operator import length_hint
 from typing import Any, Generic, TypeVar
 
 import ray
 
-from shapesys.errors import ShapesysError
-from shapesys.on_ray.failure import first_cause
+from shapesys.on_ray.crew import Crew, Worker
 
-START_ATTEMPTS = 3
-"""Actors in a row that may die before they answer; then the reason is told once instead of for every item."""
+POLL = 0.2
+"""Seconds between looks at the clock."""
+SLOW = 2.0
+"""An item is slow that takes this many times the median share of its deadline."""
+_REMEMBERED = 1000
 
 Item = TypeVar("Item")
 
@@ -37,18 +43,21 @@ class Outcome(Generic[Item]):
         return not self.failure
 
 
-@dataclass
-class _Slot:
-    """One actor and the item it works on."""
+@dataclass(eq=False)
+class _Task(Generic[Item]):
+    """An item, the actors it has cost, and those that work on it."""
 
-    actor: Any
-    ready: Any
-    asked: float
-    is_ready: bool = False
-    start_failed: bool = False
-    item: int | None = None
-    reference: Any = None
-    deadline: float = float("inf")
+    item: Item
+    lost: int = 0
+    workers: list[Worker] = field(default_factory=list)
+
+    @property
+    def began(self) -> float:
+        return min(worker.began for worker in self.workers)
+
+
+def _whole(item: Any) -> Sequence[Any]:
+    return ()
 
 
 class ActorPool(Generic[Item]):
@@ -56,10 +65,12 @@ class ActorPool(Generic[Item]):
 
     Args:
         make_actor: starts one actor; it must have methods ``ping()`` and ``run(item)``.
-        size: actors at a time.
+        size: most actors at a time.
         deadline: item -> seconds it may take on a ready actor.
-        attempts: tries of an item whose actor dies.
-        start_limit: seconds an actor may take to become ready.
+        attempts: actors that an item may cost by dying.
+        start_limit: seconds to wait for an actor while none is ready.
+        parts: item -> the items to try in its place once it broke, so that only those to blame fail; none by default.
+        patience: least seconds an item must have taken before a free actor runs it too.
 
     `map` raises a `ShapesysError` where no actor can be started: the constructor's own error, or what is missing.
     """
@@ -71,114 +82,146 @@ class ActorPool(Generic[Item]):
         deadline: Callable[[Item], float],
         attempts: int = 2,
         start_limit: float = 300.0,
+        parts: Callable[[Item], Sequence[Item]] = _whole,
+        patience: float = 5.0,
     ) -> None:
         self._make_actor = make_actor
         self._size = size
         self._deadline = deadline
         self._attempts = attempts
         self._start_limit = start_limit
-        self._failed_starts = 0
+        self._parts = parts
+        self._patience = patience
+        self._crew = Crew(make_actor, size, start_limit)
+        self._queue: deque[_Task[Item]] = deque()
+        self._source: Iterator[Item] | None = None
+        self._paces: deque[float] = deque(maxlen=_REMEMBERED)
 
-    def map(self, items: Sequence[Item]) -> Iterator[Outcome[Item]]:
-        """Outcomes in the order they finish."""
-        waiting = deque((index, 1) for index in range(len(items)))
-        tries: dict[int, int] = {}
-        slots = [self._slot() for _ in range(min(self._size, len(items)))]
+    @property
+    def workers(self) -> int:
+        """Actors that share the work, now or soon."""
+        return self._crew.expected or self._size
+
+    def map(self, items: Iterable[Item]) -> Iterator[Outcome[Item]]:
+        """Outcomes in the order they finish. Items are taken from an iterator when an actor is free for them."""
+        self._crew = Crew(self._make_actor, min(self._size, length_hint(items, self._size)), self._start_limit)
+        self._source, self._queue = iter(items), deque()
+        self._draw()
         try:
-            while waiting or any(slot.item is not None for slot in slots):
-                self._hand_out(slots, waiting, items, tries)
-                self._start_clocks(slots, items)
-                for slot in self._finished(slots):
-                    outcome = self._collect(slot, items, tries, waiting)
-                    if outcome is not None:
-                        yield outcome
+            while self._queue or self._crew.busy:
+                self._crew.staff(len(self._queue) + len(self._crew.busy) if self._source is None else self._size)
+                self._hand_out()
+                yield from self._ended()
+                yield from self._overdue()
         finally:
-            for slot in slots:
-                ray.kill(slot.actor)
+            self._crew.dismiss(list(self._crew.workers))
 
-    def _slot(self) -> _Slot:
-        actor = self._make_actor()
-        return _Slot(actor, actor.ping.remote(), time.monotonic())
+    def _draw(self) -> None:
+        """Put the next item of the source on an empty queue."""
+        if not self._queue and self._source is not None:
+            try:
+                self._queue.append(_Task(next(self._source)))
+            except StopIteration:
+                self._source = None
 
-    def _hand_out(
-        self, slots: list[_Slot], waiting: deque[tuple[int, int]], items: Sequence[Item], tries: dict[int, int]
-    ) -> None:
-        for slot in slots:
-            if slot.item is None and waiting:
-                slot.item, tries_so_far = waiting.popleft()
-                tries[slot.item] = tries_so_far
-                slot.reference = slot.actor.run.remote(items[slot.item])
-                slot.deadline = float("inf")
+    def _hand_out(self) -> None:
+        for worker in self._crew.free:
+            self._draw()
+            if self._queue:
+                self._start(worker, self._queue.popleft())
+        self._draw()
+        if not self._queue:
+            self._wind_down()
 
-    def _finished(self, slots: list[_Slot]) -> list[_Slot]:
-        """Slots whose item ended or ran over its deadline; waits a little while there is none."""
-        busy = [slot for slot in slots if slot.item is not None]
-        done, _ = ray.wait([slot.reference for slot in busy], num_returns=1, timeout=0.2)
-        now = time.monotonic()
-        return [slot for slot in busy if slot.reference in done or slot.deadline < now]
+    def _start(self, worker: Worker, task: _Task[Item]) -> None:
+        worker.task, worker.began = task, time.monotonic()
+        worker.reference = worker.actor.run.remote(task.item)
+        task.workers.append(worker)
 
-    def _start_clocks(self, slots: list[_Slot], items: Sequence[Item]) -> None:
-        for slot in slots:
-            if slot.item is not None and slot.deadline == float("inf") and self._confirm_ready(slot):
-                slot.deadline = time.monotonic() + self._deadline(items[slot.item])
+    def _wind_down(self) -> None:
+        """Nothing waits: free actors take over what takes long, stay while they may have to, or leave."""
+        alone = [task for task in self._running() if self._may_double(task)]
+        if self._paces:
+            usual = statistics.median(self._paces)
+            slow = sorted((task for task in alone if self._is_slow(task, usual)), key=lambda task: task.began)
+            for worker, task in zip(self._crew.free, slow, strict=False):
+                self._start(worker, task)
+        self._crew.dismiss(self._crew.free[len(alone) :])
+        if self._crew.ready:
+            self._crew.dismiss([worker for worker in self._crew.workers if not worker.is_ready])
 
-    def _confirm_ready(self, slot: _Slot) -> bool:
-        """Whether the actor answers; an item handed to one that never did counts as that actor's failure."""
-        if slot.is_ready or slot.start_failed:
-            return slot.is_ready
-        if not ray.wait([slot.ready], timeout=0)[0]:
-            if time.monotonic() - slot.asked > self._start_limit:
-                raise ShapesysError(
-                    f"no worker could be started within {self._start_limit:g} s; the cluster has "
-                    f"{_resources(ray.available_resources())} free of {_resources(ray.cluster_resources())}"
-                )
-            return False
+    def _running(self) -> list[_Task[Item]]:
+        return list({id(worker.task): worker.task for worker in self._crew.busy}.values())
+
+    def _may_double(self, task: _Task[Item]) -> bool:
+        """Whether it runs once, and leaves an actor for each part even if it took two with it."""
+        spare = bool(self._parts(task.item))
+        return len(task.workers) == 1 and task.lost + 2 + spare <= self._attempts
+
+    def _is_slow(self, task: _Task[Item], usual: float) -> bool:
+        """Whether it took much longer than the usual share of its deadline."""
+        return time.monotonic() - task.began > max(self._patience, SLOW * usual * self._deadline(task.item))
+
+    def _ended(self) -> Iterator[Outcome[Item]]:
+        for worker in self._crew.wait(POLL):
+            # The other one of a pair may have ended with the first, and is gone.
+            if worker in self._crew.workers:
+                yield from self._collect(worker)
+
+    def _collect(self, worker: Worker) -> Iterator[Outcome[Item]]:
+        task: _Task[Item] = worker.task
         try:
-            ray.get(slot.ready)
-        except ray.exceptions.RayError as error:
-            slot.start_failed = True
-            self._failed_starts += 1
-            if self._failed_starts >= START_ATTEMPTS:
-                raise ShapesysError(f"workers cannot start: {first_cause(error)}") from error
-            return False
-        slot.is_ready = True
-        self._failed_starts = 0
-        return True
-
-    def _collect(
-        self, slot: _Slot, items: Sequence[Item], tries: dict[int, int], waiting: deque[tuple[int, int]]
-    ) -> Outcome[Item] | None:
-        assert slot.item is not None
-        index, item = slot.item, items[slot.item]
-        slot.item = None
-        try:
-            return Outcome(item, value=ray.get(slot.reference, timeout=0))
-        except ray.exceptions.GetTimeoutError:
-            self._replace(slot)
-            return Outcome(item, stage="timeout", failure=f"took longer than {self._deadline(item):g} s")
+            value = ray.get(worker.reference)
         except ray.exceptions.RayTaskError as error:
-            return Outcome(item, stage="error", failure=_first_line(error.cause or error))
+            self._release(worker)
+            yield from self._broken(task, "error", _first_line(error.cause or error))
         except ray.exceptions.RayError as error:
             # The actor died, or what it returned was lost with its node.
-            was_ready = self._confirm_ready(slot)
-            self._replace(slot)
-            if not was_ready:
-                waiting.append((index, tries[index]))
-                return None
-            if tries[index] < self._attempts:
-                waiting.append((index, tries[index] + 1))
-                return None
-            return Outcome(item, stage="crash", failure=f"its worker died {tries[index]} times: {_first_line(error)}")
+            self._lose([worker])
+            yield from self._crashed(task, error)
+        else:
+            self._paces.append((time.monotonic() - worker.began) / self._deadline(task.item))
+            self._release(worker)
+            yield Outcome(task.item, value=value)
 
-    def _replace(self, slot: _Slot) -> None:
-        ray.kill(slot.actor)
-        fresh = self._slot()
-        slot.actor, slot.ready, slot.asked = fresh.actor, fresh.ready, fresh.asked
-        slot.is_ready, slot.start_failed, slot.deadline = False, False, float("inf")
+    def _release(self, worker: Worker) -> None:
+        """Free an actor that answered, and end the others that work on the same."""
+        self._crew.dismiss([other for other in worker.task.workers if other is not worker])
+        worker.task = worker.reference = None
+
+    def _lose(self, workers: Sequence[Worker]) -> None:
+        for worker in workers:
+            worker.task.lost += 1
+            worker.task.workers.remove(worker)
+        self._crew.dismiss(workers)
+
+    def _crashed(self, task: _Task[Item], error: BaseException) -> Iterator[Outcome[Item]]:
+        if task.workers:
+            return
+        if task.lost < self._attempts and not self._parts(task.item):
+            self._queue.append(task)
+        else:
+            yield from self._broken(task, "crash", f"its worker died {task.lost} times: {_first_line(error)}")
+
+    def _overdue(self) -> Iterator[Outcome[Item]]:
+        for task in self._running():
+            limit = self._deadline(task.item)
+            if time.monotonic() - task.began > limit and not _has_ended(task):
+                self._lose(list(task.workers))
+                yield from self._broken(task, "timeout", f"took longer than {limit:g} s")
+
+    def _broken(self, task: _Task[Item], stage: str, reason: str) -> Iterator[Outcome[Item]]:
+        """An item's failure, or its parts in its place."""
+        parts = self._parts(task.item)
+        if parts:
+            self._queue.extend(_Task(part, task.lost) for part in parts)
+        else:
+            yield Outcome(task.item, stage=stage, failure=reason)
 
 
-def _resources(found: dict[str, float]) -> str:
-    return f"{found.get('CPU', 0.0):g} CPUs and {found.get('GPU', 0.0):g} GPUs"
+def _has_ended(task: _Task[Any]) -> bool:
+    """Whether its result came while the driver was busy with another."""
+    return bool(ray.wait([worker.reference for worker in task.workers], timeout=0)[0])
 
 
 def _first_line(error: BaseException) -> str:

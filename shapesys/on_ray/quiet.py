@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 _log = logging.getLogger(__name__)
@@ -50,6 +51,19 @@ def actor_pool_starts() -> Iterator[None]:
         os.dup2(original, 2)
         thread.join(timeout=5)
         os.close(original)
+
+
+@contextlib.contextmanager
+def silence_of_tune() -> Iterator[None]:
+    """A block in which Ray Tune prints nothing; its remarks on trials come even at the lowest verbosity."""
+    logger = logging.getLogger("ray.tune")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stdout(nowhere):
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def _forward(source: int, target: int) -> None:

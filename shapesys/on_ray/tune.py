@@ -22,6 +22,7 @@ from ray import tune as ray_tune
 
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.failure import first_cause
+from shapesys.on_ray.quiet import silence_of_tune
 from shapesys.on_ray.runtime import runtime, usable_cpus
 from shapesys.on_ray.train import reserved_cpus
 from shapesys.on_ray.tune_callbacks import Observer, Said, Search, Watch, scheduler, trial_id
@@ -91,10 +92,11 @@ def _follow(tuner: Any, said: queue.SimpleQueue[Said], observer: Observer) -> Ba
             ended.append(error)
 
     thread = threading.Thread(target=fit, name="tune", daemon=True)
-    thread.start()
-    while thread.is_alive():
-        thread.join(POLL_SECONDS)
-        _pass_on(said, observer)
+    with silence_of_tune():
+        thread.start()
+        while thread.is_alive():
+            thread.join(POLL_SECONDS)
+            _pass_on(said, observer)
     _pass_on(said, observer)
     return ended[0] if ended else None
 
@@ -108,8 +110,7 @@ def _pass_on(said: queue.SimpleQueue[Said], observer: Observer) -> None:
 def _tuner(
     directory: SweepDirectory, sweep: Sweep, slots: Slots, trials: TrialQueue, watch: Watch, seconds: float | None
 ) -> ray_tune.Tuner:
-    # Plain reporting: Ray's newer terminal output ignores verbose=0.
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    # No CSV, JSON and TensorBoard files of Ray's own beside the trials' histories.
     os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     return ray_tune.Tuner(
         ray_tune.with_resources(partial(run_in_tune, directory=str(directory.path)), slots.resources),

@@ -11,7 +11,7 @@ from ray import tune as ray_tune
 from ray.tune.schedulers import ASHAScheduler, FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from shapesys.on_ray.failure import first_cause
+from shapesys.on_ray.failure import cause_in_trace
 from shapesys.training.run_dir import read_json
 from shapesys.tuning.config import Sweep
 from shapesys.tuning.ledger import Ending, Report, Trial
@@ -50,8 +50,21 @@ def _trial(trial: Any) -> Trial:
     return Trial(**trial.config["trial"])
 
 
-class Search(Searcher):
-    """Asks the queue; Ray saves the search now and then, but a restart goes by the ledger."""
+class _OfThisProcess:
+    """Ray saves copies of a search, a scheduler and callbacks for a restart of its own; ours go by the ledger."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memory: Any) -> Any:
+        return self
+
+
+class Search(_OfThisProcess, Searcher):
+    """Asks the queue."""
 
     def __init__(self, trials: TrialQueue) -> None:
         super().__init__()
@@ -72,7 +85,7 @@ class Search(Searcher):
     def restore(self, checkpoint_path: str) -> None: ...
 
 
-class Watch(ray_tune.Callback):
+class Watch(_OfThisProcess, ray_tune.Callback):
     """Tells the queue at once, and the observer by way of `say`, what becomes of trials."""
 
     def __init__(self, directory: SweepDirectory, trials: TrialQueue, say: Callable[[Said], None]) -> None:
@@ -110,8 +123,7 @@ class Watch(ray_tune.Callback):
         # Anything else was cut off by the sweep's time budget: it has not ended.
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        raised = trial.get_error() if hasattr(trial, "get_error") else None
-        self._end(trial, "errored", first_cause(raised) if raised else "its process died, again and again")
+        self._end(trial, "errored", cause_in_trace(str(trial.get_error() or "")))
 
     def _end(self, trial: Any, ending: Ending, error: str = "") -> None:
         known = _trial(trial)
@@ -135,7 +147,7 @@ def scheduler(sweep: Sweep, trials: TrialQueue, watch: Watch) -> TrialScheduler:
     return halving
 
 
-class _Halving(ASHAScheduler):
+class _Halving(_OfThisProcess, ASHAScheduler):
     """Ray's asynchronous successive halving, which remembers earlier calls and says whom it ends."""
 
     def __init__(self, sweep: Sweep, epochs: tuple[int, ...], watch: Watch) -> None:

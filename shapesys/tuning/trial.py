@@ -77,10 +77,14 @@ def run_trial(directory: SweepDirectory, sweep: Sweep, trial: Trial, engine: Eng
         claim(run, job)
         _inherit_provenance(directory, run)
         known = _reports(run)
-        for epoch in rungs_of(sweep, job):
+        rungs = rungs_of(sweep, job)
+        for epoch in rungs:
             if epoch not in known:
                 known[epoch] = _rung(sweep, job, run, epoch, engine)
                 write_json(_place(run), [asdict(report) for report in known.values()])
+            if epoch == rungs[-1]:
+                # Who hears of the last rung may end this process before it can say so.
+                run.update_status(state="finished", error=None)
             yield known[epoch]
 
 
@@ -126,16 +130,13 @@ def _owned(run: RunDirectory) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _told(run: RunDirectory) -> Iterator[None]:
-    """status.json says how the trial ended; one that is stopped from outside is told so by its driver."""
+    """status.json keeps the error of a trial that fails; one that is stopped from outside is told so by its driver."""
     run.update_status(state="running", error=None)
     try:
         yield
-    except GeneratorExit:
-        raise
     except Exception as error:
         run.update_status(state="failed", error=describe(error))
         raise
-    run.update_status(state="finished", error=None)
 
 
 def describe(error: Exception) -> str:
