@@ -4,30 +4,26 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
 from shapesys.training.config import TrainJob, changed_from_preset
 
 
-def train_command(job: TrainJob, run: str) -> str:
-    """The `shapesys train` line that gives `job`, quoted for a shell.
+def train_command(job: TrainJob, run: str) -> list[str]:
+    """The `shapesys train` line that gives `job`, quoted for a shell; one part per flag, to be joined by spaces.
 
     Args:
         job: what to train; where it runs (``scale``) is left to the machine.
         run: name of the run.
     """
-    changes = changed_from_preset(job)
-    words = ["shapesys", "train", job.family, "--preset", job.preset, "--store", job.data.store, "--run", run]
-    return shlex.join([*words, *flags(changes)])
+    named = {"preset": job.preset, "store": job.data.store, "run": run}
+    settings = [_words(name, value) for name, value in (named | changed_from_preset(job)).items()]
+    return [shlex.join(words) for words in (["shapesys", "train", job.family], *settings)]
 
 
-def flags(settings: Mapping[str, Any]) -> list[str]:
-    """Settings as words of the command line: {'model.latent_dim': 64} -> ['--model.latent-dim', '64']."""
-    return [word for path, value in settings.items() for word in _words(path.replace("_", "-"), value)]
-
-
-def _words(name: str, value: Any) -> list[str]:
+def _words(path: str, value: Any) -> list[str]:
+    """A setting on the command line: ('model.latent_dim', 64) -> ['--model.latent-dim', '64']."""
+    name = path.replace("_", "-")
     if isinstance(value, bool):
         return [f"--{name}" if value else f"--no-{name}"]
     if value is None:

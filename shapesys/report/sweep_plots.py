@@ -85,8 +85,8 @@ def measured(report: SweepReport) -> list[TrialRecord]:
 
 
 def objective(report: SweepReport) -> Axis:
-    """The axis of the objective over everything that was measured."""
-    values = [entry.value for record in report.records.values() for entry in record.reports if known(entry.value)]
+    """The axis of the objective at the last rung of every trial."""
+    values = [record.value for record in measured(report) if record.value is not None]
     return objective_axis(report.sweep.tune.metric, values)
 
 
@@ -180,9 +180,16 @@ def curves(report: SweepReport) -> Plot | None:
     kept = {record.trial.id: [entry for entry in record.reports if known(entry.value)]
             for record in report.records.values()}  # fmt: skip
     epochs = [entry.epoch for entries in kept.values() for entry in entries]
+    values = [entry.value for entries in kept.values() for entry in entries]
     if len(set(epochs)) < 2:
         return None
-    plot = Plot("objective at the rungs", rung_axis(epochs), objective(report), width=820, height=330)
+    plot = Plot(
+        "objective at the rungs",
+        rung_axis(epochs),
+        objective_axis(report.sweep.tune.metric, values),
+        width=820,
+        height=330,
+    )
     text, places = describe(report), report.places
     lines, marks = [], []
     for record in sorted(report.records.values(), key=lambda record: -places.get(record.trial.number, len(places))):
@@ -208,7 +215,7 @@ def strips(report: SweepReport) -> Plot | None:
     names = {shortened(point.name, 14): point for point in points}
     values = [value for point in points for value in point.scores]
     across = objective_axis(report.sweep.tune.metric, values)
-    plot = Plot("", across, choice_axis("point", reversed(names)), width=820, height=60 + _ROW * len(names), top=8)
+    plot = Plot("", across, choice_axis("point", reversed(names)), width=820, height=70 + _ROW * len(names))
     text, lines, marks = describe(report), [], []
     for name, point in names.items():
         row = plot.up(plot.y.share(name))

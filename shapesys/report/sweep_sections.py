@@ -115,13 +115,14 @@ def trial_table(report: SweepReport, folder: Path) -> dict[str, Any]:
     shown = sorted(value for value in values if value is not None) or _measured(report)
     show = formatter(shown[len(shown) // 2] if shown else None, 4)
     last = len(places)
+    means = {record.trial.id: point for point in report.points for record in point.records}
     order = sorted(
         report.records.values(),
         key=lambda r: (places.get(r.trial.number, last), r.ending != "finished", -r.epoch, r.trial.number),
     )
     return {
         "columns": [{"name": name, "path": path} for path, name in names.items()],
-        "rows": [_row(report, record, show, folder) for record in order],
+        "rows": [_row(report, record, show, folder) | _mean(means[record.trial.id], show) for record in order],
     }
 
 
@@ -147,6 +148,12 @@ def _row(report: SweepReport, record: TrialRecord, show: Callable[[Any], str], f
         "time": duration(record.seconds) if record.reports else MISSING,
         "error": first_line(record.error),
     }
+
+
+def _mean(point: Point, show: Callable[[Any], str]) -> dict[str, Any]:
+    """The mean over the seeds of a trial's point, which sorts once all of them have finished."""
+    spread = f" ± {show(point.spread)}" if point.spread is not None else ""
+    return {"mean": show(point.mean) + spread, "mean_sort": point.mean if point.complete else ""}
 
 
 def _knob_cell(point: Mapping[str, Any], path: str) -> dict[str, Any]:
