@@ -3,9 +3,11 @@
 import json
 import math
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
-from shapesys.metrics.aggregate import statistics, summarise
+from shapesys.metrics.aggregate import STATUSES, statistics, summarise, summarise_table
 
 ROWS = [
     {"shape_id": "a", "category": "chair", "status": "ok", "cd": 1.0, "f": 0.5},
@@ -45,6 +47,32 @@ def test_undefined_values_stay_out_of_means_and_in_counts() -> None:
     nothing = statistics([math.nan, None])
     assert math.isnan(nothing.median)
     assert (nothing.count, nothing.undefined) == (0, 2)
+
+
+def test_columns_give_the_numbers_of_a_loop_over_rows() -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        {
+            "shape_id": f"shape/{number:04d}",
+            "category": str(rng.choice(["lamp", "chair", "table"])),
+            "status": str(rng.choice(STATUSES[:3])),
+            "cd": [float(rng.lognormal()), math.nan, None][rng.choice(3, p=[0.8, 0.1, 0.1])],
+        }
+        for number in range(3000)
+    ]
+    expected = [{"shape_id": f"shape/{number:04d}", "category": "mug"} for number in range(2990, 3010)]
+    found = summarise_table(pa.Table.from_pylist(rows), ["cd"], pa.Table.from_pylist(expected))
+    every = [*rows, *({**row, "status": "missing"} for row in expected[10:])]
+    for name, group in [("", found.overall), *found.categories.items()]:
+        chosen = [row for row in every if name in ("", row["category"])]
+        values = np.array([row["cd"] for row in chosen if row.get("cd") is not None and not math.isnan(row["cd"])])
+        assert group.counts == {status: sum(row["status"] == status for row in chosen) for status in STATUSES}
+        assert (group.metrics["cd"].count, group.metrics["cd"].undefined) == (len(values), len(chosen) - len(values))
+        if len(values):
+            numbers = (group.metrics["cd"].mean, group.metrics["cd"].median, group.metrics["cd"].max)
+            assert numbers == (values.mean(), np.median(values), values.max()), "to the last bit"
+    assert list(found.categories) == ["chair", "lamp", "mug", "table"]
+    assert found == summarise(rows, ["cd"], expected)
 
 
 def test_json_has_no_nan() -> None:
