@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import click
@@ -42,7 +43,8 @@ def evaluation_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequ
 def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **placement: Any) -> Answer:
     """Reconstruct every shape of a split of RUN and measure it against its ground truth.
 
-    The same command again evaluates only what is missing.
+    The same command again evaluates only what is missing; shapes that failed are tried again with
+    --scale.retry-failed. While it runs, rows can be read from the Parquet files in evaluation/SPLIT/parts.
     """
     from shapesys.cli.evaluation_run import Placement, run_evaluation
     from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
@@ -62,22 +64,29 @@ def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **place
 
 def evaluated(run: Any, split: str, summary: dict[str, Any]) -> Answer:
     """The summary table and where everything lies; a failure where no shape could be evaluated."""
-    import pyarrow.parquet as pq
-
     from shapesys.report.tables import summary_table
 
     results = run.evaluation(split)
     places = [("per shape", results.rows), ("summary", results.summary)]
     if run.page.exists():
         places.append(("page", run.page))
-    rows = pq.read_table(results.rows, columns=["status", "reason"]).to_pylist()
-    failed = Counter(row["reason"] for row in rows if row["status"] == "failed")
+    rows, failed = _failures(results.rows)
     shown: list[Any] = [summary_table(summary)]
     if failed:
         shown.append(table("failed", ("reason", "shapes"), failed.most_common(MOST_REASONS), right=("shapes",)))
     data = {"run": run.name, "split": split, "paths": dict(places), "failed": dict(failed), "summary": summary}
-    all_failed = failed.total() == len(rows)
+    all_failed = failed.total() == rows
     return Answer(data, [*shown, *(f"{name}: {path}" for name, path in places)], exit_code=int(all_failed))
+
+
+def _failures(path: Path) -> tuple[int, Counter[str]]:
+    """The number of rows of a table of results, and how many failed for each reason."""
+    import pyarrow.compute as pc
+    import pyarrow.parquet as pq
+
+    table = pq.read_table(path, columns=["status", "reason"])
+    reasons = table["reason"].filter(pc.equal(table["status"], "failed"))
+    return len(table), Counter({entry["values"]: entry["counts"] for entry in pc.value_counts(reasons).to_pylist()})
 
 
 def _rehearse(run: Any, settings: Any, store_url: str | None) -> Answer:

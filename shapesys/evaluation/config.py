@@ -61,6 +61,15 @@ class EvaluateScale(Config):
     gpus_per_actor: float | None = setting(
         None, help="GPUs, or a share of one, reserved per actor; by default those of the cluster are shared out", ge=0
     )
-    batch_shapes: int = setting(8, help="shapes whose codes are optimised together", ge=1)
+    batch_shapes: int = setting(8, help="shapes whose codes are optimised together; fewer towards the end", ge=1)
     shape_limit_s: float = setting(600.0, help="seconds a shape may take before it counts as failed", gt=0)
+    attempts: int = setting(
+        3, help="actors a shape may cost (crashed or out of memory) before it counts as failed", ge=2
+    )
+    retry_failed: bool = setting(
+        False, help="evaluate again the shapes that failed earlier; a new row replaces the failed one"
+    )
+    start_limit_s: float = setting(
+        300.0, help="seconds to wait for an actor to start while none runs; more where a cluster grows slowly", gt=0
+    )
     save_meshes: bool = setting(True, help="write reconstruction and ground truth of every shape as GLB")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from shapesys.errors import ShapesysError
@@ -47,7 +49,7 @@ class Evaluator:
     store: Store
     settings: EvaluateConfig
     keep: EvaluationDirectory | None
-    truths: dict[str, dict[str, Any]] = field(default_factory=dict)
+    shapes: pa.Table
 
     @classmethod
     def open(
@@ -62,8 +64,7 @@ class Evaluator:
         objective, job, ids = restore(checkpoint, device)
         rows = {shape_id: row for row, shape_id in enumerate(ids)}
         store = Store.open(store_url)
-        found = {row["shape_id"]: row for row in store.shapes().to_pylist()}
-        return cls(registry.load(job.family), objective, job, rows, store, settings, keep, found)
+        return cls(registry.load(job.family), objective, job, rows, store, settings, keep, store.shapes())
 
     def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
         """One row per shape. What fails for one shape becomes its row's status and reason."""
@@ -129,7 +130,7 @@ class Evaluator:
 
     def failed_row(self, shape_id: str, reason: str) -> dict[str, Any]:
         """The row of a shape that could not be evaluated."""
-        return failed_row(self.truths[shape_id], reason)
+        return failed_row(shape_row(self.shapes, shape_id), reason)
 
     def _write(self, shape_id: str, measured: Measured) -> None:
         assert self.keep is not None
@@ -141,7 +142,7 @@ class Evaluator:
                 write_mesh(mesh, path, "saliency" if "saliency" in mesh.attributes else None)
 
     def _truth(self, shape_id: str) -> Truth:
-        row = self.truths[shape_id]
+        row = shape_row(self.shapes, shape_id)
         return Truth(
             category=row["category"],
             split=row["split"],
@@ -165,6 +166,20 @@ def symmetry_plane(choice: SymmetryPlane, stored: Sequence[float]) -> Plane | No
         return Plane((stored[0], stored[1], stored[2]), stored[3]) if stored else None
     normals = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
     return Plane(normals[choice]) if choice in normals else None
+
+
+def shape_row(shapes: pa.Table, shape_id: str) -> dict[str, Any]:
+    """A shape's row of a table that is sorted by id; of millions of shapes, few become Python objects.
+
+    Raises:
+        ShapesysError: the table does not hold it.
+    """
+    ids = shapes["shape_id"]
+    place = bisect_left(range(len(ids)), shape_id, key=lambda row: ids[row].as_py())
+    if place == len(ids) or ids[place].as_py() != shape_id:
+        raise ShapesysError(f"the store has no shape '{shape_id}'")
+    row: dict[str, Any] = shapes.slice(place, 1).to_pylist()[0]
+    return row
 
 
 def failed_row(shape: dict[str, Any], reason: str) -> dict[str, Any]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
-from shapesys.evaluation.evaluator import Evaluator, failed_row
-from shapesys.evaluation.results import Results, Row
+from shapesys.evaluation.evaluator import Evaluator, failed_row, shape_row
+from shapesys.evaluation.results import Results
+from shapesys.evaluation.row_log import Row
 from shapesys.metrics.conventions import convention
+from shapesys.metrics.record import MetricRecord
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
 from shapesys.training.checkpoint import Checkpoint, newest_of
@@ -32,60 +36,88 @@ class EvaluationPlan:
         store: where the ground truth is.
         settings: what is measured.
         results: where rows go.
-        shapes: rows of the `shapes` view to evaluate, by id.
-        waiting: ids without a row yet.
+        shapes: shape_id, category and split of every shape to evaluate, sorted by id.
+        waiting: ids that are not done yet.
+        failed: shapes that are done and failed.
     """
 
     checkpoint: Checkpoint
     store: Store
     settings: EvaluateConfig
     results: Results
-    shapes: dict[str, Row]
+    shapes: pa.Table
     waiting: list[str]
+    failed: int
 
     @classmethod
-    def open(cls, run: RunDirectory, settings: EvaluateConfig, store_url: str | None = None) -> EvaluationPlan:
+    def open(
+        cls, run: RunDirectory, settings: EvaluateConfig, store_url: str | None = None, retry_failed: bool = False
+    ) -> EvaluationPlan:
         """Find the newest checkpoint, the shapes and what is already done.
+
+        Args:
+            retry_failed: count shapes that failed as not done.
 
         Raises:
             ShapesysError: no checkpoint, no store, or no shape in the split.
             UsageError: an unknown category or Chamfer convention.
         """
+        results = Results(run.evaluation(settings.split))
         for name in settings.chamfer:
             convention(name)
         newest = newest_of(run)
         job = newest.job()
         store = Store.open(store_url or job.data.store)
-        categories = settings.categories or job.data.categories
-        needed = _needed_views(settings, store, job.family)
-        complete = set.intersection(*(set(store.shape_ids(settings.split, categories, view)) for view in needed))
-        found = [row for row in store.shapes(settings.split, categories).to_pylist() if row["shape_id"] in complete]
-        if not found:
-            raise ShapesysError(
-                f"store '{store.url}' has no shape of split '{settings.split}' and categories "
-                f"{', '.join(categories) or 'any'}; choose another --split"
-            )
-        results = Results(run.evaluation(settings.split))
-        done = results.begin(newest, store.digest(), settings)
-        shapes = {row["shape_id"]: row for row in found}
-        return cls(newest, store, settings, results, shapes, [key for key in shapes if key not in done])
+        shapes = _shapes(settings, store, job.family, settings.categories or job.data.categories)
+        done = results.begin(newest, store.digest(), settings, retry_failed)
+        done = done.filter(pc.is_in(done["shape_id"], value_set=shapes["shape_id"]))
+        waiting = shapes["shape_id"].filter(pc.invert(pc.is_in(shapes["shape_id"], value_set=done["shape_id"])))
+        failed = pc.sum(pc.equal(done["status"], "failed"), min_count=0).as_py()
+        return cls(newest, store, settings, results, shapes, waiting.to_pylist(), failed)
 
     @property
     def directory(self) -> EvaluationDirectory:
         return self.results.directory
 
-    def batches(self, size: int) -> list[tuple[str, ...]]:
-        """The waiting ids in batches."""
-        return [tuple(self.waiting[start : start + size]) for start in range(0, len(self.waiting), size)]
+    def batches(self, largest: int, workers: Callable[[], int] | None = None) -> Iterator[tuple[str, ...]]:
+        """The waiting ids in batches, cut as they are asked for.
 
-    def failed(self, shape_id: str, reason: str) -> Row:
-        return failed_row(self.shapes[shape_id], reason)
+        Args:
+            workers: how many share the work; with it, batches shrink towards the end so that all end together: each
+                is half of an even share of what is left, at most `largest`.
+        """
+        start = 0
+        while start < len(self.waiting):
+            left = len(self.waiting) - start
+            size = min(largest, left if workers is None else -(-left // (2 * max(1, workers()))))
+            yield tuple(self.waiting[start : start + size])
+            start += size
 
-    def finish(self, seconds: float) -> dict[str, Any]:
+    def failed_row(self, shape_id: str, reason: str) -> Row:
+        """The row of a shape that could not be evaluated."""
+        return failed_row(shape_row(self.shapes, shape_id), reason)
+
+    def finish(self) -> dict[str, Any]:
         """Table and summary of everything there is."""
-        expected = [{name: row[name] for name in ("shape_id", "category", "split")} for row in self.shapes.values()]
-        facts = {"checkpoint_step": self.checkpoint.step, "store": self.store.url, "seconds": seconds}
-        return self.results.finish(expected, facts)
+        return self.results.finish(self.shapes, {"checkpoint_step": self.checkpoint.step, "store": self.store.url})
+
+
+class Tally:
+    """Writes rows as they come and counts them."""
+
+    def __init__(self, plan: EvaluationPlan, progress: Progress | None) -> None:
+        self._plan = plan
+        self._progress = progress
+        self._done = len(plan.shapes) - len(plan.waiting)
+        self._failed = plan.failed
+
+    def add(self, rows: list[Row], records: tuple[MetricRecord, ...] = ()) -> None:
+        """Record finished shapes."""
+        self._plan.results.add(rows, records)
+        self._done += len(rows)
+        self._failed += sum(row["status"] == "failed" for row in rows)
+        if self._progress:
+            self._progress(self._done, len(self._plan.shapes), self._failed)
 
 
 def evaluate_locally(
@@ -96,26 +128,20 @@ def evaluate_locally(
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Evaluate in this process; finished shapes are not done again."""
-    started = time.perf_counter()
     with exclusive(run):
-        plan = EvaluationPlan.open(run, settings, store_url)
-        _run_here(plan, scale, progress)
-        return plan.finish(time.perf_counter() - started)
+        plan = EvaluationPlan.open(run, settings, store_url, scale.retry_failed)
+        if plan.waiting:
+            _run_here(plan, scale, progress)
+        return plan.finish()
 
 
 def _run_here(plan: EvaluationPlan, scale: EvaluateScale, progress: Progress | None) -> None:
     keep = plan.directory if scale.save_meshes else None
-    failed, done = 0, len(plan.shapes) - len(plan.waiting)
-    if not plan.waiting:
-        return
+    tally = Tally(plan, progress)
     evaluator = Evaluator.open(plan.checkpoint, plan.store.url, plan.settings, keep, pick_device("auto"))
     for batch in plan.batches(scale.batch_shapes):
         result = evaluator.evaluate(batch)
-        plan.results.add(result.rows, result.records)
-        done += len(batch)
-        failed += sum(row["status"] == "failed" for row in result.rows)
-        if progress:
-            progress(done, len(plan.shapes), failed)
+        tally.add(result.rows, result.records)
 
 
 def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:
@@ -125,7 +151,21 @@ def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:
     return Folder(str(folder)).exclusive()
 
 
-def _needed_views(settings: EvaluateConfig, store: Store, family: str) -> tuple[str, ...]:
+def _shapes(settings: EvaluateConfig, store: Store, family: str, categories: tuple[str, ...]) -> pa.Table:
+    """The shapes of the split that have all that it takes to evaluate them."""
+    found = store.shapes(settings.split, categories)
+    for view in _needed_views(store, family):
+        held = store.shapes(settings.split, categories, view)["shape_id"]
+        found = found.filter(pc.is_in(found["shape_id"], value_set=held))
+    if not len(found):
+        raise ShapesysError(
+            f"store '{store.url}' has no shape of split '{settings.split}' and categories "
+            f"{', '.join(categories) or 'any'}; choose another --split"
+        )
+    return found.select(["shape_id", "category", "split"]).combine_chunks()
+
+
+def _needed_views(store: Store, family: str) -> tuple[str, ...]:
     """Views a shape must have to be evaluated; shapes without are rejected ones, listed in the store."""
     from shapesys.families import registry
 

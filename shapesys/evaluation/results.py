@@ -2,9 +2,11 @@
 
 evaluation/<split>/
   settings.json     what the numbers depend on: checkpoint and settings
-  rows.jsonl        one line per finished shape, written as it finishes
-  shapes.parquet    the same rows as a table, once all shapes have one
+  parts/            rows in Parquet, written as shapes finish; rows.jsonl holds the youngest
+  shapes.parquet    all rows as one table, once all shapes have one
   summary.json      counts, statistics by category and overall, conventions
+  conventions.json  what each metric means
+  seconds.json      time spent, by all calls together
   meshes/, truth/   reconstruction and ground truth as GLB
 """
 
@@ -14,36 +16,50 @@ import hashlib
 import json
 import math
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from shapesys.evaluation.config import EvaluateConfig
-from shapesys.metrics.aggregate import summarise
+from shapesys.evaluation.row_log import FLUSH_ROWS, FLUSH_SECONDS, IDENTITY, Row, RowLog
+from shapesys.metrics.aggregate import summarise_table
 from shapesys.metrics.record import MetricRecord
 from shapesys.training.checkpoint import Checkpoint
 from shapesys.training.run_dir import EvaluationDirectory, read_json, write_json
 
 SUMMARY_SCHEMA = 1
+SECONDS_EVERY = 5.0
+"""How often the time spent is written down, in seconds: a killed call's time counts up to then."""
 _OF_ONE_SHAPE = ("value", "floor", "unit")
 _DEFINED_BY_SHAPE = ("plane", "widest_gap", "not_applicable", "reason", "scored_as")
-_IDENTITY = ("shape_id", "category", "split", "status", "reason")
-Row = dict[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Results:
-    """The results of one split: append rows, then finish."""
+    """The results of one split: begin, add rows as they come, then finish.
+
+    Attributes:
+        started: when the call that these results belong to began, on the clock of `time.perf_counter`.
+        flush_rows, flush_seconds: rows, and seconds since the last part, after which rows become a part.
+    """
 
     directory: EvaluationDirectory
+    started: float = field(default_factory=time.perf_counter)
+    flush_rows: int = FLUSH_ROWS
+    flush_seconds: float = FLUSH_SECONDS
+    _earlier: float = 0.0
+    _seconds: float = 0.0
+    _saved: float = 0.0
 
-    @property
-    def _rows(self) -> Path:
-        return self.directory.path / "rows.jsonl"
+    @cached_property
+    def _log(self) -> RowLog:
+        return RowLog(self.directory.path, self.directory.rows, self.flush_rows, self.flush_seconds)
 
     @property
     def _settings(self) -> Path:
@@ -53,17 +69,45 @@ class Results:
     def _records(self) -> Path:
         return self.directory.path / "conventions.json"
 
-    def begin(self, checkpoint: Checkpoint, store_digest: str, settings: EvaluateConfig) -> dict[str, Row]:
-        """Rows already there for the same checkpoint, data and settings.
+    @property
+    def _clock(self) -> Path:
+        return self.directory.path / "seconds.json"
+
+    def begin(
+        self, checkpoint: Checkpoint, store_digest: str, settings: EvaluateConfig, retry_failed: bool = False
+    ) -> pa.Table:
+        """Find the rows already there for the same checkpoint, data and settings.
 
         Results of others move to ``evaluation/replaced/``, and come back when their settings do.
+
+        Args:
+            retry_failed: count failed shapes as not done; their rows stay until others replace them.
+
+        Returns:
+            ``shape_id`` and ``status`` of every shape that is done.
         """
         key = {"step": checkpoint.step, "store": store_digest, "settings": settings.model_dump(mode="json")}
         if self._settings.exists() and read_json(self._settings) != key:
             self._set_aside(read_json(self._settings))
         if not self._settings.exists():
             self._take_back(key)
-        return {row["shape_id"]: row for row in self._read_rows()}
+        done = self._log.open()
+        self._earlier = self._seconds = self._seconds_so_far()
+        return self._without_failed(done) if retry_failed else done
+
+    def _without_failed(self, done: pa.Table) -> pa.Table:
+        failed = pc.equal(done["status"], "failed")
+        if pc.any(failed).as_py():
+            # From now on, parts hold new outcomes only, so that no shape has a row in two of them.
+            self._log.compact()
+        return done.filter(pc.invert(failed))
+
+    def _seconds_so_far(self) -> float:
+        """Seconds of earlier calls; older versions wrote them in the summary alone."""
+        for path in (self._clock, self.directory.summary):
+            if path.exists():
+                return float(read_json(path).get("seconds", 0.0))
+        return 0.0
 
     def _set_aside(self, key: Any) -> None:
         target = self._place_of(key)
@@ -84,46 +128,49 @@ class Results:
         return self.directory.path.parent / "replaced" / f"{self.directory.path.name}-{digest}"
 
     def add(self, rows: Iterable[Row], records: Sequence[MetricRecord] = ()) -> None:
-        """Write finished rows, and once the meaning of their metrics."""
-        with self._rows.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(row) + "\n" for row in rows))
+        """Write finished rows, and once the meaning of their metrics.
+
+        Raises:
+            ShapesysError: they cannot be written, e.g. because the disk is full.
+        """
+        self._log.add(rows)
+        self._seconds = self._earlier + time.perf_counter() - self.started
+        if self._seconds - self._saved >= SECONDS_EVERY:
+            self._save_seconds()
         if records and not self._records.exists():
             write_json(self._records, {record.name: _meaning(record) for record in records})
 
-    def finish(self, expected: Sequence[Mapping[str, Any]], facts: Mapping[str, Any]) -> dict[str, Any]:
+    def _save_seconds(self) -> None:
+        write_json(self._clock, {"seconds": self._seconds})
+        self._saved = self._seconds
+
+    def finish(self, expected: pa.Table, facts: Mapping[str, Any]) -> dict[str, Any]:
         """Write the table and the summary, and return the summary.
+
+        Its ``seconds`` are those from the beginning of each call to its last row, all calls together.
 
         Args:
             expected: shape_id, category and split of every shape that should have a row.
-            facts: more to record in the summary, e.g. seconds.
+            facts: more to record in the summary.
         """
-        rows = sorted({row["shape_id"]: row for row in self._read_rows()}.values(), key=lambda row: row["shape_id"])
-        columns = sorted({name for row in rows for name in row} - set(_IDENTITY))
-        table = pa.Table.from_pylist([{name: row.get(name) for name in (*_IDENTITY, *columns)} for row in rows])
-        part = self.directory.rows.with_suffix(".part")
-        pq.write_table(table, part)
-        part.replace(self.directory.rows)
-        metrics = [name for name in columns if not name.startswith(("cost/", "fact/"))]
+        self._save_seconds()
+        table = self._log.compact()
+        metrics = [name for name in table.column_names if _is_metric(name)]
         summary = {
             "schema": SUMMARY_SCHEMA,
             "split": self.directory.path.name,
             "conventions": read_json(self._records) if self._records.exists() else {},
-            **summarise(rows, metrics, expected).to_json(),
+            **summarise_table(table, metrics, expected).to_json(),
             **facts,
+            "seconds": self._seconds,
         }
         summary["counts"] = summary["overall"]["counts"]
         write_json(self.directory.summary, summary)
         return summary
 
-    def _read_rows(self) -> list[Row]:
-        """Complete lines only; a line cut short by a crash is as if it had not been written."""
-        if not self._rows.exists():
-            return []
-        lines = self._rows.read_text(encoding="utf-8").splitlines(keepends=True)
-        whole = [line for line in lines if line.endswith("\n")]
-        if len(whole) < len(lines):
-            self._rows.write_text("".join(whole), encoding="utf-8")
-        return [json.loads(line) for line in whole]
+
+def _is_metric(column: str) -> bool:
+    return column not in IDENTITY and not column.startswith(("cost/", "fact/"))
 
 
 def _meaning(record: MetricRecord) -> dict[str, Any]:

@@ -8,22 +8,34 @@ from pathlib import Path
 
 
 class Trickster:
-    """Answers 'double N' and obeys 'crash', 'hang', 'raise' and 'crash once FILE'."""
+    """Answers 'double N' and obeys 'crash', 'hang', 'raise', 'sleep S', 'once FILE' (crash) and 'straggle FILE'.
+
+    Commands joined by '+' are obeyed one after the other.
+    """
 
     def ping(self) -> bool:
         return True
 
     def run(self, item: str) -> int:
+        if "+" in item:
+            return sum(self.run(command) for command in item.split("+"))
         word, _, rest = item.partition(" ")
-        if word == "hang":
+        if word == "hang" or (word == "straggle" and not self._again(rest)):
             time.sleep(600)
+        if word == "sleep":
+            time.sleep(float(rest))
         if word == "raise":
             raise ValueError(f"cannot do {rest}\nand a second line")
-        if word == "crash" or (word == "once" and not Path(rest).exists()):
-            if word == "once":
-                Path(rest).touch()
+        if word == "crash" or (word == "once" and not self._again(rest)):
             os._exit(1)
         return 2 * len(rest)
+
+    @staticmethod
+    def _again(mark: str) -> bool:
+        """Whether this command was run before."""
+        before = Path(mark).exists()
+        Path(mark).touch()
+        return before
 
 
 class Stillborn(Trickster):

@@ -1,7 +1,12 @@
 from __future__ import annotations
 
 import math
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -100,22 +105,31 @@ def actors_of_this_process() -> list[psutil.Process]:
     return [child for child in children if "".join(child.cmdline()[:1]).startswith("ray::EvaluationActor")]
 
 
-def test_the_same_call_again_does_only_the_rest(
+def test_a_killed_driver_loses_nothing_and_the_same_call_again_does_only_the_rest(
     ray_cluster: str, trained: RunDirectory, whole: dict[str, Any], tmp_path: Path
 ) -> None:
     from shapesys.on_ray.evaluate import evaluate
 
     run = copy_of(trained, tmp_path)
-    evaluate_locally(run, SETTINGS, SCALE)
-    lines = run.evaluation("train").path / "rows.jsonl"
-    written = lines.read_text().splitlines(keepends=True)
-    lines.write_text("".join(written[:3]))
+    killed = subprocess.run(
+        [sys.executable, Path(__file__).parent / "killed_driver.py", run.path, ray_cluster, SETTINGS.model_dump_json()],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    plan = EvaluationPlan.open(run, SETTINGS)
+    parts = run.evaluation("train").path / "parts"
+    before = {row["shape_id"]: row for row in pq.read_table(parts).to_pylist()}
+    assert 2 <= len(before) < 6
+    assert sorted([*before, *plan.waiting]) == sorted(whole)
     calls: list[tuple[int, int, int]] = []
     evaluate(run, SETTINGS, SCALE, progress=lambda *now: calls.append(now))
     assert calls[-1] == (6, 6, 0)
-    assert calls[0][0] > 3
-    assert lines.read_text().splitlines(keepends=True)[:3] == written[:3]
+    assert calls[0][0] > len(before)
     assert_same(rows_of(run), whole)
+    after = {row["shape_id"]: row for row in pq.read_table(run.evaluation("train").rows).to_pylist()}
+    spent = "cost/extract_seconds"
+    assert {key: after[key][spent] for key in before} == {key: before[key][spent] for key in before}, "not done again"
+    assert list(parts.iterdir()) == []
     assert EvaluationPlan.open(run, SETTINGS).waiting == []
     assert len(EvaluationPlan.open(run, SETTINGS.override({"seed": 1})).waiting) == 6
 
@@ -138,6 +152,28 @@ def test_a_shape_whose_data_is_gone_is_counted_with_its_reason(
         assert rows[shape_id]["status"] == "failed"
         assert str(part) in rows[shape_id]["reason"]
     assert_same({key: row for key, row in rows.items() if key not in bad}, {k: whole[k] for k in whole if k not in bad})
+
+
+def test_a_poisoned_shape_costs_its_attempts_and_no_other_shape(
+    ray_cluster: str, trained: RunDirectory, whole: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shapesys.on_ray import evaluate as on_ray
+
+    run, bad = copy_of(trained, tmp_path), min(whole)
+    healthy = on_ray.EvaluationActor
+
+    class Poisoned(healthy):  # type: ignore[misc, valid-type]
+        def run(self, shape_ids: tuple[str, ...]) -> Any:
+            if bad in shape_ids:
+                os._exit(1)
+            return healthy.run(self, shape_ids)
+
+    monkeypatch.setattr(on_ray, "EvaluationActor", Poisoned)
+    summary = on_ray.evaluate(run, SETTINGS, SCALE.override({"batch_shapes": 8, "attempts": 2}))
+    assert summary["counts"] == {"ok": 5, "empty": 0, "failed": 1, "missing": 0}
+    rows = rows_of(run)
+    assert rows[bad]["reason"].startswith("crash: its worker died 2 times")
+    assert_same({key: rows[key] for key in rows if key != bad}, {key: whole[key] for key in whole if key != bad})
 
 
 def test_every_item_of_a_pool_ends_as_a_result_or_as_a_failure(ray_cluster: str, tmp_path: Path) -> None:
@@ -166,7 +202,8 @@ def test_a_pool_survives_actors_that_die_at_birth_but_not_all_of_them(ray_cluste
     import ray
     from pool_actor import Stillborn
 
-    from shapesys.on_ray.pool import START_ATTEMPTS, ActorPool
+    from shapesys.on_ray.crew import START_ATTEMPTS
+    from shapesys.on_ray.pool import ActorPool
 
     remote = ray.remote(num_cpus=0.5)(Stillborn)
 
@@ -179,3 +216,70 @@ def test_a_pool_survives_actors_that_die_at_birth_but_not_all_of_them(ray_cluste
     with pytest.raises(ShapesysError, match="workers cannot start"):
         outcomes(tmp_path / "all", 1000)
     assert len(list((tmp_path / "all").iterdir())) == START_ATTEMPTS, "an actor's death is counted once"
+
+
+def test_a_broken_item_is_tried_in_parts_and_only_those_to_blame_fail(ray_cluster: str) -> None:
+    import ray
+    from pool_actor import Trickster
+
+    from shapesys.on_ray.pool import ActorPool
+
+    remote = ray.remote(num_cpus=0.5)(Trickster)
+    pool: ActorPool[str] = ActorPool(
+        remote.remote,
+        2,
+        deadline=lambda item: 3.0 * (1 + item.count("+")),
+        parts=lambda item: item.split("+") if "+" in item else [],
+    )
+    ended = {outcome.item: outcome for outcome in pool.map(["double a+crash+double bb", "double ccc"])}
+    assert sorted(ended) == ["crash", "double a", "double bb", "double ccc"]
+    assert [ended[item].value for item in ("double a", "double bb", "double ccc")] == [2, 4, 6]
+    assert "its worker died 2 times" in ended["crash"].failure, "once with the others, once alone"
+
+
+def test_actors_that_the_cluster_cannot_hold_stop_no_other(ray_cluster: str) -> None:
+    import ray
+    from pool_actor import Trickster
+
+    from shapesys.on_ray.pool import ActorPool
+
+    everything = ray.cluster_resources()["CPU"]
+    remote = ray.remote(num_cpus=everything)(Trickster)
+    limit = 2.0
+    pool: ActorPool[str] = ActorPool(remote.remote, 4, deadline=lambda item: 60.0, start_limit=limit)
+    began = time.monotonic()
+    outcomes = list(pool.map(["sleep 0.7"] * 6))
+    assert [outcome.ok for outcome in outcomes] == [True] * 6
+    assert time.monotonic() - began > 6 * 0.7, "one actor did them all, one after the other"
+    remote = ray.remote(num_cpus=2 * everything)(Trickster)
+    nowhere: ActorPool[str] = ActorPool(remote.remote, 2, deadline=lambda item: 60.0, start_limit=0.5)
+    with pytest.raises(ShapesysError, match="no worker could be started within 0.5 s"):
+        list(nowhere.map(["double x"]))
+
+
+def test_a_straggler_is_run_again_and_counts_once(ray_cluster: str, tmp_path: Path) -> None:
+    import ray
+    from pool_actor import Trickster
+
+    from shapesys.on_ray.pool import ActorPool
+
+    remote = ray.remote(num_cpus=0.5)(Trickster)
+    pool: ActorPool[str] = ActorPool(remote.remote, 2, deadline=lambda item: 60.0, patience=0.5)
+    items = [f"straggle {tmp_path / 'mark'}", *["double x"] * 6]
+    began = time.monotonic()
+    outcomes = list(pool.map(items))
+    assert time.monotonic() - began < 30
+    assert sorted(outcome.item for outcome in outcomes) == sorted(items)
+    assert {outcome.item: outcome.value for outcome in outcomes}[items[0]] == 2 * len(str(tmp_path / "mark"))
+
+
+def test_actors_that_nobody_needs_are_released(ray_cluster: str) -> None:
+    import ray
+    from pool_actor import Trickster
+
+    from shapesys.on_ray.pool import ActorPool
+
+    remote = ray.remote(num_cpus=0.5)(Trickster)
+    pool: ActorPool[str] = ActorPool(remote.remote, 4, deadline=lambda item: 60.0)
+    left = [len(pool._crew.workers) for _ in pool.map([*["sleep 0.1"] * 8, "sleep 2"])]
+    assert (left[0], left[-1]) == (4, 2), "the last may have to be taken over"

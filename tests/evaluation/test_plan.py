@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -41,7 +42,7 @@ def test_every_shape_of_the_split_gets_a_row_and_two_meshes(run: RunDirectory) -
 def test_one_damaged_shape_takes_no_other_with_it(run: RunDirectory, store: Path, tmp_path: Path) -> None:
     copy = tmp_path / "store"
     shutil.copytree(store, copy)
-    test_ids = set(EvaluationPlan.open(run, SETTINGS).shapes)
+    test_ids = set(EvaluationPlan.open(run, SETTINGS).waiting)
     parts = {part: set(pq.read_table(part)["shape_id"].to_pylist()) for part in sorted(copy.glob("sdf/chunk=000/*"))}
     part, bad = next((part, ids & test_ids) for part, ids in parts.items() if ids & test_ids)
     plan = EvaluationPlan.open(run, SETTINGS, str(copy))
@@ -85,3 +86,39 @@ def test_trained_codes_are_refused_for_unseen_shapes(run: RunDirectory) -> None:
     assert summary["counts"]["failed"] == 3
     reasons = pq.read_table(run.evaluation("test").rows)["reason"].to_pylist()
     assert all("was not trained on" in reason for reason in reasons)
+
+
+def test_failed_shapes_are_tried_again_where_asked(run: RunDirectory) -> None:
+    wrong = SETTINGS.override({"saliency_points": 257})
+    assert evaluate_locally(run, wrong, SCALE)["counts"]["failed"] == 3
+    assert EvaluationPlan.open(run, wrong).failed == 3
+    calls: list[tuple[int, int, int]] = []
+    evaluate_locally(run, wrong, SCALE, progress=lambda *now: calls.append(now))
+    assert calls == [], "they have a row"
+    again = SCALE.override({"retry_failed": True})
+    summary = evaluate_locally(run, wrong, again, progress=lambda *now: calls.append(now))
+    assert calls == [(2, 3, 2), (3, 3, 3)]
+    assert summary["counts"]["failed"] == 3
+    assert pq.read_table(run.evaluation("test").rows).num_rows == 3
+
+
+def test_an_interrupted_evaluation_does_only_the_rest_and_counts_all(run: RunDirectory) -> None:
+    def interrupt(done: int, total: int, failed: int) -> None:
+        raise KeyboardInterrupt
+
+    single = SCALE.override({"batch_shapes": 1})
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_locally(run, SETTINGS, single, progress=interrupt)
+    assert not run.evaluation("test").summary.exists()
+    calls: list[tuple[int, int, int]] = []
+    summary = evaluate_locally(run, SETTINGS, single, progress=lambda *now: calls.append(now))
+    assert calls == [(2, 3, 0), (3, 3, 0)]
+    assert summary["counts"]["ok"] + summary["counts"]["empty"] == 3
+
+
+def test_batches_shrink_towards_the_end(run: RunDirectory) -> None:
+    plan = replace(EvaluationPlan.open(run, SETTINGS), waiting=[f"mug/{number}" for number in range(40)])
+    shared = list(plan.batches(8, lambda: 2))
+    assert [len(batch) for batch in shared] == [8, 8, 6, 5, 4, 3, 2, 1, 1, 1, 1]
+    assert [shape_id for batch in shared for shape_id in batch] == plan.waiting
+    assert [len(batch) for batch in plan.batches(16)] == [16, 16, 8]
