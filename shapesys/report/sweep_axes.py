@@ -102,7 +102,7 @@ def number_axis(
     scaled = [_scaled(float(value), log) for value in values] or [0.0]
     low, high = min(scaled), max(scaled)
     # One value alone stands in the middle of a range of its own size.
-    room = margin * (high - low) or max(abs(low) * 0.1, 1e-9)
+    room = margin * (high - low) if high > low else abs(low) * 0.1 or 0.5
     low, high = low - room, high + room
     return Axis(label, _ticks(low, high, log, whole), low, high, log)
 

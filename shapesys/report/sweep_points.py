@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from shapesys.metrics.names import better_direction
 from shapesys.report.numbers import known
-from shapesys.report.summary import better_direction
 from shapesys.tuning.config import Sweep
 from shapesys.tuning.ledger import TrialRecord
 
@@ -73,7 +73,7 @@ def state(record: TrialRecord) -> State:
 
 def better(sweep: Sweep) -> int:
     """+1 where a higher objective is better, -1 where a lower one is."""
-    return better_direction(sweep.tune.metric, {}) or -1
+    return better_direction(sweep.tune.metric) or -1
 
 
 def points_of(sweep: Sweep, records: Mapping[str, TrialRecord]) -> list[Point]:

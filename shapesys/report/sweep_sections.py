@@ -20,6 +20,9 @@ TONES = {"finished": "good", "stopped early": "quiet", "errored": "bad", "runnin
 _SWEEP_TONES = {"finished": "good", "running": "busy", "failed": "bad", "interrupted": "warn"}
 _ARROWS = {1: ("↑", "higher is better"), -1: ("↓", "lower is better")}
 _HASH = 10
+_ERRORS_SHOWN = 8
+_MANY = 200
+"""Trials above which marks and lines are drawn fainter."""
 
 
 def headline(report: SweepReport) -> dict[str, Any]:
@@ -37,6 +40,7 @@ def headline(report: SweepReport) -> dict[str, Any]:
         "source": sweep.space.source,
         "metric": sweep.tune.metric,
         "arrow": _ARROWS[better(sweep)],
+        "many": len(report.records) > _MANY,
         "facts": _facts(report),
         "counts": [(word, counted[word], TONES[word]) for word in named],
     }
@@ -67,8 +71,10 @@ def best_view(report: SweepReport, folder: Path) -> dict[str, Any] | None:
     point = report.best
     if point is None:
         return None
+    from shapesys.tuning.trial import trial_job
+
     show, first = formatter(point.mean, 4), point.records[0]
-    job = report.sweep.base.override({**first.trial.point, "train.seed": first.trial.seed})
+    job = trial_job(report.sweep, first.trial)
     return {
         "name": point.name,
         "value": show(point.mean),
@@ -168,16 +174,17 @@ def _link(report: SweepReport, record: TrialRecord, folder: Path) -> str:
     return quote(Path(os.path.relpath(page, folder)).as_posix()) if page.is_file() else ""
 
 
-def error_views(report: SweepReport) -> list[dict[str, Any]]:
-    """Each error once, whole, with the trials that met it."""
+def error_views(report: SweepReport) -> dict[str, Any]:
+    """Each error once, whole, with the trials that met it; what goes beyond a screenful is folded away."""
     found: dict[str, list[TrialRecord]] = {}
     for record in report.records.values():
         if state(record) == "errored":
             found.setdefault(record.error or "ended without saying why", []).append(record)
-    return [
+    views = [
         {"error": error, "trials": [(record.trial.id, _point_text(record)) for record in records]}
         for error, records in found.items()
     ]
+    return {"shown": views[:_ERRORS_SHOWN], "folded": views[_ERRORS_SHOWN:]}
 
 
 def _point_text(record: TrialRecord) -> str:
