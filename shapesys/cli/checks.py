@@ -167,16 +167,15 @@ def distance_kernels() -> Iterator[Check]:
 _RAY = """
 from shapesys.on_ray.runtime import runtime
 import ray
-with runtime({address!r}, num_cpus=1):
+with runtime(num_cpus=1):
     assert ray.get(ray.remote(lambda: 41 + 1).remote()) == 42
 """
 
 
-def ray_starts(address: str | None) -> Iterator[Check]:
-    """Start a private Ray instance (or reach the one named) and run one task."""
-    where = f"reached {address}" if address else "started here"
+def ray_starts() -> Iterator[Check]:
+    """Start a private Ray instance and run one task."""
     way_out = "see the line above; 'ray stop --force' ends a stale instance of yours"
-    yield _in_process("Ray", _RAY.format(address=address), f"{where}, and ran a task", way_out)
+    yield _in_process("Ray", _RAY, "started here, and ran a task", way_out)
 
 
 def _in_process(name: str, code: str, good: str, way_out: str, limit: float = 120.0) -> Check:
@@ -193,7 +192,7 @@ def _in_process(name: str, code: str, good: str, way_out: str, limit: float = 12
     return Check(name, "warning", lines[-1] if lines else f"ended with exit code {done.returncode}", way_out)
 
 
-def all_checks(runs_root: Path, address: str | None, start_ray: bool) -> list[Callable[[], Iterator[Check]]]:
+def all_checks(runs_root: Path, start_ray: bool) -> list[Callable[[], Iterator[Check]]]:
     """The checks in the order they are shown."""
     checks: list[Callable[[], Iterator[Check]]] = [
         python_version,
@@ -206,7 +205,7 @@ def all_checks(runs_root: Path, address: str | None, start_ray: bool) -> list[Ca
         lambda: runs_folder(runs_root),
         distance_kernels,
     ]
-    return checks + ([lambda: ray_starts(address)] if start_ray else [])
+    return checks + ([ray_starts] if start_ray else [])
 
 
 def findings(checks: list[Callable[[], Iterator[Check]]]) -> list[Check]:

@@ -1,0 +1,233 @@
+"""What `shapesys doctor` says of a cluster: from what its nodes answered to findings with the way out."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from shapesys.cli.checks import GIGABYTE, Check, State
+from shapesys.cli.cluster_services import mlflow, named, storage
+from shapesys.errors import ShapesysError
+
+if TYPE_CHECKING:
+    from shapesys.on_ray.cluster_checks import Node, Reply
+
+LEAST_DISK, LEAST_MEMORY = 5.0, 2.0
+"""GB free that a node needs: for Ray's temporary folder, where a full disk stops everything; and to work in."""
+
+DISK_SHARE = 0.05
+"""Ray takes no more objects on a disk that has less than this share free."""
+
+MOST_SKEW = 1.0
+"""Seconds by which clocks may differ: signed requests to object stores and the order of records depend on them."""
+
+_ESSENTIAL = ("python", "ray", "shapesys")
+
+Row = dict[str, Any]
+
+
+def examine(
+    address: str | None, shared: str | None, tracking: str | None, deadline: float
+) -> tuple[list[Check], list[Row]]:
+    """Check the cluster at `address`; returns the findings and a row for every living node.
+
+    Args:
+        address: of Ray's head, for drivers; None for RAY_ADDRESS.
+        shared: folder or fsspec address of the storage that all nodes share.
+        tracking: address of the MLflow server.
+        deadline: seconds that a node has for an answer.
+
+    Raises:
+        ShapesysError: the cluster cannot be reached.
+    """
+    from shapesys.on_ray import cluster_checks, node_probe
+    from shapesys.on_ray.runtime import runtime
+
+    address = address or os.environ.get("RAY_ADDRESS") or ""
+    check_reachable(address)
+    with runtime(address):
+        known = cluster_checks.nodes()
+        alive = [node for node in known if node.alive]
+        promised = {node.id: node.resources.get("GPU", 0.0) for node in alive}
+        answers = cluster_checks.ask(alive, node_probe.facts, promised, deadline=deadline)
+        able = [reply.node for reply in answers if not reply.failure]
+        found = [*living(address, known), *answering(answers)]
+        good = [reply for reply in answers if not reply.failure]
+        for judge in (versions, gpus, room, clocks_of(cluster_checks.ask(able, node_probe.clock, deadline=deadline))):
+            found += judge(good)
+        found += authentication(good)
+        if shared:
+            found += storage(shared, *cluster_checks.share_files(able, shared, deadline))
+        found += mlflow(tracking, able, deadline)
+        return found, [_row(reply) for reply in good]
+
+
+def check_reachable(address: str, limit: float = 5.0) -> None:
+    """Say at once what Ray would find out after minutes.
+
+    Raises:
+        ShapesysError: nothing listens at a plain HOST:PORT, or what does is a web server.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal():
+        return
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=limit) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            answer = connection.recv(5)
+    except TimeoutError:
+        answer = b""
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ShapesysError(f"cannot reach the Ray cluster at '{address}': {reason}; is its head up?") from error
+    if answer == b"HTTP/":
+        raise ShapesysError(
+            f"'{address}' is a web server, perhaps the cluster's dashboard; drivers connect to the port that "
+            f"'ray start --head' printed, usually 6379 (and jobs with: shapesys submit doctor --address http://{host}:{port})"
+        )
+
+
+def living(address: str, known: Iterable[Node]) -> Iterator[Check]:
+    """How many nodes there are, and which have died."""
+    alive = [node for node in known if node.alive]
+    cpus, gpu_count = (sum(node.resources.get(kind, 0.0) for node in alive) for kind in ("CPU", "GPU"))
+    yield Check("cluster", "ok", f"{address}: {len(alive)} nodes, {cpus:g} CPUs, {gpu_count:g} GPUs")
+    dead = [node for node in known if not node.alive and not node.death.startswith("EXPECTED")]
+    if dead:
+        told = named(f"{node.name} ({node.death})" for node in dead)
+        way_out = "see logs/raylet.out of that node; where it was taken away on purpose, nothing is to be done"
+        yield Check("dead nodes", "warning", told, way_out)
+
+
+def answering(answers: Iterable[Reply]) -> Iterator[Check]:
+    """Nodes that are alive and yet do not answer."""
+    for reply in answers:
+        if reply.failure:
+            missing = "No module named" in reply.failure
+            way_out = (
+                "install the same environment there, or take it along with: shapesys submit doctor"
+                if missing
+                else "log in there: a full disk, a storage that hangs or memory in swap keep workers from starting"
+            )
+            yield Check(f"node {reply.node.name}", "missing", reply.failure, way_out)
+
+
+def versions(answers: list[Reply]) -> Iterator[Check]:
+    """One environment everywhere; where one differs from most, its nodes are named."""
+    told = {reply.node.name: reply.value["versions"] for reply in answers}
+    common: list[str] = []
+    for package in next(iter(told.values()), {}):
+        holders: dict[str | None, list[str]] = defaultdict(list)
+        for name, found in told.items():
+            holders[found[package]].append(name)
+        usual = max(holders, key=lambda version: len(holders[version]))
+        common += [f"{package} {usual}"] if usual else []
+        others = [f"{version or 'none'} on {named(names)}" for version, names in holders.items() if version != usual]
+        if others:
+            state: State = "missing" if package in _ESSENTIAL else "warning"
+            way_out = "give every node the same image or environment, and restart those nodes"
+            yield Check(package, state, f"{usual or 'none'} on most; {named(others)}", way_out)
+    yield Check("versions", "ok", ", ".join(common))
+
+
+def gpus(answers: list[Reply]) -> Iterator[Check]:
+    """The GPUs that Ray gives out must be there for torch."""
+    kinds: dict[str, int] = defaultdict(int)
+    for reply in answers:
+        seen, promised = reply.value["gpus"], reply.node.resources.get("GPU", 0.0)
+        usable = len(seen["names"])
+        software = ", ".join(f"{n} {seen[key]}" for n, key in (("CUDA", "cuda"), ("driver", "driver")) if seen.get(key))
+        for name in seen["names"]:
+            kinds[f"{name} ({software})" if software else name] += 1
+        if usable < promised:
+            reason = f": {seen['error']}" if seen.get("error") else ""
+            found = f"Ray gives out {promised:g}, torch sees {usable}{reason}"
+            way_out = "install a torch built for this driver's CUDA, or start that node with the right --num-gpus"
+            yield Check(f"GPUs of {reply.node.name}", "missing", found, way_out)
+        elif usable > promised and not reply.node.resources.get("GPU"):
+            found = f"torch sees {usable}, and Ray gives out none"
+            yield Check(f"GPUs of {reply.node.name}", "warning", found, f"start that node with --num-gpus {usable}")
+    yield Check("GPUs", "ok", named(f"{count} x {kind}" for kind, count in kinds.items()) or "none; all runs on CPU")
+
+
+def room(answers: list[Reply]) -> Iterator[Check]:
+    """Memory to work in, and disk for Ray's temporary folder."""
+    yield from _least(
+        "memory", answers, lambda told: told["memory_free_bytes"], lambda _: LEAST_MEMORY * GIGABYTE,
+        "free", "end other programs there, or run fewer tasks on it",
+    )  # fmt: skip
+    yield from _least(
+        "disk", answers, lambda told: told["disk_free_bytes"],
+        lambda told: max(LEAST_DISK * GIGABYTE, DISK_SHARE * told["disk_bytes"]),
+        "free for Ray's temporary folder", "remove old session_* folders there, or 'ray start --temp-dir' elsewhere",
+    )  # fmt: skip
+
+
+def clocks_of(clocks: list[Reply]) -> Callable[[list[Reply]], Iterator[Check]]:
+    """The judgement on clocks that were asked for."""
+    from shapesys.on_ray.cluster_checks import clock_difference
+
+    def judge(_: list[Reply]) -> Iterator[Check]:
+        skews = {reply.node.name: clock_difference(reply) for reply in clocks if not reply.failure}
+        wrong = [f"{name} {skew:+.1f} s" for name, skew in skews.items() if abs(skew) > MOST_SKEW]
+        if wrong:
+            yield Check("clocks", "warning", f"{named(wrong)} against this one", "run a time service (chrony) there")
+        elif skews:
+            yield Check("clocks", "ok", f"all within {MOST_SKEW:g} s of this one")
+
+    return judge
+
+
+def authentication(answers: list[Reply]) -> Iterator[Check]:
+    """Whoever reaches Ray's ports runs code; a token keeps strangers out."""
+    open_nodes = [reply.node.name for reply in answers if reply.value["authentication"] != "token"]
+    if open_nodes:
+        way_out = "start every node with RAY_AUTH_MODE=token and one RAY_AUTH_TOKEN: 'ray get-auth-token --generate'"
+        found = f"none on {named(open_nodes)}: whoever reaches its ports can run code"
+        yield Check("authentication", "warning", found, way_out)
+    elif answers:
+        yield Check("authentication", "ok", "by token")
+
+
+def _least(
+    name: str,
+    answers: list[Reply],
+    found: Callable[[Mapping[str, Any]], float],
+    least: Callable[[Mapping[str, Any]], float],
+    what: str,
+    way_out: str,
+) -> Iterator[Check]:
+    """One finding for all nodes: those that have too little, else the one that has least."""
+    if not answers:
+        return
+    few = [reply for reply in answers if found(reply.value) < least(reply.value)]
+    if few:
+        told = named(f"{reply.node.name} {found(reply.value) / GIGABYTE:.1f} GB" for reply in few)
+        yield Check(name, "warning", f"{what}: {told}", way_out)
+        return
+    scarcest = min(answers, key=lambda reply: found(reply.value))
+    yield Check(name, "ok", f"{found(scarcest.value) / GIGABYTE:.1f} GB or more {what} on every node")
+
+
+def _row(reply: Reply) -> Row:
+    node, told = reply.node, reply.value
+    store, left = node.resources.get("object_store_memory", 0.0), node.unused.get("object_store_memory")
+    cpus, idle = node.resources.get("CPU", 0.0), node.unused.get("CPU", 0.0)
+    return {
+        "node": node.name,
+        "cpus": cpus,
+        "cpus_used": cpus - idle if node.unused else None,
+        "gpus": node.resources.get("GPU", 0.0),
+        "gpu_names": told["gpus"]["names"],
+        "load": told["load"],
+        "memory_bytes": told["memory_bytes"],
+        "memory_free_bytes": told["memory_free_bytes"],
+        "object_store_bytes": store,
+        "object_store_used_bytes": None if left is None else store - left,
+        "disk_free_bytes": told["disk_free_bytes"],
+        "temporary": told["temporary"],
+        "versions": told["versions"],
+    }
