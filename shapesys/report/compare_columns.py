@@ -46,24 +46,45 @@ def make_columns(reports: Sequence[RunReport], group_seeds: bool = False) -> lis
     names = distinct_names([report.run.path for report in reports])
     if not group_seeds:
         return [Column(name, (report,)) for name, report in zip(names, reports, strict=True)]
-    return [_grouped([names[at] for at in group], [reports[at] for at in group]) for group in replicates(reports)]
+    groups = replicates(reports)
+    headings = [_heading([names[at] for at in group]) for group in groups]
+    # Two groups may share the start of their names, but no two share a run.
+    headings = [
+        heading if headings.count(heading) == 1 else f"{names[group[0]]}{_times(group)}"
+        for heading, group in zip(headings, groups, strict=True)
+    ]
+    return [
+        Column(heading, tuple(reports[at] for at in group)) for heading, group in zip(headings, groups, strict=True)
+    ]
 
 
 def replicates(reports: Sequence[RunReport]) -> list[list[int]]:
-    """Positions of the runs that share everything but the training seed, the lone ones by themselves."""
-    groups: dict[str, list[int]] = {}
+    """Positions of the runs that share everything but the training seed, the lone ones by themselves.
+
+    A seed that a group holds already opens another group: the same settings twice are a rerun, say of other code.
+    """
+    groups: list[tuple[str, dict[str, int]]] = []
     for at, report in enumerate(reports):
-        groups.setdefault(_apart_from_seed(report), []).append(at)
-    return list(groups.values())
+        kind, seed = _apart_from_seed(report), repr(flatten(report.config).get(SEED))
+        group = next((members for held, members in groups if held == kind and seed not in members), None)
+        if group is None:
+            groups.append((kind, {seed: at}))
+        else:
+            group[seed] = at
+    return [list(members.values()) for _, members in groups]
 
 
 def distinct_names(paths: Sequence[Path]) -> list[str]:
     """Folder names, with as many parents before them as it takes to tell them apart: trials of two sweeps."""
-    for depth in range(1, max((len(path.parts) for path in paths), default=1) + 1):
-        names = ["/".join(path.parts[-depth:]) for path in paths]
-        if len(set(names)) == len(names):
-            return names
-    return [str(path) for path in paths]
+    return [_shortest_name(path, paths) for path in paths]
+
+
+def _shortest_name(path: Path, among: Sequence[Path]) -> str:
+    for depth in range(1, len(path.parts)):
+        ending = path.parts[-depth:]
+        if sum(other.parts[-depth:] == ending for other in among) == 1:
+            return "/".join(ending)
+    return str(path)
 
 
 def differing_settings(columns: Sequence[Column]) -> list[tuple[str, list[Any]]]:
@@ -112,9 +133,14 @@ def _apart_from_seed(report: RunReport) -> str:
     return repr(sorted(settings.items()))
 
 
-def _grouped(names: Sequence[str], reports: Sequence[RunReport]) -> Column:
-    if len(reports) == 1:
-        return Column(names[0], tuple(reports))
+def _heading(names: Sequence[str]) -> str:
+    """A run's name; of several what their names start with, and how many there are."""
+    if len(names) == 1:
+        return names[0]
     letters = takewhile(lambda column: len(set(column)) == 1, zip(*names, strict=False))
     shared = "".join(column[0] for column in letters).rstrip("-_./") or names[0]
-    return Column(f"{shared} × {len(reports)} seeds", tuple(reports))  # noqa: RUF001
+    return f"{shared}{_times(names)}"
+
+
+def _times(group: Sequence[object]) -> str:
+    return f" × {len(group)} seeds" if len(group) > 1 else ""  # noqa: RUF001

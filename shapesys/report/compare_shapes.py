@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.report.compare import SplitComparison
 from shapesys.report.compare_columns import Column
 from shapesys.report.embed import MOST_FACES
-from shapesys.report.gallery import Exhibit, View, assemble, prepared, with_error
+from shapesys.report.gallery import ERROR, Exhibit, View, assemble, prepared, with_error
 from shapesys.report.load import load_prediction, load_truth
 from shapesys.report.numbers import formatter
 
@@ -44,40 +45,58 @@ def side_by_side(split: SplitComparison, worst: int) -> dict[str, Any] | None:
     shown = split.columns[:MOST_COLUMNS]
     faces = int(np.clip(_PAGE_FACES // (len(picks) * (1 + len(shown))), _LEAST_FACES, MOST_FACES))
     exhibits = [_exhibit(split, shown, pick, faces) for pick in picks]
-    return assemble([exhibit for exhibit in exhibits if exhibit is not None], split.chosen.name)
+    return assemble([exhibit for exhibit in exhibits if exhibit is not None], split.chosen.name, first=ERROR)
 
 
 def pick_shapes(split: SplitComparison, worst: int) -> list[Pick]:
-    """The worst of each column, those on which the columns differ most, those that failed in some; each shape once."""
+    """The worst of each column, those on which the columns differ most, those that failed in some; each shape once.
+
+    Shapes that one column alone has, or of which no mesh was kept, are passed over.
+    """
     if split.chosen is None or split.ranking is None:
         return []
     values = split.table.of(split.chosen.name)
-    shared = np.isfinite(values).sum(axis=0) > 1
+    values = np.where((np.isfinite(values).sum(axis=0) > 1) & _drawable(split), values, np.nan)
     cost = -values if split.chosen.better > 0 else values
+    # Numbers of different definitions have no difference.
+    apart = [] if split.ranking.differing else _largest(_range(values), worst)
     reasons: dict[int, list[str]] = {}
     for row, column in zip(cost[:MOST_COLUMNS], split.columns, strict=False):
-        for at in _largest(np.where(shared, row, np.nan), worst):
+        for at in _largest(row, worst):
             reasons.setdefault(at, []).append(column.name)
-    picks = {at: Pick(at, "worst", f"worst of {', '.join(names)}") for at, names in reasons.items()}
-    # Numbers of different definitions have no difference.
-    if not split.ranking.differing:
-        width = np.nanmax(np.where(shared, values, 0), axis=0) - np.nanmin(np.where(shared, values, 0), axis=0)
-        for at in _largest(np.where(width > 0, width, np.nan), worst):
-            picks.setdefault(at, Pick(at, "differ", "differ most"))
+    worst_of = {at: f"worst of {', '.join(names)}" for at, names in reasons.items()}
+    picks = {at: Pick(at, "differ", "; ".join(filter(None, ("differ most", worst_of.get(at))))) for at in apart}
     for at in _failed_in_some(split)[:worst]:
         picks.setdefault(at, Pick(at, "failed", "failed in some"))
-    kinds = ("differ", "failed", "worst")
-    return sorted(picks.values(), key=lambda pick: kinds.index(pick.kind))
+    for at, why in worst_of.items():
+        picks.setdefault(at, Pick(at, "worst", why))
+    return list(picks.values())
 
 
-def _largest(values: Any, count: int) -> list[int]:
+def _drawable(split: SplitComparison) -> NDArray[np.bool_]:
+    """(shapes,) whether any of the columns shown kept a mesh."""
+    directories = [column.evaluations(split.split)[0].directory for column in split.columns[:MOST_COLUMNS]]
+    return np.array(
+        [any(directory.prediction_mesh(shape).is_file() for directory in directories) for shape in split.table.shapes],
+        dtype=bool,
+    )
+
+
+def _range(values: Floats) -> Floats:
+    """(shapes,) the largest minus the smallest of a shape's values; NaN where they are equal or there are none."""
+    low, high = np.fmin.reduce(values, axis=0), np.fmax.reduce(values, axis=0)
+    return np.where(high > low, high - low, np.nan)
+
+
+def _largest(values: Floats, count: int) -> list[int]:
     order = np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable")[:count]
     return [int(at) for at in order if np.isfinite(values[at])]
 
 
 def _failed_in_some(split: SplitComparison) -> list[int]:
     found = [{statuses.get(shape, "") for statuses in split.statuses} for shape in split.table.shapes]
-    return [at for at, outcomes in enumerate(found) if "failed" in outcomes and "ok" in outcomes]
+    drawable = _drawable(split)
+    return [at for at, outcomes in enumerate(found) if drawable[at] and "failed" in outcomes and "ok" in outcomes]
 
 
 def _exhibit(split: SplitComparison, columns: Sequence[Column], pick: Pick, faces: int) -> Exhibit | None:

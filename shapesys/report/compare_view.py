@@ -11,6 +11,7 @@ from shapesys.report import plots
 from shapesys.report.compare import Comparison, SplitComparison
 from shapesys.report.compare_columns import Column
 from shapesys.report.compare_metrics import Cell, Difference, MetricComparison
+from shapesys.report.compare_shapes import MOST_COLUMNS
 from shapesys.report.compare_text import (
     change_text,
     floor_text,
@@ -24,6 +25,10 @@ from shapesys.report.compare_text import (
 from shapesys.report.numbers import formatter, known
 from shapesys.report.sections import metric_view
 
+_SIDE_BY_SIDE = (
+    "The worst shapes of each run and those on which the runs differ most. All runs share one colour scale; "
+    "the ground truth is plain."
+)
 _DIGITS = 5
 """Significant digits of the values behind the scatter."""
 
@@ -33,6 +38,7 @@ def comparison_view(comparison: Comparison, splits: Sequence[Mapping[str, Any]])
     reports = {column.name: column.reports[0] for column in comparison.columns}
     histories = {name: report.history for name, report in reports.items()}
     return {
+        "runs": sum(len(column.reports) for column in comparison.columns),
         "columns": [_column(column) for column in comparison.columns],
         "settings": comparison.settings,
         "remarks": comparison.remarks,
@@ -57,6 +63,7 @@ def split_view(split: SplitComparison, key: str, shapes: Mapping[str, Any] | Non
         "metrics": [_metric(metric) for metric in split.metrics],
         "chosen": split.chosen.name if split.chosen else "",
         "gallery": shapes,
+        "side_note": _side_note(split),
         "scatter": several and split.ranking is not None and _overlap(split),
         "table": _shape_table(split, shapes, key) if split.chosen else None,
     }
@@ -86,6 +93,11 @@ def _scatter_metric(metric: MetricComparison, split: SplitComparison) -> dict[st
 
 def _short(value: float) -> float | None:
     return float(f"{value:.{_DIGITS}g}") if known(value) else None
+
+
+def _side_note(split: SplitComparison) -> str:
+    limit = f" The first {MOST_COLUMNS} runs are shown." if len(split.columns) > MOST_COLUMNS else ""
+    return f"{_SIDE_BY_SIDE}{limit}"
 
 
 def _overlap(split: SplitComparison) -> bool:

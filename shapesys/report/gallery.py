@@ -68,11 +68,16 @@ def gallery(evaluation: Evaluation, selection: Selection) -> dict[str, Any] | No
     return assemble([exhibit for exhibit in exhibits if exhibit is not None], metric.name)
 
 
-def assemble(exhibits: Sequence[Exhibit], metric: str) -> dict[str, Any] | None:
-    """Shapes as the viewer takes them, all in the same colour ranges; None where there are none."""
+def assemble(exhibits: Sequence[Exhibit], metric: str, first: str = "saliency") -> dict[str, Any] | None:
+    """Shapes as the viewer takes them, all in the same colour ranges; None where there are none.
+
+    Args:
+        metric: by which they were chosen.
+        first: the attribute that colours them at first.
+    """
     if not exhibits:
         return None
-    ranges = _ranges(_present(view.mesh for exhibit in exhibits for view in exhibit.views))
+    ranges = _ranges(_present(view.mesh for exhibit in exhibits for view in exhibit.views), first)
     return {
         "metric": metric,
         "colourings": [_colouring(name, span) for name, span in ranges.items()],
@@ -117,9 +122,9 @@ def _named(mesh: Mesh) -> Mesh:
     return replace(mesh, attributes={name: values for name, values in plain.items() if np.ndim(values) == 1})
 
 
-def _ranges(meshes: list[Mesh]) -> dict[str, Range]:
-    """Colour range by attribute: saliency first, the error second, then whatever else the meshes carry."""
-    names = dict.fromkeys(["saliency", ERROR, *(name for mesh in meshes for name in mesh.attributes)])
+def _ranges(meshes: list[Mesh], first: str) -> dict[str, Range]:
+    """Colour range by attribute: `first`, saliency, the error, then whatever else the meshes carry."""
+    names = dict.fromkeys([first, "saliency", ERROR, *(name for mesh in meshes for name in mesh.attributes)])
     found = {name: attribute_range(meshes, name, 0.0 if name == ERROR else None) for name in names}
     return {name: span for name, span in found.items() if span is not None}
 
