@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,19 +14,26 @@ from shapesys.cli.verb import verb
 from shapesys.errors import ShapesysError, unknown_name
 
 if TYPE_CHECKING:
+    from shapesys.samples.settings import PrepareConfig
     from shapesys.training.run_dir import RunDirectory
 
 Row = dict[str, Any]
 
+_ENDINGS = ("finished", "stopped", "errored", "open")
+"""How the trials of a sweep ended; an open one runs, or was interrupted."""
+
 
 @verb(example="shapesys list\nshapesys list presets\nshapesys list runs --runs-root runs --json")
 @click.argument("what", required=False)
-@click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
+@click.option("--runs-root", default="runs", show_default=True, help="Folder that holds runs and sweeps.")
 def command(what: str | None, runs_root: str) -> Answer:
-    """Show the families, presets, sources, views, metrics or runs; everything but runs where none is named."""
+    """Show the families, presets, sources, views, metrics, search spaces, runs or sweeps.
+
+    Everything but runs and sweeps where none is named.
+    """
     if what is not None and what not in _LISTS:
         raise unknown_name("list", what, _LISTS)
-    chosen = [what] if what else [name for name in _LISTS if name != "runs"]
+    chosen = [what] if what else [name for name in _LISTS if name not in _BELOW_ROOT]
     found = {name: _LISTS[name](Path(runs_root)) for name in chosen}
     return Answer(found, [_show(name, rows) for name, rows in found.items()])
 
@@ -45,12 +53,23 @@ def _families(root: Path) -> list[Row]:
 
 def _presets(root: Path) -> list[Row]:
     from shapesys.families import registry
+    from shapesys.samples.settings import PRESETS
 
-    return [
-        {"family": name, "preset": preset, "summary": chosen.summary}
+    train = [
+        {"verb": "train", "family": name, "preset": preset, "summary": chosen.summary}
         for name in registry.names()
         for preset, chosen in registry.load(name).presets.items()
     ]
+    prepare = [
+        {"verb": "prepare", "family": None, "preset": preset, "summary": _samples(chosen)}
+        for preset, chosen in PRESETS.items()
+    ]
+    return train + prepare
+
+
+def _samples(settings: PrepareConfig) -> str:
+    counts = (settings.sdf.count, settings.cloud.points, settings.occupancy.points)
+    return "per shape {:,} distance queries, {:,} cloud points, {:,} occupancy points".format(*counts)
 
 
 def _sources(root: Path) -> list[Row]:
@@ -84,6 +103,23 @@ def _metrics(root: Path) -> list[Row]:
     ]
 
 
+def _spaces(root: Path) -> list[Row]:
+    from shapesys.tuning.space import size
+    from shapesys.tuning.spaces import list_spaces
+
+    return [
+        {
+            "family": space.family,
+            "space": space.name,
+            "strategy": space.strategy,
+            "points": size(space),
+            "knobs": list(space.knobs),
+            "summary": space.summary,
+        }
+        for space in list_spaces()
+    ]
+
+
 def _runs(root: Path) -> list[Row]:
     return [_run(path.parent) for path in sorted(root.glob("*/config.json"))]
 
@@ -103,6 +139,34 @@ def _run(path: Path) -> Row:
         "preset": config.get("preset"),
         "state": _state(run, status),
         "evaluated": run.evaluations(),
+    }
+
+
+def _sweeps(root: Path) -> list[Row]:
+    return [_sweep(path.parent) for path in sorted(root.glob("*/sweep.json"))]
+
+
+def _sweep(path: Path) -> Row:
+    from shapesys.training.run_dir import read_json
+    from shapesys.tuning.config import load_sweep
+    from shapesys.tuning.ledger import Ledger
+    from shapesys.tuning.sweep_dir import SweepDirectory
+
+    directory = SweepDirectory(path)
+    row: Row = dict.fromkeys(("sweep", "family", "space", "metric", "state", *_ENDINGS))
+    try:
+        sweep = load_sweep(directory)
+        status = read_json(directory.status) if directory.status.exists() else {}
+    except ShapesysError as error:
+        return row | {"sweep": directory.name, "state": str(error)}
+    endings = Counter(record.ending or "open" for record in Ledger(directory.ledger).records().values())
+    return {
+        "sweep": directory.name,
+        "family": sweep.base.family,
+        "space": sweep.space.name,
+        "metric": sweep.tune.metric,
+        "state": _state(directory, status),
+        **{ending: endings[ending] for ending in _ENDINGS},
     }
 
 
@@ -130,5 +194,8 @@ _LISTS: dict[str, Callable[[Path], list[Row]]] = {
     "sources": _sources,
     "views": _views,
     "metrics": _metrics,
+    "spaces": _spaces,
     "runs": _runs,
+    "sweeps": _sweeps,
 }
+_BELOW_ROOT = ("runs", "sweeps")

@@ -50,7 +50,7 @@ def allowed(field: FieldInfo) -> str:
 
 def _bounds(field: FieldInfo) -> list[str]:
     return [
-        f"{words} {getattr(rule, name):g}"
+        f"{words} {getattr(rule, name)}"
         for name, words in _BOUNDS.items()
         for rule in field.metadata
         if getattr(rule, name, None) is not None

@@ -158,6 +158,11 @@ def fields_of(family: str) -> dict[str, Any]:
     return field_paths(job_type(registry.load(family)))
 
 
+def unknown_setting(family: str, path: str) -> UsageError:
+    """The error for a path that the family's training job has not, with the nearest that may vary."""
+    return unknown_name(f"setting of {family}", path, (name for name in fields_of(family) if name.startswith(SECTIONS)))
+
+
 def _is_discrete(space: Space, whole: frozenset[str]) -> bool:
     return all(knob.choices is not None or path in whole for path, knob in space.knobs.items())
 
@@ -191,8 +196,7 @@ def _problems_of_knobs(space: Space) -> Iterator[str]:
 
 def _problem_of_path(space: Space, path: str, fields: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
     if path not in fields:
-        variable = [name for name in fields if name.startswith(SECTIONS)]
-        return str(unknown_name(f"setting of {space.family}", path, variable))
+        return str(unknown_setting(space.family, path))
     if not path.startswith(SECTIONS):
         return f"'{path}' is the same for all trials; a space holds settings of {', '.join(SECTIONS)} only"
     return f"'{path}' cannot be searched: {reasons[path]}" if path in reasons else ""

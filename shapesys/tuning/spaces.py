@@ -25,7 +25,7 @@ from shapesys.config.base import parse, search_ranges
 from shapesys.errors import UsageError, unknown_name
 from shapesys.families import registry
 from shapesys.training.config import job_type
-from shapesys.tuning.space import Knob, Space, check_space, fields_of
+from shapesys.tuning.space import Knob, Space, check_space, fields_of, unknown_setting
 
 DEFAULT = "default"
 """The space that is searched where none is named."""
@@ -74,7 +74,7 @@ def declared_knob(family: str, path: str) -> Knob:
     """
     found = search_ranges(job_type(registry.load(family)))
     if path not in fields_of(family):
-        raise unknown_name(f"setting of {family}", path, fields_of(family))
+        raise unknown_setting(family, path)
     if path not in found:
         raise UsageError(f"'{path}' declares no range; give low and high, or choices (declared: {', '.join(found)})")
     search = found[path]
@@ -134,6 +134,8 @@ def _holds(prefix: str, fields: Mapping[str, Any]) -> bool:
 
 
 def _knob(family: str, path: str, table: Any) -> Any:
+    if path not in fields_of(family):
+        raise unknown_setting(family, path)
     if table == DECLARED:
         return declared_knob(family, path).model_dump(mode="json")
     if not isinstance(table, dict):
