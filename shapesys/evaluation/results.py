@@ -46,7 +46,7 @@ class Results:
 
     Attributes:
         started: when the call that these results belong to began, on the clock of `time.perf_counter`.
-        flush_rows, flush_seconds: rows, and seconds since the last part, after which rows become a part.
+        flush_rows, flush_seconds: rows that make a part of the table, and seconds after which fewer do.
     """
 
     directory: EvaluationDirectory

@@ -13,6 +13,7 @@ import contextlib
 import errno
 import json
 import logging
+import math
 import os
 import shutil
 import time
@@ -42,7 +43,7 @@ class RowLog:
     Args:
         folder: where the files are; made if missing.
         table: the file that `compact` writes.
-        flush_rows, flush_seconds: rows, and seconds since the last part, after which the next rows make a part.
+        flush_rows, flush_seconds: rows that make a part, and seconds after which fewer do.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class RowLog:
         self._flush_rows = flush_rows
         self._flush_seconds = flush_seconds
         self._rows: list[Row] = []
-        self._last_flush = time.monotonic()
+        self._oldest = math.inf
         self._columns: list[str] = []
         self._next = 0
 
@@ -67,11 +68,9 @@ class RowLog:
         self._parts.mkdir(parents=True, exist_ok=True)
         for leftover in self._parts.glob(".*.part"):
             leftover.unlink()
-        schemas = [schema for path in (self._table, *self.parts()) if (schema := _schema_or_aside(path)) is not None]
-        self._columns = _numbers(name for schema in schemas for name in schema.names)
-        self._next = (
-            max((_number(path) for path in self._parts.iterdir() if path.stem.startswith("part-")), default=-1) + 1
-        )
+        taken = [_number(path) for path in self._parts.glob("part-*")]
+        self._next = max(taken, default=-1) + 1
+        self._widen([name for path in (self._table, *self.parts()) for name in _names_or_aside(path)])
         self._rows = _read_lines(self._tail)
         self._forget_rows_of_the_last_part()
         self.flush()
@@ -91,17 +90,17 @@ class RowLog:
         with _explained(self._tail), self._tail.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(row) + "\n" for row in rows))
         self._rows += rows
-        if len(self._rows) >= self._flush_rows or time.monotonic() - self._last_flush >= self._flush_seconds:
+        self._oldest = min(self._oldest, time.monotonic())
+        if len(self._rows) >= self._flush_rows or time.monotonic() - self._oldest >= self._flush_seconds:
             self.flush()
 
     def flush(self) -> None:
         """Make a part of the rows that are in none yet."""
-        self._last_flush = time.monotonic()
         if self._rows:
-            self._widen(_numbers(name for row in self._rows for name in row))
+            self._widen(name for row in self._rows for name in row)
             _write(self._parts / f"part-{self._next:05d}.parquet", _table_of(self._rows, self._columns))
             self._next += 1
-        self._rows = []
+        self._rows, self._oldest = [], math.inf
         self._tail.unlink(missing_ok=True)
 
     def compact(self) -> pa.Table:
@@ -131,11 +130,14 @@ class RowLog:
         tables = [_conformed(pq.read_table(path, columns=columns, partitioning=None), wanted) for path in files]
         return pa.concat_tables([wanted.empty_table(), *tables])
 
-    def _widen(self, names: Sequence[str]) -> None:
-        """Give earlier parts a column that only now turned up, so that all parts have the same ones."""
-        if not set(names) <= set(self._columns):
-            self._columns = sorted({*self._columns, *names})
-            for part in self.parts():
+    def _widen(self, names: Iterable[str]) -> None:
+        """Give earlier parts the columns that turned up since, so that all parts have the same ones."""
+        wanted = {*self._columns, *names} - set(IDENTITY)
+        if wanted == set(self._columns):
+            return
+        self._columns = sorted(wanted)
+        for part in self.parts():
+            if set(pq.read_schema(part).names) != {*IDENTITY, *wanted}:
                 _write(part, _conformed(pq.read_table(part, partitioning=None), _schema(self._columns)))
 
     def _forget_rows_of_the_last_part(self) -> None:
@@ -144,10 +146,6 @@ class RowLog:
         if parts and self._rows:
             written = set(pq.read_table(parts[-1], columns=["shape_id"], partitioning=None)["shape_id"].to_pylist())
             self._rows = [row for row in self._rows if row["shape_id"] not in written]
-
-
-def _numbers(names: Iterable[str]) -> list[str]:
-    return sorted(set(names) - set(IDENTITY))
 
 
 def _number(part: Path) -> int:
@@ -186,17 +184,17 @@ def _last_of_each(table: pa.Table) -> pa.Table:
     return table if len(last) == len(codes) else table.take(np.sort(last))
 
 
-def _schema_or_aside(path: Path) -> pa.Schema | None:
-    """A file's schema; one that no reader understands is renamed, and its shapes count as not done."""
+def _names_or_aside(path: Path) -> list[str]:
+    """A file's columns; one that no reader understands is renamed, and its shapes count as not done."""
     if not path.exists():
-        return None
+        return []
     try:
-        return pq.read_schema(path)
+        return list(pq.read_schema(path).names)
     except (pa.ArrowInvalid, OSError) as error:
         aside = path.with_name(f"{path.name}.damaged")
         path.replace(aside)
         _log.warning("%s is damaged (%s); it is kept as %s and its shapes are evaluated again", path, error, aside.name)
-        return None
+        return []
 
 
 def _read_lines(path: Path) -> list[Row]:

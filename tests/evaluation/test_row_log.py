@@ -60,6 +60,16 @@ def test_all_parts_have_the_same_columns_whatever_their_rows_lack(tmp_path: Path
     assert pq.read_table(tmp_path / "shapes.parquet").equals(table)
 
 
+def test_parts_that_a_crash_left_with_fewer_columns_get_them_all(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    log.add([row("mug/0"), row("mug/1")])
+    narrow = log.parts()[0].read_bytes()
+    log.add([row("mug/2", iou=0.5), row("mug/3")])
+    log.parts()[0].write_bytes(narrow)
+    opened(tmp_path)
+    assert pq.read_schema(log.parts()[0]).equals(pq.read_schema(log.parts()[1]))
+
+
 def test_the_next_call_finds_parts_and_tail_and_writes_on(tmp_path: Path) -> None:
     log = opened(tmp_path)
     log.add([row("mug/0"), row("mug/1")])
