@@ -159,7 +159,7 @@ def _sweep(path: Path) -> Row:
         status = read_json(directory.status) if directory.status.exists() else {}
     except ShapesysError as error:
         return row | {"sweep": directory.name, "state": str(error)}
-    endings = Counter(record.ending or "open" for record in Ledger(directory.ledger).records().values())
+    endings: Counter[str] = Counter(record.ending or "open" for record in Ledger(directory.ledger).records().values())
     return {
         "sweep": directory.name,
         "family": sweep.base.family,
