@@ -35,7 +35,7 @@ database_uri = $database
 admin_username = ${MLFLOW_AUTH_ADMIN_USERNAME:-admin}
 INI
 
-# Job runners serve the evaluation of language models. They take eight processes and 1.8 GB, and execute what they are sent.
+# Job runners evaluate language models: eight more processes, 1.8 GB, and code of whoever may call them.
 export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
 export MLFLOW_DISABLE_TELEMETRY=true
 
