@@ -61,7 +61,6 @@ def test_machines_get_the_pinned_versions(cloud: str) -> None:
 @pytest.mark.parametrize("cloud", CLOUDS)
 def test_ray_starts_with_a_token_and_keeps_the_dashboard_to_itself(cloud: str) -> None:
     config = load(cloud)
-    assert aws["setup_commands"][-2:] == gcp["setup_commands"][-2:]
     for name in ("head_start_ray_commands", "worker_start_ray_commands"):
         (start,) = [line for line in config[name] if "ray start" in line]
         assert "RAY_AUTH_MODE=token" in start
