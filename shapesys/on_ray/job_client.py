@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import os
 import re
@@ -21,6 +20,7 @@ ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 OLDEST_PYTHON = (3, 11)
 _CONNECT_SECONDS, _ANSWER_SECONDS, _UPLOAD_SECONDS = 5.0, 60.0, 600.0
 _DASHBOARD_PORT = 8265
+_GATEWAY_ERRORS = (502, 503, 504)
 
 Agreement = Literal["same", "different", "unusable"]
 
@@ -52,7 +52,7 @@ class JobsClient(JobSubmissionClient):
         with _first_choice(address):
             try:
                 super().__init__(address, headers=headers)
-            except (json.JSONDecodeError, KeyError, RuntimeError) as error:
+            except (OSError, ValueError, KeyError, RuntimeError) as error:
                 raise _no_dashboard(address) from error
 
     @property
@@ -75,6 +75,10 @@ class JobsClient(JobSubmissionClient):
             raise _refused(self.url, self.has_token) from error
         except (OSError, ValueError) as error:  # the errors of `requests`
             raise _no_answer(self.url, error) from error
+        if response.status_code in _GATEWAY_ERRORS:
+            raise Unreachable(
+                f"{self.url} is a proxy that does not reach its head at the moment ({response.status_code})"
+            )
         self.server = response.headers.get("Server", "")
         return response
 
