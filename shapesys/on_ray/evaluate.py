@@ -67,7 +67,9 @@ def _run_pool(
 ) -> None:
     keep = plan.directory if scale.save_meshes else None
     gpus = _gpus_per_actor(scale, actors, may_grow)
-    remote = ray.remote(num_cpus=scale.cpus_per_actor, num_gpus=gpus)(EvaluationActor)
+    # Inside a trial of a sweep, Ray would otherwise look for room in what the trial's own process reserved.
+    placed = ray.remote(num_cpus=scale.cpus_per_actor, num_gpus=gpus, scheduling_strategy="DEFAULT")
+    remote = placed(EvaluationActor)
 
     def make_actor() -> Any:
         return remote.remote(plan.checkpoint, plan.store.url, plan.settings, keep)
