@@ -15,7 +15,10 @@ from shapesys.cli.verb import verb
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Page to write. [default: page.html of the run]")
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
 def command(runs: tuple[str, ...], out: Path | None, runs_root: str) -> Answer:
-    """Build one offline page from evaluated runs: summary table, curves, and shapes to turn around."""
+    """Build one offline page: summary table, curves, and shapes to turn around; several runs are compared first.
+
+    'shapesys compare' has the comparison by itself, with its choices.
+    """
     from shapesys.report.page import build_page
     from shapesys.training.run_dir import find
 

@@ -112,7 +112,10 @@
       }
       const ticks = this.scale(pairs.flatMap(([, x, y]) => [x, y]));
       this.axes(ticks, metric);
-      this.points = pairs.map(([at, x, y]) => this.point(at, x, y));
+      // Those in 3D last, so that none lies under others.
+      const shown = (at) => Number(this.places.has(this.data.shapes[at]));
+      const radius = pairs.length > 500 ? 3 : 4.5;
+      this.points = pairs.sort((a, b) => shown(a[0]) - shown(b[0])).map(([at, x, y]) => this.point(at, x, y, radius));
       this.ring = make(this.svg, "path", { class: "ring" });
       this.tell(this.pinned);
     }
@@ -133,11 +136,11 @@
       make(this.svg, "text", { class: "side", x: RIGHT - 10, y: BOTTOM - 10, "text-anchor": "end" }, `${below} better`);
     }
 
-    point(at, valueX, valueY) {
+    point(at, valueX, valueY, radius) {
       const kind = this.kinds.indexOf(this.data.categories[at]), id = this.data.shapes[at];
       const x = this.x(valueX), y = this.y(valueY), faint = this.only !== "" && this.only !== this.data.categories[at];
       const shown = this.places.has(id) ? " shown" : "";
-      make(this.svg, "path", { class: `mark${shown}${faint ? " faint" : ""}`, d: this.markOf(kind)(x, y, 4.5), fill: this.colour(kind) });
+      make(this.svg, "path", { class: `mark${shown}${faint ? " faint" : ""}`, d: this.markOf(kind)(x, y, radius), fill: this.colour(kind) });
       return { at, x, y, valueX, valueY, faint };
     }
 
