@@ -116,7 +116,7 @@ def _ticks(low: float, high: float, log: bool, whole: bool) -> tuple[Tick, ...]:
     found = _log_ticks(low, high) if log else [(value, value) for value in _round_numbers(low, high, whole)]
     slack = 1e-9 * (high - low)
     inside = [(at, value) for at, value in found if low - slack <= at <= high + slack]
-    return tuple(Tick((at - low) / (high - low), f"{value:.10g}") for at, value in inside)
+    return tuple(Tick(min(max((at - low) / (high - low), 0.0), 1.0), f"{value:.10g}") for at, value in inside)
 
 
 def _log_ticks(low: float, high: float) -> list[tuple[float, float]]:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from shapesys.training.config import TrainJob, changed_from_preset
 
 
-def train_command(job: TrainJob, run: str) -> list[str]:
+def train_command(job: TrainJob, run: str, point: Mapping[str, Any] | None = None) -> list[str]:
     """The `shapesys train` line that gives `job`, quoted for a shell; one part per flag, to be joined by spaces.
 
     Args:
         job: what to train; where it runs (``scale``) is left to the machine.
         run: name of the run.
+        point: settings to name even where they are the preset's.
     """
     named = {"preset": job.preset, "store": job.data.store, "run": run}
-    settings = [_words(name, value) for name, value in (named | changed_from_preset(job)).items()]
+    changed = dict(point or {}) | changed_from_preset(job)
+    settings = [_words(name, value) for name, value in (named | dict(sorted(changed.items()))).items()]
     return [shlex.join(words) for words in (["shapesys", "train", job.family], *settings)]
 
 

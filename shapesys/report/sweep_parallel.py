@@ -114,8 +114,8 @@ def _nearness(report: SweepReport) -> dict[str, int]:
     """Trial -> 100 for the best finished result to 0 for the worst, by rank: one diverged trial must not pale all."""
     found = [(better(report.sweep) * value, name) for name, record in report.records.items()
              if (value := score(record)) is not None]  # fmt: skip
-    found.sort()
-    return {name: round(100 * at / max(len(found) - 1, 1)) for at, (_, name) in enumerate(found)}
+    found.sort(reverse=True)
+    return {name: 100 - round(100 * at / max(len(found) - 1, 1)) for at, (_, name) in enumerate(found)}
 
 
 def _down(share: float) -> float:

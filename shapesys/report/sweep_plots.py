@@ -169,7 +169,7 @@ def _slice_mark(plot: Plot, record: TrialRecord, path: str, text: str, best: Poi
     share = plot.x.share(record.trial.point[path])
     if plot.x.choices:
         # Evenly spread within the slot, and the same at every build.
-        spread = (record.trial.number * _GOLDEN + record.trial.seed * _GOLDEN**2) % 1.0 - 0.5
+        spread = (record.trial.number * _GOLDEN + record.trial.seed * _GOLDEN**2 + 0.5) % 1.0 - 0.5
         share += _JITTER * spread / len(plot.x.choices)
     tone = f"{state(record)} best" if best is not None and record in best.records else state(record)
     return Mark(plot.across(share), plot.up(plot.y.share(record.value)), tone, text)

@@ -81,7 +81,7 @@ def best_view(report: SweepReport, folder: Path) -> dict[str, Any] | None:
         "spread": show(point.spread) if point.spread is not None else "",
         "seeds": _seeds(point),
         "values": [(path, value_text(point.values[path])) for path in sorted(point.values)],
-        "command": train_command(job, f"{report.directory.name}-{first.trial.id}"),
+        "command": train_command(job, f"{report.directory.name}-{first.trial.id}", point.values),
         "seed": first.trial.seed,
         "trials": [(record.trial.id, _link(report, record, folder)) for record in point.records],
     }

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from rich.cells import cell_len
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -15,19 +19,37 @@ from shapesys.report.sweep_text import short_names, shortened, value_text
 from shapesys.tuning.config import Sweep
 from shapesys.tuning.ledger import TrialRecord
 
+Records = Mapping[str, TrialRecord]
+
 _ARROWS = {1: " ↑", -1: " ↓"}
 _STYLES = {"finished": "green", "stopped": "dim", "errored": "red", "running": "cyan"}
 _AFTER_RANKED = ("running", "stopped", "errored")
-_WIDEST_VALUE, _WIDEST_ERROR = 20, 60
+_WIDEST_VALUE, _WIDEST_ERROR, _WIDEST_HEADING = 20, 40, 12
+_AROUND = 3
+"""Letters of padding and rule that a column takes."""
 
 
-def sweep_table(sweep: Sweep, records: Mapping[str, TrialRecord], most: int = 12) -> Table:
+@dataclass(frozen=True)
+class _Column:
+    heading: Text
+    cells: list[Text]
+    right: bool = False
+
+    @property
+    def width(self) -> int:
+        """Letters of the widest line, and the padding and rule around it."""
+        widest = max(cell_len(line) for line in self.heading.plain.splitlines() or [""])
+        return max(widest, *(cell.cell_len for cell in self.cells), 0) + _AROUND
+
+
+def sweep_table(sweep: Sweep, records: Records, most: int = 12, width: int | None = None) -> Table:
     """One line per point of the space, the best first; those that have not finished follow.
 
     Args:
         sweep: names the knobs, which are the only settings shown, and the metric.
         records: the ledger's.
         most: lines to show; up to a third of them go to points that run now.
+        width: letters across, by default the terminal's; knobs that do not fit are named in the caption instead.
 
     Returns:
         A rich table whose caption counts the trials by how they ended.
@@ -35,21 +57,66 @@ def sweep_table(sweep: Sweep, records: Mapping[str, TrialRecord], most: int = 12
     points = points_of(sweep, records)
     best = ranked(sweep, points)
     shown = _shown(best, points, most)
-    table = Table(caption=_caption(records, len(points) - len(shown)))
-    table.add_column("point" if sweep.tune.seeds > 1 else "trial", no_wrap=True)
-    for path, heading in short_names(sweep.space.knobs).items():
-        numbers = all(known(point.values.get(path)) for point in points)
-        table.add_column(Text(heading), justify="right" if numbers else "left", no_wrap=True)
-    table.add_column(Text(sweep.tune.metric + _ARROWS[better(sweep)]), justify="right", no_wrap=True)
-    for heading in ("epochs", "state", "time"):
-        table.add_column(heading, justify="left" if heading == "state" else "right", no_wrap=True)
-    if any(record.error for point in shown for record in point.records):
-        table.add_column("error")
-    show = formatter(best[0].mean if best else _any_value(points), 4)
-    for point in shown:
-        first = bool(best) and point is best[0]
-        table.add_row(*_cells(sweep, point, show)[: len(table.columns)], style="bold" if first else "")
+    first, *others = _essential(sweep, shown, formatter(best[0].mean if best else _any_value(points), 4))
+    room = (Console().width if width is None else width) - 1 - sum(column.width for column in (first, *others))
+    knobs, left_out = _fitting(_knobs(sweep, shown), room)
+    table = Table(caption=_caption(records, len(points) - len(shown), left_out))
+    columns = [first, *knobs, *others]
+    for column in columns:
+        table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=True)
+    for at, point in enumerate(shown):
+        style = "bold" if best and point is best[0] else ""
+        table.add_row(*(column.cells[at] for column in columns), style=style)
     return table
+
+
+def _essential(sweep: Sweep, points: Sequence[Point], show: Callable[[Any], str]) -> list[_Column]:
+    """What a sweep is watched for: which trial, what it reached, how it stands, why it failed."""
+    objective = _folded(sweep.tune.metric).append(_ARROWS[better(sweep)])
+    columns = [
+        _Column(Text("point" if sweep.tune.seeds > 1 else "trial"), [Text(point.name) for point in points]),
+        _Column(objective, [_objective(point, show) for point in points], right=True),
+        _Column(Text("epochs"), [_epochs_text(point) for point in points], right=True),
+        _Column(Text("state"), [_states(point) for point in points]),
+        _Column(Text("time"), [Text(duration(p.seconds) if p.seconds else MISSING) for p in points], right=True),
+    ]
+    errors = [_error(point) for point in points]
+    return [*columns, _Column(Text("error"), errors)] if any(errors) else columns
+
+
+def _knobs(sweep: Sweep, points: Sequence[Point]) -> dict[str, _Column]:
+    """Columns by the knob's short name."""
+    return {
+        name: _Column(
+            _folded(name),
+            [
+                Text(shortened(value_text(p.values[path]), _WIDEST_VALUE) if path in p.values else MISSING)
+                for p in points
+            ],
+            right=all(known(point.values.get(path)) for point in points),
+        )
+        for path, name in short_names(sweep.space.knobs).items()
+    }
+
+
+def _fitting(columns: Mapping[str, _Column], room: int) -> tuple[list[_Column], list[str]]:
+    """The columns that fit beside each other, and the names of the others."""
+    fitting: list[_Column] = []
+    left_out: list[str] = []
+    for name, column in columns.items():
+        fits = sum(kept.width for kept in fitting) + column.width <= room
+        fitting += [column] if fits else []
+        left_out += [] if fits else [name]
+    return fitting, left_out
+
+
+def _folded(name: str) -> Text:
+    """A long name on several lines, broken behind slashes, dots and underscores."""
+    lines = [""]
+    for part in re.split(r"(?<=[/._])", name):
+        fits = len(lines[-1]) + len(part) <= _WIDEST_HEADING
+        lines[-1:] = [lines[-1] + part] if fits or not lines[-1] else [lines[-1], part]
+    return Text("\n".join(lines))
 
 
 def _shown(best: Sequence[Point], points: Sequence[Point], most: int) -> list[Point]:
@@ -68,19 +135,14 @@ def _main_state(point: Point) -> str:
     return next((name for name in _AFTER_RANKED if name in states), "errored")
 
 
-def _cells(sweep: Sweep, point: Point, show: Callable[[Any], str]) -> list[Text]:
-    values = [value_text(point.values[path]) if path in point.values else MISSING for path in sweep.space.knobs]
-    low, high = _epochs(point)
+def _error(point: Point) -> Text:
     error = next((first_line(record.error) for record in point.records if record.error), "")
-    return [
-        Text(point.name),
-        *(Text(shortened(value, _WIDEST_VALUE)) for value in values),
-        _objective(point, show),
-        Text(f"{low}" if low == high else f"{low}-{high}"),
-        _states(point),
-        Text(duration(point.seconds) if point.seconds else MISSING),
-        Text(shortened(error, _WIDEST_ERROR), "red"),
-    ]
+    return Text(shortened(error, _WIDEST_ERROR), "red")
+
+
+def _epochs_text(point: Point) -> Text:
+    low, high = _epochs(point)
+    return Text(f"{low}" if low == high else f"{low}-{high}")
 
 
 def _objective(point: Point, show: Callable[[Any], str]) -> Text:
@@ -112,11 +174,12 @@ def _states(point: Point) -> Text:
     return text
 
 
-def _caption(records: Mapping[str, TrialRecord], hidden: int) -> Text:
-    """'12 finished, 3 stopped early, 0 errored, 1 running; 4 more points'."""
+def _caption(records: Records, hidden: int, left_out: Sequence[str]) -> Text:
+    """'12 finished, 3 stopped early, 0 errored, 1 running; 4 more points not shown; too narrow for: hidden'."""
     counted = Counter(state(record) for record in records.values())
     text = Text()
     for name in STATES:
         style = "bold red" if name == "errored" and counted[name] else ""
         text.append(", " if text else "").append(f"{counted[name]} {WORDS[name]}", style)
-    return text.append(f"; {hidden} more points not shown") if hidden else text
+    text.append(f"; {hidden} more points not shown" if hidden else "")
+    return text.append(f"; too narrow for: {', '.join(left_out)}" if left_out else "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -18,7 +19,8 @@ from shapesys.tuning.ledger import Ledger, Report, Trial, TrialRecord
 from shapesys.tuning.sweep_dir import SweepDirectory, create_sweep
 
 CHAMFER, FSCORE = "chamfer/onet.chamfer_l1", "fscore/0.01"
-GRID = {"model.saliency_weight": {"choices": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2]}}
+GRID_PATH = "model.saliency_weight"
+GRID = {GRID_PATH: {"choices": [1e-4, 3e-4, 1e-3, 3e-3, 1e-2]}}
 MIXED = {
     "train.learning_rate": {"low": 1e-5, "high": 1e-2, "log": True},
     "model.dropout": {"low": 0.0, "high": 0.3},
@@ -47,7 +49,9 @@ def make_record(
 ) -> TrialRecord:
     """A trial that measured `values` at epochs 3, 9 and 27, as far as they go."""
     trial = Trial(f"{number:03d}-s{seed}", number, seed, point or {"model.saliency_weight": 1e-3})
-    reports = tuple(Report(epoch, value, {CHAMFER: value}, 60.0) for epoch, value in zip((3, 9, 27), values))  # noqa: B905
+    reports = tuple(
+        Report(epoch, value, {CHAMFER: value}, 60.0) for epoch, value in zip((3, 9, 27), values, strict=False)
+    )
     begun = BEGUN + 100.0 * number
     ended = begun + 60.0 * len(values) if ending else 0.0
     return TrialRecord(trial, reports, ending, **{"begun": begun, "ended": ended} | known)  # type: ignore[arg-type]
@@ -59,15 +63,12 @@ def by_id(*records: TrialRecord) -> dict[str, TrialRecord]:
 
 def grid_records(seeds: int = 3) -> dict[str, TrialRecord]:
     """Five points: 003 is the best by 0.002 where seeds differ by about 0.001; every value is above 0.01."""
-    rng, weights = np.random.default_rng(0), GRID["model.saliency_weight"]["choices"]
+    rng, weights = np.random.default_rng(0), GRID[GRID_PATH]["choices"]
     found = []
     for (number, weight), seed in itertools.product(enumerate(weights), range(seeds)):
         value = 0.012 + 0.002 * abs(number - 3) + 0.001 * (seed - 1) + 1e-5 * rng.random()
         found.append(make_record(number, [3 * value, 2 * value, value], "finished", seed, {GRID_PATH: weight}))
     return by_id(*found)
-
-
-GRID_PATH = next(iter(GRID))
 
 
 def mixed_records(count: int = 60) -> dict[str, TrialRecord]:
@@ -102,16 +103,10 @@ def write_sweep(
     directory = create_sweep(root, name)
     claim_sweep(directory, sweep)
     write_json(directory.status, {"state": state, "error": None})
-    lines = [event for record in records.values() for event in _events(record)]
-    _write_ledger(directory, lines)
+    events = [event for record in records.values() for event in _events(record)]
+    directory.ledger.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
     assert Ledger(directory.ledger).records() == dict(records)
     return directory
-
-
-def _write_ledger(directory: SweepDirectory, events: Iterable[Mapping[str, Any]]) -> None:
-    import json
-
-    directory.ledger.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
 
 
 def _events(record: TrialRecord) -> Iterable[dict[str, Any]]:
