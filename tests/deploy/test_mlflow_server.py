@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import urllib.error
@@ -17,7 +18,6 @@ mlflow = pytest.importorskip("mlflow")
 pytest.importorskip("flask_wtf", reason="the server asks for passwords with mlflow[auth]")
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
-from mlflow.server import get_app_client  # noqa: E402
 from tracking_server import BUCKET, Server, tracking_server  # noqa: E402
 
 from shapesys.tracking.mlflow import MlflowTracker  # noqa: E402
@@ -41,9 +41,18 @@ def alice(server: Server) -> tuple[str, str]:
     """An ordinary user, and an experiment that somebody else made."""
     with pytest.MonkeyPatch.context() as patch:
         login(patch, server, (server.admin, server.password))
-        get_app_client("basic-auth", tracking_uri=server.uri).create_user(*ALICE)
+        post(server, "/api/2.0/mlflow/users/create", {"username": ALICE[0], "password": ALICE[1]})
         mlflow.MlflowClient(server.uri).create_experiment(DESCRIPTION.experiment)
     return ALICE
+
+
+def post(server: Server, path: str, body: dict[str, str]) -> None:
+    """What the README does with curl."""
+    credentials = base64.b64encode(f"{server.admin}:{server.password}".encode()).decode()
+    headers = {"Authorization": f"Basic {credentials}", "Content-Type": "application/json"}
+    request = urllib.request.Request(f"{server.uri}{path}", json.dumps(body).encode(), headers, method="POST")
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        assert answer.status == 200
 
 
 def login(patch: pytest.MonkeyPatch, server: Server, user: tuple[str, str]) -> None:
