@@ -21,7 +21,7 @@ run, address, settings = sys.argv[1:]
 evaluate(
     RunDirectory(Path(run)),
     EvaluateConfig.model_validate_json(settings),
-    EvaluateScale(num_actors=2, cpus_per_actor=0.5, batch_shapes=1, save_meshes=False),
+    EvaluateScale(num_actors=1, cpus_per_actor=0.5, batch_shapes=1, save_meshes=False),
     address=address,
     progress=die,
 )

