@@ -29,15 +29,15 @@ class MeanIntervals(NamedTuple):
 def mean_intervals(
     values: ArrayLike, confidence: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> MeanIntervals:
-    """Bootstrap intervals of the mean of each column; rows are drawn with replacement, the same ones for all columns.
+    """Bootstrap intervals of the mean of each column, whose rows are drawn with replacement.
 
     For a paired comparison the rows are shapes and a column holds the differences of one metric.
 
     Args:
-        values: (n,) or (n, m); NaN where a row has no value in a column, which then leaves it out of that mean.
+        values: (n,) or (n, m); NaN where a row has no value in a column, which then draws from the others alone.
         confidence: share of the resampled means inside the interval.
         resamples: how many times the rows are drawn.
-        seed: of the draws; equal seeds give equal intervals.
+        seed: of the draws; columns with values in the same rows share them.
 
     Raises:
         ValueError: `confidence` is not between 0 and 1.
@@ -46,35 +46,36 @@ def mean_intervals(
         raise ValueError(f"confidence is {confidence}; give a share between 0 and 1")
     columns = np.asarray(values, np.float64)
     columns = columns[:, None] if columns.ndim == 1 else columns
-    present = np.isfinite(columns)
-    centre = _means(np.ones((1, len(columns))), columns, present)[0]
-    # Around the columns' means: a large offset would cost the digits of a small spread.
-    spread = np.where(present, columns - centre, 0.0)
-    means = np.concatenate([_means(drawn, spread, present) for drawn in _draws(len(columns), resamples, seed)])
+    ends = np.full((2, columns.shape[1]), math.nan)
     tail = 50 * (1 - confidence)
-    enough = present.sum(axis=0) > 1
-    low, high = np.nanpercentile(np.where(enough, means, 0.0), [tail, 100 - tail], axis=0)
-    return MeanIntervals(np.where(enough, low + centre, math.nan), np.where(enough, high + centre, math.nan))
+    for rows, members in _alike(np.isfinite(columns)):
+        if rows.sum() > 1:
+            means = _resampled_means(columns[rows][:, members], resamples, seed)
+            ends[:, members] = np.percentile(means, [tail, 100 - tail], axis=0)
+    return MeanIntervals(*ends)
 
 
-def _draws(count: int, resamples: int, seed: int) -> Iterator[NDArray[np.float64]]:
-    """How often each of `count` rows is drawn, (resamples, count) in stretches that fit in memory."""
+def _alike(present: NDArray[np.bool_]) -> Iterator[tuple[NDArray[np.bool_], list[int]]]:
+    """The rows that have values, and the columns that have theirs in just those rows."""
+    groups: dict[bytes, list[int]] = {}
+    for at, column in enumerate(present.T):
+        groups.setdefault(column.tobytes(), []).append(at)
+    return ((present[:, members[0]], members) for members in groups.values())
+
+
+def _resampled_means(columns: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
+    """(resamples, m) means of the columns over rows drawn with replacement."""
+    centre = columns.mean(axis=0)
+    # Around the columns' means: a large offset would cost the digits of a small spread.
+    spread = columns - centre
     rng = np.random.default_rng(seed)
-    stretch = max(1, _MOST_DRAWN // max(count, 1))
+    count = len(columns)
+    stretch = max(1, _MOST_DRAWN // count)
     sizes = [min(stretch, resamples - start) for start in range(0, resamples, stretch)]
-    return (_counts(rng, count, size) for size in sizes)
+    return centre + np.concatenate([_times_drawn(rng, count, size) @ spread for size in sizes]) / count
 
 
-def _counts(rng: np.random.Generator, count: int, size: int) -> NDArray[np.float64]:
-    drawn = rng.integers(count, size=(size, count)) if count else np.empty((size, 0), int)
-    drawn += count * np.arange(size)[:, None]
+def _times_drawn(rng: np.random.Generator, count: int, size: int) -> NDArray[np.float64]:
+    """(size, count) how often each row comes up in each of `size` resamples."""
+    drawn = rng.integers(count, size=(size, count)) + count * np.arange(size)[:, None]
     return np.bincount(drawn.ravel(), minlength=size * count).reshape(size, count).astype(np.float64)
-
-
-def _means(
-    counts: NDArray[np.float64], columns: NDArray[np.float64], present: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """(resamples, m) means of the rows that were drawn and have a value; NaN where none has."""
-    number = counts @ present.astype(np.float64)
-    total = counts @ np.where(present, columns, 0.0)
-    return np.divide(total, number, out=np.full(total.shape, math.nan), where=number > 0)

@@ -170,8 +170,7 @@ def _unranked(columns: Sequence[Column], table: ShapeValues) -> list[str]:
 
 
 def _replicated(reports: Sequence[RunReport], columns: Sequence[Column]) -> list[str]:
-    groups = [group for group in replicates(reports) if len(group) > 1]
+    groups = [", ".join(columns[at].name for at in group) for group in replicates(reports) if len(group) > 1]
     return [
-        f"{', '.join(columns[at].name for at in group)} differ in {SEED} alone; --group-seeds shows them as one column"
-        for group in groups
+        f"{names} differ in {SEED} alone; 'shapesys compare --group-seeds' shows them as one column" for names in groups
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -134,29 +134,29 @@ def compare_metrics(
 
 
 def _with_differences(found: Sequence[MetricComparison], table: ShapeValues) -> list[MetricComparison]:
-    """All metrics of a column at once: they share the draws of the bootstrap."""
-    by_column = [_differences(found, table.values[at] - table.values[0]) for at in range(1, len(table.values))]
-    usable = [[_same_meaning(metric, at) for at in range(1, len(table.values))] for metric in found]
+    """All metrics of all columns at once: they share the draws of the bootstrap."""
+    changes = table.values[1:] - table.values[:1]
+    partners, shapes, metrics = changes.shape
+    ends = mean_intervals(changes.transpose(1, 0, 2).reshape(shapes, partners * metrics), CONFIDENCE)
+    low, high = (end.reshape(partners, metrics) for end in ends)
     return [
-        MetricComparison(
-            metric.line, metric.cells,
-            tuple(by_column[at][row] if allowed else None for at, allowed in enumerate(usable[row])),
-            metric.differing, metric.best,
+        replace(
+            metric,
+            differences=tuple(
+                _difference(changes[at, :, row], metric.line.better, low[at, row], high[at, row])
+                if _same_meaning(metric, at + 1)
+                else None
+                for at in range(partners)
+            ),
         )
         for row, metric in enumerate(found)
-    ]  # fmt: skip
+    ]
 
 
 def _same_meaning(metric: MetricComparison, at: int) -> bool:
     return all(
         held[at] is None or held[0] is None or repr(held[at]) == repr(held[0]) for held in metric.differing.values()
     )
-
-
-def _differences(found: Sequence[MetricComparison], change: Floats) -> list[Difference | None]:
-    """Of (shapes, metrics) differences to the baseline."""
-    low, high = mean_intervals(change, CONFIDENCE)
-    return [_difference(change[:, at], metric.line.better, low[at], high[at]) for at, metric in enumerate(found)]
 
 
 def _difference(change: Floats, better: int, low: float, high: float) -> Difference | None:

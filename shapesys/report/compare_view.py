@@ -22,6 +22,7 @@ from shapesys.report.compare_text import (
     tone,
     won_text,
 )
+from shapesys.report.load import RunReport
 from shapesys.report.numbers import formatter, known
 from shapesys.report.sections import metric_view
 
@@ -35,8 +36,7 @@ _DIGITS = 5
 
 def comparison_view(comparison: Comparison, splits: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Header, settings and curves of a comparison; its splits as `split_view` made them."""
-    reports = {column.name: column.reports[0] for column in comparison.columns}
-    histories = {name: report.history for name, report in reports.items()}
+    histories = {name: report.history for column in comparison.columns for name, report in _members(column)}
     return {
         "runs": sum(len(column.reports) for column in comparison.columns),
         "columns": [_column(column) for column in comparison.columns],
@@ -104,6 +104,13 @@ def _overlap(split: SplitComparison) -> bool:
     """Whether any two columns share a shape, so that there is something to set beside something."""
     assert split.chosen is not None
     return bool((np.isfinite(split.table.of(split.chosen.name)).sum(axis=0) > 1).any())
+
+
+def _members(column: Column) -> list[tuple[str, RunReport]]:
+    """Every run by itself, since curves of several seeds are not averaged."""
+    if not column.replicated:
+        return [(column.name, column.reports[0])]
+    return [(f"{column.name}: {report.run.name}", report) for report in column.reports]
 
 
 def _column(column: Column) -> dict[str, Any]:

@@ -62,7 +62,7 @@ def test_the_page_lies_beside_the_first_run_and_its_size_is_told(runs: Path) -> 
 
 def test_seeds_are_grouped_where_asked(runs: Path) -> None:
     words = ["compare", "base", "wide-s0", "wide-s1", "--runs-root", runs, "--no-page"]
-    assert "--group-seeds shows them as one column" in invoke(*words).stdout
+    assert "--group-seeds' shows them as one column" in invoke(*words).stdout
     found = data_of(*words, "--group-seeds")
     assert [run["seeds"] for run in found["runs"]] == [[None], [None, 1]]
     assert found["splits"]["test"]["columns"] == ["base", "wide-s × 2 seeds"]  # noqa: RUF001

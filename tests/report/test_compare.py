@@ -81,7 +81,8 @@ def test_runs_stay_apart_unless_asked_and_the_way_is_told(tmp_path: Path) -> Non
     found = compared(*seeds(tmp_path))
     assert [column.name for column in found.columns] == ["wide-s0", "wide-s1", "wide-s2"]
     assert found.remarks == (
-        "wide-s0, wide-s1, wide-s2 differ in train.seed alone; --group-seeds shows them as one column",
+        "wide-s0, wide-s1, wide-s2 differ in train.seed alone; "
+        "'shapesys compare --group-seeds' shows them as one column",
     )
     alone = compared(*seeds(tmp_path / "again"), group_seeds=True)
     assert len(alone.columns) == 1
