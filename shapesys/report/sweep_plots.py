@@ -209,13 +209,15 @@ def _curve_tone(record: TrialRecord, places: dict[int, int]) -> str:
 
 def strips(report: SweepReport) -> Plot | None:
     """The seeds of each point beside each other, the best point on top."""
-    points = [point for point in report.ranking if len(point.scores) > 1][:MOST_STRIPS]
-    if not points:
+    varied = [point for point in report.ranking if len(point.scores) > 1]
+    if not varied:
         return None
+    points = varied[:MOST_STRIPS]
+    title = f"the best {len(points)} of {len(varied)} points" if len(points) < len(varied) else ""
     names = {shortened(point.name, 14): point for point in points}
     values = [value for point in points for value in point.scores]
     across = objective_axis(report.sweep.tune.metric, values)
-    plot = Plot("", across, choice_axis("point", reversed(names)), width=820, height=70 + _ROW * len(names))
+    plot = Plot(title, across, choice_axis("point", reversed(names)), width=820, height=70 + _ROW * len(names))
     text, lines, marks = describe(report), [], []
     for name, point in names.items():
         row = plot.up(plot.y.share(name))

@@ -221,6 +221,16 @@ def test_curves_and_strips_follow_the_ranking(tmp_path: Path) -> None:
     assert [mark.x for mark in means] == sorted(mark.x for mark in means)
 
 
+def test_only_the_best_points_show_their_seeds_and_the_page_says_so(tmp_path: Path) -> None:
+    records = [make_record(number, [3, 2, 1.0 + number + 0.1 * seed], seed=seed)
+               for number in range(30) for seed in range(2)]  # fmt: skip
+    directory = write_sweep(tmp_path, make_sweep(seeds=2), by_id(*records))
+    plot = strips(load_sweep_report(directory))
+    assert plot is not None
+    assert len(plot.lines) == 25
+    assert "Shown are the best 25 of 30 points." in page_of(directory).text
+
+
 def test_values_that_are_not_finite_are_left_out_of_the_charts(tmp_path: Path) -> None:
     records = by_id(make_record(0, [3, 2, 1.0]), make_record(1, [math.inf, math.nan, math.inf]))
     directory = create_sweep(tmp_path, "wild")
