@@ -77,7 +77,14 @@ def usable_cpus() -> float:
     import ray
 
     cpus = float(ray.cluster_resources().get("CPU", 1.0))
-    return min(cpus, physical_cpus()) if len(ray.nodes()) == 1 else cpus
+    return min(cpus, physical_cpus()) if len(alive_nodes()) == 1 else cpus
+
+
+def alive_nodes() -> list[dict[str, Any]]:
+    """What Ray knows of every node of the running cluster that is not dead."""
+    import ray
+
+    return [node for node in ray.nodes() if node["Alive"]]
 
 
 def _connect(address: str) -> None:
