@@ -5,21 +5,24 @@ An actor that dies has committed its bucket or not; if not, Ray Data hands the b
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import json
 import time
 import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
 import ray.data
 
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapeRejected, ShapesysError
 from shapesys.on_ray.quiet import actor_pool_starts
 from shapesys.on_ray.runtime import physical_cpus, runtime, usable_cpus
+from shapesys.on_ray.storage import MOUNT_STORE, Witness, marked, own_address, require_on_all_nodes, unseen
 from shapesys.samples.commit import sweep
 from shapesys.samples.prepare import (
     Bucket,
@@ -64,15 +67,19 @@ def prepare(
 
     Raises:
         ShapesysError: the store was made with other settings, another process is writing to it, it cannot be written
-            to, or workers keep dying.
+            to, a node does not see it or the source's files, or workers keep dying.
     """
     work, buckets, notes = plan(source, store, settings or PrepareConfig(), retry)
     tally = Tally(sum(len(bucket.entries) for bucket in buckets), progress)
     with work.folder.exclusive():
         pending = _survey(work, buckets, tally)
         if pending:
-            with runtime(address, num_cpus=CPUS_PER_ACTOR * (workers or physical_cpus())):
-                for report in _stream(work, pending, workers):
+            with (
+                runtime(address, num_cpus=CPUS_PER_ACTOR * (workers or physical_cpus())),
+                _sight(work, pending) as sight,
+            ):
+                require_on_all_nodes(_complaint, work, sight)
+                for report in _stream(work, pending, workers, sight):
                     tally.add(report)
         sweep(Store.open(work.folder.url))
     return tally.report(work.folder.url, notes)
@@ -91,17 +98,64 @@ def _survey(work: Work, buckets: Sequence[Bucket], tally: Tally) -> list[Bucket]
     return pending
 
 
+@dataclass(frozen=True)
+class _Sight:
+    """What a node must see as the driver does.
+
+    Attributes:
+        witnesses: of the store, where it is a folder.
+        shape, digest: one of the source's shapes and the digest of its content; None where it cannot be read.
+    """
+
+    witnesses: tuple[Witness, ...]
+    shape: ShapeRef | None
+    digest: str | None
+
+
+@contextlib.contextmanager
+def _sight(work: Work, buckets: Sequence[Bucket]) -> Iterator[_Sight]:
+    shape = next((shape for bucket in buckets for shape in bucket.shapes), None)
+    with contextlib.ExitStack() as stack:
+        local = work.folder.is_local
+        witnesses = (stack.enter_context(marked(Path(work.folder.url), MOUNT_STORE)),) if local else ()
+        yield _Sight(witnesses, shape, _digest_here(work.source, shape))
+
+
+def _digest_here(source: Source, shape: ShapeRef | None) -> str | None:
+    try:
+        return source.digest(shape) if shape else None
+    except ShapeRejected:
+        return None
+
+
+def _complaint(work: Work, sight: _Sight) -> str | None:
+    """What is wrong with the node that this runs on. Where it lacked the source's files, every shape would be
+    rejected; where it lacked the store, every sample would be lost."""
+    if said := unseen(sight.witnesses):
+        return said
+    if sight.digest is None or _digest_here(work.source, sight.shape) == sight.digest:
+        return None
+    return (
+        f"node {own_address()} does not see the files of the source '{work.source.name}' as the "
+        "driver does; put them on storage that all nodes mount at the same path"
+    )
+
+
 class BucketActor:
     """Brings buckets up to date; its child process starts with the first shape that needs it."""
 
-    def __init__(self, work: Work) -> None:
+    def __init__(self, work: Work, sight: _Sight) -> None:
         self._work = work
+        # A node that joined later was not asked before.
+        self._complaint = _complaint(work, sight)
         self._prepare = work.prepare_isolated()
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[str]]:
         return {"report": [self._report(text) for text in batch["bucket"]]}
 
     def _report(self, text: str) -> str:
+        if self._complaint:
+            return json.dumps({"failure": self._complaint})
         try:
             report = prepare_bucket(self._work, _bucket_from_json(text), self._prepare)
         except ShapesysError as error:
@@ -110,14 +164,14 @@ class BucketActor:
         return json.dumps(asdict(report))
 
 
-def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None) -> Iterator[BucketReport]:
+def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None, sight: _Sight) -> Iterator[BucketReport]:
     """Reports in the order that buckets finish."""
     context = ray.data.DataContext.get_current()
     context.print_on_execution_start = False
     longest = max(len(bucket.entries) for bucket in buckets) * work.settings.limits.seconds
     context.execution_no_progress_timeout_s = max(1800, round(2 * longest))
     size = min(len(buckets), workers or max(1, int(usable_cpus())))
-    reports = _reports(work, buckets, size)
+    reports = _reports(work, buckets, size, sight)
     try:
         rows = iter(reports.iter_rows())
         with actor_pool_starts():
@@ -131,7 +185,7 @@ def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None) -> Itera
         ) from error
 
 
-def _reports(work: Work, buckets: Sequence[Bucket], actors: int) -> ray.data.Dataset:
+def _reports(work: Work, buckets: Sequence[Bucket], actors: int, sight: _Sight) -> ray.data.Dataset:
     """One block per bucket in, one row per bucket out."""
     items = ray.data.from_items([{"bucket": _bucket_to_json(b)} for b in buckets], override_num_blocks=len(buckets))
     with warnings.catch_warnings():
@@ -139,7 +193,7 @@ def _reports(work: Work, buckets: Sequence[Bucket], actors: int) -> ray.data.Dat
         warnings.filterwarnings("ignore", message=".*ray_remote_args.*", category=DeprecationWarning)
         return items.map_batches(
             BucketActor,
-            fn_constructor_kwargs={"work": work},
+            fn_constructor_kwargs={"work": work, "sight": sight},
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=actors),
             num_cpus=CPUS_PER_ACTOR,

@@ -23,7 +23,8 @@ from ray.train.torch import TorchConfig, TorchTrainer, get_device
 
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.failure import first_cause
-from shapesys.on_ray.runtime import physical_cpus, runtime
+from shapesys.on_ray.runtime import alive_nodes, physical_cpus, runtime
+from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training import checkpoint, loop
 from shapesys.training.config import ScaleConfig, TrainJob
 from shapesys.training.context import ProcessGroupContext
@@ -100,12 +101,14 @@ def train(
         until_epoch: pause after this epoch; None for the last.
 
     Raises:
-        ShapesysError: the loop's own errors, or the cluster cannot hold the workers; names the first cause.
+        ShapesysError: the loop's own errors, a node does not see the run or the store, or the cluster cannot hold the
+            workers; names the first cause.
     """
     _check_data(job)
     _check_machine(job.scale, address)
-    with runtime(address, num_cpus=reserved_cpus(job.scale)):
-        trainer = _trainer(job, run, _scaling(job.scale), until_epoch)
+    with runtime(address, num_cpus=reserved_cpus(job.scale)), run_and_store(run, job.data.store) as witnesses:
+        require_on_all_nodes(unseen, witnesses)
+        trainer = _trainer(job, run, _scaling(job.scale), until_epoch, witnesses)
         outcome = _fit(trainer, run, on_log)
     if "error" in outcome:
         raise ShapesysError(outcome["error"])
@@ -120,14 +123,25 @@ def _check_data(job: TrainJob) -> None:
     RankPlan(plan, 0, 1, 0, job.scale.num_workers, job.train.accumulate)
 
 
-def _trainer(job: TrainJob, run: RunDirectory, scaling: ScalingConfig, until_epoch: int | None) -> TorchTrainer:
+def _trainer(
+    job: TrainJob,
+    run: RunDirectory,
+    scaling: ScalingConfig,
+    until_epoch: int | None,
+    witnesses: tuple[Witness, ...],
+) -> TorchTrainer:
     os.environ["RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S"] = str(job.scale.timeout_s)
-    if len(ray.nodes()) == 1:
+    if len(alive_nodes()) == 1:
         # One process less to start: there is no second node to move to before this one is taken away.
         os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     return TorchTrainer(
         _worker,
-        train_loop_config={"job": job.model_dump(mode="json"), "run": str(run.path), "until_epoch": until_epoch},
+        train_loop_config={
+            "job": job.model_dump(mode="json"),
+            "run": str(run.path),
+            "until_epoch": until_epoch,
+            "witnesses": witnesses,
+        },
         scaling_config=scaling,
         torch_config=TorchConfig(timeout_s=600),
         run_config=RunConfig(
@@ -176,6 +190,9 @@ def _worker(settings: dict[str, Any]) -> dict[str, Any]:
     from shapesys.training.config import job_type
 
     torch.set_num_threads(1)
+    if complaint := unseen(settings["witnesses"]):
+        # This node joined after the others were asked. Another may do better, so this is worth a restart.
+        raise RuntimeError(complaint)
     data = settings["job"]
     job = parse(job_type(registry.load(data["family"])), data)
     run = RunDirectory(Path(settings["run"]))
