@@ -6,8 +6,12 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from ray_head import Head
 
 # The tests' own sources live there; workers find them by the environment that Ray starts with.
 _HELPERS = os.pathsep.join(str(Path(__file__).parents[1] / name) for name in ("samples", "cluster"))
@@ -24,6 +28,15 @@ def ray_cluster() -> Iterator[str]:
 
     with runtime(num_cpus=2):
         yield ray.get_runtime_context().gcs_address
+
+
+@pytest.fixture(scope="session")
+def head() -> Iterator[Head]:
+    """A head node with a Jobs API, for what talks to a cluster from outside."""
+    import ray_head
+
+    with ray_head.running_head() as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
