@@ -95,7 +95,9 @@ def test_a_run_round_trips(
     kept = [entry["Key"] for entry in server.s3.list_objects_v2(Bucket=BUCKET)["Contents"]]
     assert [key for key in kept if run_id in key and key.endswith("shapes_test.json")]
     assert not (run.path / "tracking_spool.jsonl").exists()
-    assert alice[1] not in run.tracking.read_text()
+    written = [path for path in run.path.rglob("*") if path.is_file()]
+    assert run.tracking in written
+    assert [path for path in written if alice[1].encode() in path.read_bytes()] == []
 
 
 def test_a_wrong_password_costs_one_line_and_nothing_is_lost(
