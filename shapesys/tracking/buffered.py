@@ -16,11 +16,8 @@ from typing import Protocol
 
 from shapesys.tracking.spool import Operation, Spool
 from shapesys.tracking.system import SystemMetrics
-from shapesys.tracking.tracker import RunDescription, require_outcome
+from shapesys.tracking.tracker import PENDING, RunDescription, require_outcome
 from shapesys.training.run_dir import RunDirectory
-
-PENDING = "pending"
-"""The id of a run that waits in the spool."""
 
 _SHARE_OF_TIME = 0.02
 """The most of a run's time that tries to reach a store that hangs may take."""
@@ -68,7 +65,7 @@ class BufferedTracker:
     ) -> None:
         self._store = store
         self._spool = Spool(run.path / "tracking_spool.jsonl")
-        self._system = SystemMetrics()
+        self._system: SystemMetrics | None = SystemMetrics()
         self._flush_count = flush_count
         self._flush_seconds = flush_seconds
         self._retry_seconds = retry_seconds
@@ -78,12 +75,16 @@ class BufferedTracker:
         self._last_flush = time.monotonic()
 
     def start(self, description: RunDescription, resume: str | None = None) -> str:
+        if description.attach or description.parent:
+            # The machine is busy with an evaluation, or with many trials: its load says nothing about this run.
+            self._system = None
         self._send({"op": "start", "resume": resume, "time": _now(), **asdict(description)})
         return self._store.run_id or PENDING
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         moment = _now()
-        for name, value in [*values.items(), *self._system.read().items()]:
+        machine = self._system.read() if self._system else {}
+        for name, value in [*values.items(), *machine.items()]:
             self._buffer.append((name, float(value), int(step), moment))
         overdue = time.monotonic() - self._last_flush >= self._flush_seconds
         if overdue or len(self._buffer) >= self._flush_count:

@@ -6,6 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,9 @@ class JsonLinesTracker:
     def start(self, description: RunDescription, resume: str | None = None) -> str:
         run_id = resume or self._run.name
         facts = {"name": description.name, "experiment": description.experiment, "parent": description.parent}
-        self._append("start", run_id=run_id, params=dict(description.params), tags=dict(description.tags), **facts)
+        about = {"note": description.note, "data": asdict(description.data) if description.data else None}
+        said = {"params": dict(description.params), "tags": dict(description.tags)}
+        self._append("start", run_id=run_id, **said, **facts, **about)
         return run_id
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 from shapesys.training.run_dir import RunDirectory, read_json
 
-MODEL_TRAINING_PAGE = "http://127.0.0.1:5000/#/experiments?workflowType=machine_learning"
-"""Where `mlflow ui` shows runs; its front page is made for language models instead."""
+_LOCAL = "http://127.0.0.1:5000"
+MODEL_TRAINING_PAGE = f"{_LOCAL}/#/experiments?workflowType=machine_learning"
+"""Where `mlflow ui` shows experiments; its front page is made for language models instead."""
 
 _SQLITE = "sqlite:///"
 
@@ -44,6 +45,15 @@ def open_command(run: RunDirectory) -> str:
     """The one thing to type (or the address to open) to see this run in MLflow."""
     uri = tracking_uri(run)
     return public(uri) if uri.startswith("http") else f"{_mlflow()} ui --backend-store-uri {shlex.quote(uri)}"
+
+
+def runs_page(run: RunDirectory) -> str:
+    """Where `mlflow ui` lists the runs beside this one.
+
+    From the list of experiments, MLflow leads to its pages for language models until "Model training" is chosen once.
+    """
+    found = read_json(run.tracking).get("experiment_id") if tracked_id(run) else None
+    return f"{_LOCAL}/#/experiments/{found}/runs?workflowType=machine_learning" if found else MODEL_TRAINING_PAGE
 
 
 def _mlflow() -> str:

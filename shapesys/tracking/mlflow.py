@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from shapesys.tracking import location
 from shapesys.tracking.buffered import BufferedTracker, Refused
 from shapesys.tracking.spool import Operation
-from shapesys.training.run_dir import RunDirectory, write_json
+from shapesys.tracking.tables import table_json
+from shapesys.tracking.tracker import PENDING
+from shapesys.training.run_dir import TRIALS, RunDirectory, write_json
 
 _SETTINGS = {
     # A server that is away must not hold up a run: MLflow waits minutes and retries seven times by default. What
@@ -44,6 +44,9 @@ _METRICS_PER_CALL, _PARAMS_PER_CALL, _TAGS_PER_CALL, _TABLES_TAG = 1000, 100, 10
 
 EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 """Marks the experiment as model training, not as work on language models, which MLflow's pages take for granted."""
+
+_NOTE, _PARENT = "mlflow.note.content", "mlflow.parentRunId"
+_DIGEST_LENGTH = 12
 
 
 class MlflowTracker(BufferedTracker):
@@ -92,7 +95,22 @@ class MlflowStore:
         self.run_id = str(known.info.run_id)
         self._describe(client, known, operation)
         facts = {"tracker": "mlflow", "experiment": operation["experiment"], "uri": location.public(self._uri)}
+        facts |= {"experiment_id": str(known.info.experiment_id)}
         write_json(self._run.tracking, {"schema": 1, "run_id": self.run_id, **facts})
+        self._join(client, operation)
+
+    def _join(self, client: Any, operation: Operation) -> None:
+        """Tie trials and sweep together, whichever of them the server saw first."""
+        if operation["parent"]:
+            sweep = self._run.sweep
+            pending = operation["parent"] == PENDING
+            parent = location.tracked_id(sweep) if pending and sweep else operation["parent"]
+            if parent not in (None, PENDING):
+                client.set_tag(self._open_run(), _PARENT, parent)
+        for trial in sorted(self._run.path.glob(f"{TRIALS}/*/tracking.json")):
+            child = self._find(client, location.tracked_id(RunDirectory(trial.parent)))
+            if child is not None and child.data.tags.get(_PARENT) != self.run_id:
+                client.set_tag(child.info.run_id, _PARENT, self.run_id)
 
     def _find(self, client: Any, run_id: str | None) -> Any:
         """The run to open again; None where it was deleted, or never reached this store."""
@@ -110,8 +128,6 @@ class MlflowStore:
 
     def _create(self, client: Any, operation: Operation) -> Any:
         tags = {"mlflow.user": _user(), "mlflow.source.type": "LOCAL", "mlflow.source.name": "shapesys"}
-        if operation["parent"]:
-            tags["mlflow.parentRunId"] = operation["parent"]
         if "commit" in operation["tags"]:
             tags["mlflow.source.git.commit"] = operation["tags"]["commit"]
         experiment = self._experiment(client, operation["experiment"])
@@ -125,7 +141,8 @@ class MlflowStore:
             return str(found.experiment_id)
         try:
             artifacts = location.embedded_artifacts(self._run)
-            return str(client.create_experiment(name, artifact_location=artifacts, tags=EXPERIMENT_TAGS))
+            tags = EXPERIMENT_TAGS | {_NOTE: f"Training runs and sweeps of the {name} family."}
+            return str(client.create_experiment(name, artifact_location=artifacts, tags=tags))
         except MlflowException:
             # Another process made it in between; if it did not, the error is the one to show.
             found = client.get_experiment_by_name(name)
@@ -134,14 +151,27 @@ class MlflowStore:
             return str(found.experiment_id)
 
     def _describe(self, client: Any, known: Any, operation: Operation) -> None:
-        """Log the params that the run does not have yet (MLflow refuses changes), and the tags."""
+        """Log the params that the run does not have yet (MLflow refuses changes), the tags, the note and the data."""
         from mlflow.entities import Param
 
-        params = {legal_name(name): str(value)[:6000] for name, value in operation["params"].items()}
+        params = {legal_name(name): text(value)[:6000] for name, value in operation["params"].items()}
         missing = [Param(name, value) for name, value in params.items() if name not in known.data.params]
         for start in range(0, len(missing), _PARAMS_PER_CALL):
             client.log_batch(self.run_id, params=missing[start : start + _PARAMS_PER_CALL])
-        self._tags(client, operation)
+        # The commit is shown as the run's source already.
+        tags = {name: value for name, value in operation["tags"].items() if name != "commit"}
+        if operation.get("note") and _NOTE not in known.data.tags:
+            tags[_NOTE] = operation["note"]
+        self._tags(client, {"tags": tags})
+        if operation.get("data"):
+            self._data(client, operation["data"])
+
+    def _data(self, client: Any, data: dict[str, str]) -> None:
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        kind = data["source"].partition("://")[0] if "://" in data["source"] else "local"
+        found = Dataset(data["name"], data["digest"][:_DIGEST_LENGTH], kind, json.dumps({"uri": data["source"]}))
+        client.log_inputs(self._open_run(), [DatasetInput(found, [InputTag("mlflow.data.context", data["context"])])])
 
     def _tags(self, client: Any, operation: Operation) -> None:
         from mlflow.entities import RunTag
@@ -161,7 +191,8 @@ class MlflowStore:
         folder = operation["folder"] or None
         for path in map(Path, operation["paths"]):
             if path.is_dir():
-                client.log_artifacts(self._open_run(), str(path), folder)
+                # Under its own name: MLflow would mix the contents of two folders into one.
+                client.log_artifacts(self._open_run(), str(path), "/".join(filter(None, (folder, path.name))))
             elif path.is_file():
                 client.log_artifact(self._open_run(), str(path), folder)
             else:
@@ -191,23 +222,15 @@ class MlflowStore:
         return self.run_id
 
 
-def table_json(rows: Path) -> str:
-    """A Parquet table as the JSON that MLflow reads as a table: columns, and rows as lists."""
-    table = pq.read_table(rows)
-    columns = [_plain(column) for column in table.to_pydict().values()]
-    data = [list(row) for row in zip(*columns, strict=True)]
-    return json.dumps({"columns": table.column_names, "data": data}, default=str)
+def text(value: Any) -> str:
+    """A param's value as a person writes it: ('mug', 'chair') -> 'mug, chair'."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def legal_name(name: str) -> str:
     """A metric, param or tag name with only the characters MLflow takes: 'chamfer@onet' -> 'chamfer/onet'."""
     cleaned = re.sub(r"[^\w.\- :/]", "_", name.replace("@", "/"))
     return "/".join(part for part in cleaned.split("/") if part not in ("", ".", ".."))[:250] or "_"
-
-
-def _plain(column: list[Any]) -> list[Any]:
-    """NaN and infinity are no JSON; a table shows them as missing."""
-    return [None if isinstance(value, float) and value - value != 0 else value for value in column]
 
 
 def _connect(uri: str) -> Any:

@@ -9,8 +9,28 @@ from typing import Any, Literal, Protocol
 
 from shapesys.errors import unknown_name
 
+PENDING = "pending"
+"""The id of a run that its server has not taken yet."""
+
 Outcome = Literal["finished", "failed", "interrupted"]
 OUTCOMES: tuple[Outcome, ...] = ("finished", "failed", "interrupted")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """The data a run learned from.
+
+    Attributes:
+        name: the store's folder name.
+        digest: of its content; a tracker may keep the beginning only.
+        source: its address, as the run opened it.
+        context: what it served for.
+    """
+
+    name: str
+    digest: str
+    source: str
+    context: str = "training"
 
 
 @dataclass(frozen=True)
@@ -22,8 +42,11 @@ class RunDescription:
         experiment: groups runs; the family's name by default.
         params: dotted path -> value, only those that differ from the preset, plus preset and family.
         tags: short facts a person filters by (family, preset, category, data digest, commit).
-        parent: tracked id of the parent run (a sweep), or None.
+        parent: tracked id of the parent run (a sweep), or None; `PENDING` where the parent itself still waits for its
+            server: a trial then joins its sweep as soon as both are known there.
         attach: add results to an existing run and leave its status as training left it (evaluation does this).
+        note: Markdown that says what the run is; what a person wrote instead is kept.
+        data: the data set that the run uses, or None.
     """
 
     name: str
@@ -32,6 +55,8 @@ class RunDescription:
     tags: Mapping[str, str] = field(default_factory=dict)
     parent: str | None = None
     attach: bool = False
+    note: str = ""
+    data: DataSet | None = None
 
 
 class Tracker(Protocol):

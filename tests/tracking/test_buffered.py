@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from shapesys.errors import UsageError
-from shapesys.tracking.buffered import PENDING, BufferedTracker, Refused
+from shapesys.tracking.buffered import BufferedTracker, Refused
 from shapesys.tracking.spool import Spool
-from shapesys.tracking.tracker import RunDescription
+from shapesys.tracking.tracker import PENDING, RunDescription
 from shapesys.training.run_dir import RunDirectory, create
 
 DESCRIPTION = RunDescription("chairs", "issn", params={"model.latent_dim": 64})
@@ -56,6 +57,19 @@ def test_metrics_travel_in_batches(run: RunDirectory) -> None:
     assert store.metrics() == [("loss", step / 2, step) for step in range(250)]
     assert sum(operation["op"] == "metrics" for operation in store.taken) == 3
     assert store.taken[-1]["status"] == "finished"
+
+
+def test_the_machine_is_read_for_runs_that_have_it_to_themselves(run: RunDirectory) -> None:
+    for description, expected in (
+        (DESCRIPTION, True), (replace(DESCRIPTION, attach=True), False), (replace(DESCRIPTION, parent="p"), False)
+    ):  # fmt: skip
+        store = MemoryStore()
+        tracker = BufferedTracker(run, store)
+        tracker.start(description)
+        tracker.metrics({"loss": 1.0}, 0)
+        tracker.finish("finished")
+        names = [name for operation in store.taken[1:-1] for name, *_ in operation["metrics"]]
+        assert any(name.startswith("system/") for name in names) == expected
 
 
 def test_an_absent_store_costs_nothing_and_is_caught_up_in_order(

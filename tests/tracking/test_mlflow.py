@@ -17,8 +17,9 @@ import pytest
 
 mlflow = pytest.importorskip("mlflow")
 
-from shapesys.tracking.mlflow import MlflowTracker, legal_name  # noqa: E402
-from shapesys.tracking.tracker import RunDescription  # noqa: E402
+from shapesys.tracking.location import MODEL_TRAINING_PAGE, runs_page  # noqa: E402
+from shapesys.tracking.mlflow import MlflowTracker, legal_name, text  # noqa: E402
+from shapesys.tracking.tracker import PENDING, DataSet, RunDescription  # noqa: E402
 from shapesys.training.run_dir import RunDirectory, create, read_json, write_json  # noqa: E402
 
 DESCRIPTION = RunDescription(
@@ -62,6 +63,7 @@ def test_a_run_round_trips(root: Path) -> None:
     assert found.info.run_name == "chairs"
     assert found.data.params == {"model.latent_dim": "64"}
     assert found.data.tags["mlflow.source.git.commit"] == "c0ffee"
+    assert "commit" not in found.data.tags, "shown once, as the source"
     assert found.data.tags["ended"] == "stopped early at epoch 8 of 30"
     assert json.loads(found.data.tags["mlflow.loggedArtifacts"]) == [{"path": "shapes_test.json", "type": "table"}]
     history = client.get_metric_history(run_id, "loss/total")
@@ -70,7 +72,7 @@ def test_a_run_round_trips(root: Path) -> None:
     assert "system/cpu_utilization_percentage" in found.data.metrics
     assert {item.path for item in client.list_artifacts(run_id)} == {"results", "shapes_test.json"}
     assert {item.path for item in client.list_artifacts(run_id, "results")} == {
-        "results/config.json", "results/shapes.parquet"
+        "results/config.json", "results/test"
     }  # fmt: skip
     assert str(root) in found.info.artifact_uri
     table = json.loads(mlflow.artifacts.load_text(f"{found.info.artifact_uri}/shapes_test.json"))
@@ -151,6 +153,86 @@ def test_a_run_deleted_in_mlflow_starts_anew(root: Path) -> None:
     client_of(run).delete_run(run_id)
     again = MlflowTracker(run).start(DESCRIPTION)
     assert again not in (run_id, "pending")
+
+
+def test_a_run_says_what_it_is_and_what_it_read(root: Path) -> None:
+    run = create(root, "described")
+    data = DataSet("store", "0123456789abcdef", "s3://bucket/store")
+    described = replace(DESCRIPTION, name="described", note="trained on **mugs**", data=data)
+    run_id = MlflowTracker(run).start(described)
+    client = client_of(run)
+    client.set_tag(run_id, "mlflow.note.content", "mine")
+    MlflowTracker(run).start(described)
+    found = client.get_run(run_id)
+    assert found.data.tags["mlflow.note.content"] == "mine", "what a person wrote stays"
+    (used,) = found.inputs.dataset_inputs
+    assert (used.dataset.name, used.dataset.digest, used.dataset.source_type) == ("store", "0123456789ab", "s3")
+    assert json.loads(used.dataset.source) == {"uri": "s3://bucket/store"}
+    assert [(tag.key, tag.value) for tag in used.tags] == [("mlflow.data.context", "training")]
+
+
+def test_a_note_is_shown(root: Path) -> None:
+    run = create(root, "noted")
+    run_id = MlflowTracker(run).start(replace(DESCRIPTION, note="trained on **mugs**"))
+    assert client_of(run).get_run(run_id).data.tags["mlflow.note.content"] == "trained on **mugs**"
+
+
+def test_folders_of_equal_content_are_kept_apart(root: Path) -> None:
+    run = create(root, "folders")
+    for folder in ("meshes", "truth"):
+        (run.path / folder).mkdir()
+        (run.path / folder / "mug.glb").write_text(folder)
+    tracker = MlflowTracker(run)
+    run_id = tracker.start(replace(DESCRIPTION, name="folders"))
+    tracker.artifacts([run.path / "meshes", run.path / "truth"], "evaluation/test")
+    uri = client_of(run).get_run(run_id).info.artifact_uri
+    kept = [mlflow.artifacts.load_text(f"{uri}/evaluation/test/{folder}/mug.glb") for folder in ("meshes", "truth")]
+    assert kept == ["meshes", "truth"]
+
+
+def sweep_and_trial(root: Path, name: str) -> tuple[RunDirectory, RunDirectory]:
+    return create(root, name), create(root / name / "trials", "000-s0")
+
+
+def parent_of(run: RunDirectory, run_id: str) -> str | None:
+    found: str | None = (
+        mlflow.MlflowClient(f"sqlite:///{run.root}/mlflow.db").get_run(run_id).data.tags.get("mlflow.parentRunId")
+    )
+    return found
+
+
+def test_a_trial_lies_below_its_sweep(root: Path) -> None:
+    sweep, trial = sweep_and_trial(root, "sweep")
+    parent = MlflowTracker(sweep).start(replace(DESCRIPTION, name="sweep"))
+    child = MlflowTracker(trial).start(replace(DESCRIPTION, name="000 seed 0", parent=parent))
+    assert parent_of(trial, child) == parent
+
+
+@pytest.mark.parametrize("sweep_first", [True, False])
+def test_a_trial_of_a_sweep_that_waits_for_its_server_joins_it_later(root: Path, sweep_first: bool) -> None:
+    sweep, trial = sweep_and_trial(root, f"waiting-{sweep_first}")
+    described = replace(DESCRIPTION, name="000 seed 0", parent=PENDING)
+    if sweep_first:
+        parent = MlflowTracker(sweep).start(replace(DESCRIPTION, name="sweep"))
+        child = MlflowTracker(trial).start(described)
+    else:
+        child = MlflowTracker(trial).start(described)
+        assert parent_of(trial, child) is None, "never the placeholder"
+        parent = MlflowTracker(sweep).start(replace(DESCRIPTION, name="sweep"))
+    assert parent_of(trial, child) == parent
+
+
+def test_the_page_to_open_lists_the_runs(root: Path) -> None:
+    run = create(root, "opened")
+    assert runs_page(run) == MODEL_TRAINING_PAGE
+    run_id = MlflowTracker(run).start(replace(DESCRIPTION, name="opened"))
+    experiment = client_of(run).get_run(run_id).info.experiment_id
+    assert runs_page(run).endswith(f"/#/experiments/{experiment}/runs?workflowType=machine_learning")
+
+
+def test_lists_read_as_a_person_writes_them() -> None:
+    assert text(["mug", "chair"]) == "mug, chair"
+    assert text(0.5) == "0.5"
 
 
 def test_names_become_legal() -> None:

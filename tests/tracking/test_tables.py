@@ -1,0 +1,24 @@
+"""Tables as MLflow shows them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shapesys.tracking.tables import table_json
+
+
+def test_metrics_stand_beside_the_shape_and_what_is_missing_is_null(tmp_path: Path) -> None:
+    rows = tmp_path / "shapes.parquet"
+    names = ["shape_id", "category", "split", "status", "reason", "chamfer/deepsdf", "chamfer/deepsdf/floor"]
+    columns = {name: [name] for name in names} | {"cost/seconds": [2.0], "iou/uniform_box": [float("nan")]}
+    pq.write_table(pa.table(columns), rows)
+    table = json.loads(table_json(rows))
+    assert table["columns"] == [
+        "shape_id", "status", "chamfer/deepsdf", "iou/uniform_box", "chamfer/deepsdf/floor", "cost/seconds",
+        "category", "split", "reason",
+    ]  # fmt: skip
+    assert table["data"][0][3] is None
