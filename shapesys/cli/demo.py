@@ -168,14 +168,14 @@ def _answer(recipe: Recipe, runs: list[RunDirectory], summaries: dict[str, dict[
     from rich.panel import Panel
 
     from shapesys.report.tables import summary_table
-    from shapesys.tracking.location import MODEL_TRAINING_PAGE, open_command
+    from shapesys.tracking.location import open_command, runs_page
 
     page, command = recipe.page.resolve(), open_command(runs[0])
     times = ", ".join(f"{name} {duration(value)}" for name, value in watch.stages.items())
     lines = [
         f"page    {page}",
         f"MLflow  {command}",
-        *([] if command.startswith("http") else [f"        then open {MODEL_TRAINING_PAGE}"]),
+        *([] if command.startswith("http") else [f"        then open {runs_page(runs[0])}"]),
         f"time    {duration(watch.total)}: {times}",
     ]
     tables = [summary_table(summary, title=name) for name, summary in summaries.items()]

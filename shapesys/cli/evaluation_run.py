@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.report.page import build_page
 from shapesys.report.summary import metric_lines
+from shapesys.tracking.names import measured_name
 from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import RunDescription
 from shapesys.training.config import load_job
-from shapesys.training.run_dir import RunDirectory
+from shapesys.training.run_dir import EvaluationDirectory, RunDirectory, read_json
 
 
 @dataclass(frozen=True)
@@ -77,20 +79,29 @@ def _track(run: RunDirectory, split: str, summary: dict[str, Any], page: Path | 
     tracker.start(RunDescription(name=run.name, experiment=job.family, attach=True))
     tracker.metrics(dict(_flat(split, summary)), summary["checkpoint_step"])
     results = run.evaluation(split)
-    tracker.table(results.rows, f"{split}_shapes")
+    tracker.tags({f"evaluated on {split}": _settings_line(results, summary)})
+    tracker.table(results.rows, f"evaluation/{split}/shapes")
     folders = [folder for folder in (results.path / "meshes", results.path / "truth") if folder.is_dir()]
-    tracker.artifacts([results.summary, *folders], f"evaluation/{split}")
+    tracker.artifacts([results.summary, results.settings, *folders], f"evaluation/{split}")
     if page:
         tracker.artifacts([page])
     tracker.finish("finished")
+
+
+def _settings_line(results: EvaluationDirectory, summary: dict[str, Any]) -> str:
+    """What the tracked numbers depend on: those of another evaluation of the same split take their place."""
+    digest = hashlib.sha256(results.settings.read_bytes()).hexdigest()[:6]
+    settings, shapes = read_json(results.settings)["settings"], sum(summary["counts"].values())
+    facts = f"step {summary['checkpoint_step']}, resolution {settings['resolution']}, {shapes} shapes"
+    return f"{facts}, settings {digest}"
 
 
 def _flat(split: str, summary: dict[str, Any]) -> list[tuple[str, float]]:
     """Mean of every metric, over all shapes and, where there are several categories, by category."""
     found: list[tuple[str, float]] = []
     for line in metric_lines(summary):
-        named = {f"{split}/{line.name}": line.overall}
+        named = {measured_name(split, line.name): line.overall}
         if len(line.categories) > 1:
-            named |= {f"{split}/{category}/{line.name}": values for category, values in line.categories.items()}
+            named |= {measured_name(split, line.name, category): v for category, v in line.categories.items()}
         found += [(name, float(values["mean"])) for name, values in named.items() if values.get("mean") is not None]
     return found

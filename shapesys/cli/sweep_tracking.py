@@ -15,6 +15,7 @@ from shapesys.cli.background import BackgroundTracker
 from shapesys.cli.training_run import scalars
 from shapesys.config.base import diff
 from shapesys.report.sweep_points import best_point
+from shapesys.tracking.names import measured_name
 from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import Outcome, RunDescription
 from shapesys.training.history import Follower
@@ -95,7 +96,7 @@ class SweepTracking:
         self._follow(child)
         child.reports.append(report)
         split = self._sweep.evaluate.split
-        child.tracker.metrics({f"{split}/{name}": value for name, value in report.metrics.items()}, child.step)
+        child.tracker.metrics({measured_name(split, name): v for name, v in report.metrics.items()}, child.step)
         child.tracker.metrics({"objective": report.value}, child.step)
 
     def ended(self, trial: Trial, ending: Ending, error: str) -> None:

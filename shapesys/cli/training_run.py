@@ -12,12 +12,14 @@ from typing import Any
 
 from shapesys.cli.background import BackgroundTracker
 from shapesys.cli.progress import Progress
+from shapesys.config.base import flat, search_ranges
 from shapesys.errors import ShapesysError
 from shapesys.families import registry
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
+from shapesys.tracking.names import history_name
 from shapesys.tracking.open import open_tracker
-from shapesys.tracking.tracker import Outcome, RunDescription, Tracker
+from shapesys.tracking.tracker import DataSet, Outcome, RunDescription, Tracker
 from shapesys.training import checkpoint, history, provenance
 from shapesys.training.config import TrainJob, changed_from_preset, claim
 from shapesys.training.history import Record
@@ -111,11 +113,12 @@ class _Log:
 
 
 def scalars(record: Record, prefix: str = "") -> Iterator[tuple[str, float]]:
+    """A history record's numbers under the names of a tracker."""
     for name, value in record.items():
         if isinstance(value, dict):
             yield from scalars(value, f"{prefix}{name}/")
         elif name not in {"step", "total_steps"}:
-            yield f"{prefix}{name}", float(value)
+            yield history_name(f"{prefix}{name}"), float(value)
 
 
 @contextlib.contextmanager
@@ -140,10 +143,30 @@ def _told(run: RunDirectory, tracker: Tracker) -> Iterator[Tracker]:
 
 
 def describe_run(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:
+    """What a tracker is told of a training run."""
     named = {"family": job.family, "preset": job.preset}
+    categories = ", ".join(job.data.categories) or "all"
     return RunDescription(
         name=run.name,
         experiment=job.family,
-        params=named | changed_from_preset(job),
-        tags=named | {"categories": ",".join(job.data.categories) or "all"} | provenance.tags(facts),
+        params=named | _compared(job) | changed_from_preset(job) | {"data.categories": categories},
+        tags=named | {"kind": "training", "categories": categories} | provenance.tags(facts),
+        note=_note(job, run, categories, facts),
+        data=DataSet(Path(job.data.store).name, facts["data_digest"] or "", job.data.store),
+    )
+
+
+def _compared(job: TrainJob) -> dict[str, Any]:
+    """Settings that every run logs, changed or not: a comparison would show "unknown" where one run lacks them."""
+    values = flat(job)
+    always = ("train.epochs", "train.seed", *search_ranges(type(job)))
+    return {path: values[path] for path in always}
+
+
+def _note(job: TrainJob, run: RunDirectory, categories: str, facts: dict[str, Any]) -> str:
+    """What the run is, what it read, and how to do it again, in Markdown."""
+    return (
+        f"**{job.family}**, preset *{job.preset}*, trained on {categories} of `{job.data.store}`.\n\n"
+        f"```\n{facts['command']}\n```\n\n"
+        f"Run directory: `{run.path}`. Pictures and tables: `page.html` under Artifacts, once evaluated."
     )

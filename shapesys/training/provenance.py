@@ -56,15 +56,20 @@ def digest(config: Config) -> str:
 
 
 def tags(provenance: Mapping[str, Any]) -> dict[str, str]:
-    """The short facts that a tracker filters runs by: commit, whether it was patched, data and config digests."""
+    """The short facts that a tracker filters runs by: commit, whether it was patched, beginnings of the digests."""
     code = provenance["code"]
     found = {
         "commit": code.get("commit"),
         "uncommitted_changes": str(bool(code["patch"])).lower() if code else None,
-        "data_digest": provenance["data_digest"],
-        "config_digest": provenance["config_digest"],
+        "data_digest": _short(provenance["data_digest"]),
+        "config_digest": _short(provenance["config_digest"]),
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _short(digest: str | None) -> str | None:
+    """As much of a digest as is shown."""
+    return digest[:12] if digest else None
 
 
 def _code(folder: Path) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def test_commit_and_patch_are_recorded(tmp_path: Path, monkeypatch: pytest.Monke
     assert not facts["code"]["patch_cut"]
     assert provenance.tags(facts) == {
         "commit": commit, "uncommitted_changes": "true", "data_digest": "d1",
-        "config_digest": provenance.digest(Small(width=4)),
+        "config_digest": provenance.digest(Small(width=4))[:12],
     }  # fmt: skip
     json.dumps(facts)
 
