@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import shapesys
 from shapesys.errors import UsageError
+from shapesys.training import provenance
 
 MEGABYTE = 1e6
 LIMIT = 100e6
@@ -101,6 +103,7 @@ def _package() -> Iterator[Entry]:
     for place in spaces.submodule_search_locations or [] if spaces else []:
         yield from _folder(Path(place))
     yield from _declaration()
+    yield Entry(f"shapesys/training/{provenance.NOTED_CODE}", text=json.dumps(provenance.code()))
 
 
 def _declaration() -> Iterator[Entry]:

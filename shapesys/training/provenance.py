@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import platform
 import re
@@ -19,6 +20,9 @@ from shapesys.config.base import Config
 
 PATCH_LIMIT = 200_000
 """Most characters of an uncommitted patch that are kept."""
+
+NOTED_CODE = "noted_code.json"
+"""Beside this file in a package that was sent to a cluster: what `code` gave where it was sent from."""
 
 _PACKAGES = (
     "shapesys", "torch", "numpy", "scipy", "trimesh", "pydantic", "pyarrow", "safetensors", "scikit-image", "fsspec",
@@ -44,7 +48,7 @@ def collect(data_digest: str | None, argv: Sequence[str], config: Config | None 
         "command": shlex.join(_without_secrets(argv)),
         "data_digest": data_digest,
         "config_digest": None if config is None else digest(config),
-        "code": _code(Path(__file__).resolve().parent),
+        "code": code(),
         "packages": _versions(),
         "machine": _machine(),
     }
@@ -72,12 +76,15 @@ def _short(digest: str | None) -> str | None:
     return digest[:12] if digest else None
 
 
-def _code(folder: Path) -> dict[str, Any]:
-    """Commit, branch and uncommitted patch of the checkout that holds the package; empty outside one."""
+def code() -> dict[str, Any]:
+    """Commit, branch and uncommitted patch of the checkout that holds the package; outside one, what was noted of it
+    when the package was sent to a cluster, or nothing."""
+    folder = Path(__file__).resolve().parent
     commit = _git(folder, "rev-parse", "HEAD")
     # An installed package inside some other repository must not claim that repository's commit.
     if not commit or _git(folder, "ls-files", "--error-unmatch", "provenance.py") is None:
-        return {}
+        noted = folder / NOTED_CODE
+        return dict(json.loads(noted.read_text(encoding="utf-8"))) if noted.is_file() else {}
     patch = _git(folder, "diff", "HEAD", "--", ":/") or ""
     return {
         "commit": commit.strip(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 import zipfile
@@ -18,6 +19,7 @@ from shapesys.cli.job_request import environment
 from shapesys.cli.submission import order
 from shapesys.cli.upload import collect
 from shapesys.errors import UsageError
+from shapesys.training import provenance
 
 NOBODY = "http://192.0.2.1:8265"
 """An address that never answers: whoever contacts it fails."""
@@ -157,14 +159,20 @@ def test_an_upload_is_the_package_alone_and_the_same_each_time(tmp_path: Path) -
     assert not [name for name in names if "__pycache__" in name or name.startswith(("runs", "tests", "."))]
 
 
-def test_an_uploaded_package_runs_and_knows_its_version(tmp_path: Path) -> None:
+def test_an_uploaded_package_runs_and_knows_its_version_and_commit(tmp_path: Path) -> None:
     zipfile.ZipFile(io.BytesIO(collect(True, {}).packed())).extractall(tmp_path)
-    code = "import shapesys; from importlib import metadata; print(shapesys.__file__, metadata.version('shapesys'))"
+    code = (
+        "import json, shapesys; from importlib import metadata; from shapesys.training import provenance\n"
+        "print(json.dumps([shapesys.__file__, metadata.version('shapesys'), provenance.code()]))"
+    )
     command = [sys.executable, "-P", "-c", code]
-    done = subprocess.run(command, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True)
-    place, version = done.stdout.split()
+    done = subprocess.run(
+        command, env=os.environ | {"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True, check=True
+    )
+    place, version, origin = json.loads(done.stdout)
     assert place.startswith(str(tmp_path))
     assert version
+    assert origin == provenance.code()
 
 
 def test_the_digest_tells_other_code(tmp_path: Path) -> None:
