@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import json
 import math
@@ -49,13 +50,13 @@ def asked(one: Proposer, count: int) -> list[Point]:
 def search(
     found: Space, objective: Callable[[Point], float], count: int, direction: Any = "min", **how: Any
 ) -> list[PointResult]:
-    """A sweep with one trial at a time that all finish."""
+    """A sweep with one trial at a time that all finish, whose first rung misleads."""
     one = make_proposer(found, "optuna", direction, how.pop("seed", 0))
     results = []
     for number in range(count):
         point = one.ask()
         assert point is not None
-        results.append(PointResult(number, point, {1: objective(point)}, "finished"))
+        results.append(PointResult(number, point, {1: -objective(point), 3: objective(point)}, "finished"))
         one.tell(number, point, results[-1].rungs, "finished")
     return results
 
@@ -196,12 +197,40 @@ def test_optuna_keeps_away_from_where_trials_err_or_fall_behind(ending: Ending, 
     assert sum(point is not None and point[RATE] > 1e-3 for point in proposals) <= 4
 
 
-def test_optuna_spreads_points_that_run_at_the_same_time() -> None:
+def test_optuna_does_not_take_a_good_beginning_before_an_error_for_a_good_point() -> None:
+    history = [
+        dataclasses.replace(result, ending=result.ending if result.ending == "errored" else "stopped")
+        for result in with_bad_half("errored", {1: 0.1, 3: 0.1})
+    ]
+    proposals = [proposer(RATES, "optuna", history, seed=seed).ask() for seed in range(20)]
+    assert sum(point is not None and point[RATE] > 1e-3 for point in proposals) <= 4
+
+
+def test_points_that_run_at_the_same_time_are_those_of_one_driver() -> None:
     history = search(RATES, off, 15)
     points = asked(proposer(RATES, "optuna", history), 8)
     assert len({point_key(point) for point in points}) == 8
     running = [PointResult(15 + n, point, {}) for n, point in enumerate(points[:4])]
-    assert asked(proposer(RATES, "optuna", [*history, *running]), 4) == points[4:], "as if one driver had asked for all"
+    assert asked(proposer(RATES, "optuna", [*history, *running]), 4) == points[4:]
+
+
+def test_optuna_keeps_away_from_points_that_run() -> None:
+    history = search(RATES, off, 20)
+    best = min(history, key=lambda result: result.rungs[3]).point[RATE]
+
+    def apart(rate: float) -> float:
+        """Decades between the best rate and what is proposed while eight points run near `rate`."""
+        running = [PointResult(20 + n, {RATE: rate * (1 + n / 50)}, {}) for n in range(8)]
+        points = [proposer(RATES, "optuna", [*history, *running], seed=seed).ask() for seed in range(20)]
+        return sum(abs(math.log10(point[RATE] / best)) for point in points if point is not None) / 20
+
+    assert apart(best) > 2 * apart(1e-5)
+
+
+def test_every_proposal_of_optuna_has_its_own_randomness() -> None:
+    tried = [PointResult(n, {RATE: 1e-4 * (n + 1)}, {1: 1.0}, "finished") for n in range(3)]
+    proposals = [proposer(RATES, "optuna", tried[:count]).ask() for count in (1, 2, 3)]
+    assert len({point_key(point) for point in proposals if point is not None}) == 3
 
 
 def test_a_point_that_runs_may_have_rungs() -> None:
