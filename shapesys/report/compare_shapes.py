@@ -55,13 +55,13 @@ def pick_shapes(split: SplitComparison, worst: int) -> list[Pick]:
     """
     if split.chosen is None or split.ranking is None:
         return []
-    values = split.table.of(split.chosen.name)
+    values = split.table.of(split.chosen.name)[:MOST_COLUMNS]
     values = np.where((np.isfinite(values).sum(axis=0) > 1) & _drawable(split), values, np.nan)
     cost = -values if split.chosen.better > 0 else values
     # Numbers of different definitions have no difference.
     apart = [] if split.ranking.differing else _largest(_range(values), worst)
     reasons: dict[int, list[str]] = {}
-    for row, column in zip(cost[:MOST_COLUMNS], split.columns, strict=False):
+    for row, column in zip(cost, split.columns, strict=False):
         for at in _largest(row, worst):
             reasons.setdefault(at, []).append(column.name)
     worst_of = {at: f"worst of {', '.join(names)}" for at, names in reasons.items()}
@@ -94,7 +94,8 @@ def _largest(values: Floats, count: int) -> list[int]:
 
 
 def _failed_in_some(split: SplitComparison) -> list[int]:
-    found = [{statuses.get(shape, "") for statuses in split.statuses} for shape in split.table.shapes]
+    shown = split.statuses[:MOST_COLUMNS]
+    found = [{statuses.get(shape, "") for statuses in shown} for shape in split.table.shapes]
     drawable = _drawable(split)
     return [at for at, outcomes in enumerate(found) if drawable[at] and "failed" in outcomes and "ok" in outcomes]
 
