@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -245,16 +246,55 @@ def test_actors_that_the_cluster_cannot_hold_stop_no_other(ray_cluster: str) -> 
 
     everything = ray.cluster_resources()["CPU"]
     remote = ray.remote(num_cpus=everything)(Trickster)
-    limit = 2.0
-    pool: ActorPool[str] = ActorPool(remote.remote, 4, deadline=lambda item: 60.0, start_limit=limit)
-    began = time.monotonic()
-    outcomes = list(pool.map(["sleep 0.7"] * 6))
-    assert [outcome.ok for outcome in outcomes] == [True] * 6
-    assert time.monotonic() - began > 6 * 0.7, "one actor did them all, one after the other"
+    pool: ActorPool[str] = ActorPool(remote.remote, 4, deadline=lambda item: 60.0)
+    began, done = time.monotonic(), []
+    for outcome in pool.map(["sleep 0.3"] * 4):
+        done.append(outcome.ok)
+        # From now on, no actor that is still to start does so in time.
+        pool._crew._start_limit = 0.0
+    assert done == [True] * 4
+    assert time.monotonic() - began > 4 * 0.3, "one actor did them all, one after the other"
     remote = ray.remote(num_cpus=2 * everything)(Trickster)
     nowhere: ActorPool[str] = ActorPool(remote.remote, 2, deadline=lambda item: 60.0, start_limit=0.5)
     with pytest.raises(ShapesysError, match="no worker could be started within 0.5 s"):
         list(nowhere.map(["double x"]))
+
+
+def test_an_actor_that_is_placed_late_joins(ray_cluster: str) -> None:
+    import ray
+    from pool_actor import Trickster
+
+    from shapesys.on_ray.pool import ActorPool
+
+    half = ray.cluster_resources()["CPU"] / 2
+    remote = ray.remote(num_cpus=half)(Trickster)
+    in_the_way = remote.remote()
+    ray.get(in_the_way.ping.remote())
+    pool: ActorPool[str] = ActorPool(remote.remote, 2, deadline=lambda item: 60.0)
+
+    def until_two_work() -> Iterator[str]:
+        while len(pool._crew.ready) < 2:
+            yield "sleep 0.1"
+
+    ready = []
+    for outcome in pool.map(until_two_work()):
+        assert outcome.ok
+        ready.append(len(pool._crew.ready))
+        if len(ready) == 3:
+            ray.kill(in_the_way)
+    assert ready[:3] == [1, 1, 1]
+
+
+def test_an_actor_larger_than_the_cluster_is_refused_where_that_cannot_grow(
+    ray_cluster: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    from shapesys.on_ray.evaluate import _gpus_per_actor
+
+    scale = EvaluateScale(gpus_per_actor=99)
+    with pytest.raises(ShapesysError, match="needs 1 CPUs and 99 GPUs, .* lower --scale.cpus-per-actor"):
+        _gpus_per_actor(scale, actors=2, may_grow=False)
+    assert _gpus_per_actor(scale, actors=2, may_grow=True) == 99
+    assert "waiting 300 s for it to grow" in caplog.text
 
 
 def test_a_straggler_is_run_again_and_counts_once(ray_cluster: str, tmp_path: Path) -> None:
