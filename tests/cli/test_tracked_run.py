@@ -1,0 +1,55 @@
+"""What a tracker is told of a training run and of its evaluation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from shapesys.cli.evaluation_run import _track
+from shapesys.cli.training_run import describe_run, scalars
+from shapesys.training.config import resolve
+from shapesys.training.run_dir import create, write_json
+
+FACTS: dict[str, Any] = {
+    "command": "shapesys train issn --store s", "data_digest": "d" * 64, "config_digest": "c" * 64, "code": {},
+}  # fmt: skip
+
+
+def test_runs_that_are_compared_log_the_same_params(tmp_path: Path) -> None:
+    described = [
+        describe_run(resolve("issn", "tiny", {"data.store": "s"} | changes), create(tmp_path, name), FACTS)
+        for name, changes in (("plain", {}), ("other", {"train.seed": 3, "data.categories": ("mug", "chair")}))
+    ]
+    plain, other = (description.params for description in described)
+    assert plain.keys() == other.keys(), "a comparison shows a missing param as unknown"
+    assert (plain["train.seed"], other["train.seed"]) == (0, 3)
+    assert (plain["data.categories"], other["data.categories"]) == ("all", "mug, chair")
+    assert "model.latent_dim" in plain
+    assert "model.weight_norm" not in plain, "few params: neither changed nor searched"
+
+
+def test_a_run_says_how_to_do_it_again_and_what_it_read(tmp_path: Path) -> None:
+    described = describe_run(
+        resolve("issn", "tiny", {"data.store": str(tmp_path / "mugs")}), create(tmp_path, "a"), FACTS
+    )
+    assert FACTS["command"] in described.note
+    assert described.data is not None
+    assert (described.data.name, described.data.source) == ("mugs", str(tmp_path / "mugs"))
+    assert described.tags["config_digest"] == "c" * 12
+
+
+def test_a_record_is_told_in_sections() -> None:
+    record = {"step": 5, "total_steps": 9, "epoch": 1.0, "loss": {"sdf": 0.5}, "samples_per_second": 7.0}
+    assert dict(scalars(record)) == {"epoch": 1.0, "loss/sdf": 0.5, "speed/samples_per_second": 7.0}
+
+
+def test_other_settings_of_an_evaluation_show(tmp_path: Path) -> None:
+    run = create(tmp_path, "chairs")
+    write_json(run.config, resolve("issn", "tiny", {"data.store": "s"}).model_dump(mode="json"))
+    summary = {"checkpoint_step": 150, "counts": {"ok": 3, "empty": 1}, "overall": {"metrics": {}}}
+    for resolution in (48, 64):
+        write_json(run.evaluation("test").settings, {"settings": {"resolution": resolution}, "step": 150})
+        _track(run, "test", summary, None, "jsonl")
+    told = [line for line in (run.path / "tracking.jsonl").read_text().splitlines() if "evaluated on test" in line]
+    assert "step 150, resolution 48, 4 shapes, settings" in told[0]
+    assert "step 150, resolution 64, 4 shapes, settings" in told[1]
