@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from shapesys.cli.checks import GIGABYTE, Check, State
 from shapesys.cli.cluster_services import mlflow, named, storage
-from shapesys.errors import ShapesysError
 
 if TYPE_CHECKING:
     from shapesys.on_ray.cluster_checks import Node, Reply
@@ -47,7 +45,6 @@ def examine(
     from shapesys.on_ray.runtime import runtime
 
     address = address or os.environ.get("RAY_ADDRESS") or ""
-    check_reachable(address)
     with runtime(address):
         known = cluster_checks.nodes()
         alive = [node for node in known if node.alive]
@@ -63,31 +60,6 @@ def examine(
             found += storage(shared, *cluster_checks.share_files(able, shared, deadline))
         found += mlflow(tracking, able, deadline)
         return found, [_row(reply) for reply in good]
-
-
-def check_reachable(address: str, limit: float = 5.0) -> None:
-    """Say at once what Ray would find out after minutes.
-
-    Raises:
-        ShapesysError: nothing listens at a plain HOST:PORT, or what does is a web server.
-    """
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        return
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=limit) as connection:
-            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
-            answer = connection.recv(5)
-    except TimeoutError:
-        answer = b""
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ShapesysError(f"cannot reach the Ray cluster at '{address}': {reason}; is its head up?") from error
-    if answer == b"HTTP/":
-        raise ShapesysError(
-            f"'{address}' is a web server, perhaps the cluster's dashboard; drivers connect to the port that "
-            f"'ray start --head' printed, usually 6379 (and jobs with: shapesys submit doctor --address http://{host}:{port})"
-        )
 
 
 def living(address: str, known: Iterable[Node]) -> Iterator[Check]:

@@ -65,9 +65,11 @@ class Upload:
         return buffer.getvalue()
 
     def digest(self) -> str:
-        """SHA-256 of names and content."""
+        """SHA-256 of the files' names and content; what is only noted here of them does not count."""
         summed = hashlib.sha256()
         for entry in self.entries:
+            if entry.file is None:
+                continue
             summed.update(entry.name.encode() + b"\0" + hashlib.sha256(entry.read()).digest())
         return summed.hexdigest()
 

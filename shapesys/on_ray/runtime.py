@@ -17,6 +17,7 @@ from typing import Any
 
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.quiet import divert_messages
+from shapesys.on_ray.reach import check_reachable
 
 LEAST_CPUS = 4
 """Logical CPUs of a private instance, however small the machine: reading tasks, actors and training workers that wait
@@ -54,6 +55,8 @@ def runtime(
         yield
         return
     address = address or os.environ.get("RAY_ADDRESS")
+    if address:
+        check_reachable(address)
     _choose_authentication(private=address is None)
     divert_messages()
     with contextlib.ExitStack() as stack:

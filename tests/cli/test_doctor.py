@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +13,6 @@ pytest.importorskip("ray")
 from shapesys.cli import cluster_findings as findings
 from shapesys.cli import cluster_services as services
 from shapesys.cli.checks import Check
-from shapesys.errors import ShapesysError
 from shapesys.on_ray.cluster_checks import Node, Reply, clock_difference
 
 GIGABYTE = 10**9
@@ -173,32 +169,6 @@ def test_a_node_without_the_package_is_told_how_to_get_it() -> None:
     found = judged(findings.answering([reply("a", facts()), reply("b", failure="No module named 'shapesys'")]))
     assert list(found) == ["node b"]
     assert "shapesys submit doctor" in found["node b"].way_out
-
-
-@contextlib.contextmanager
-def port_that_says(text: bytes) -> Iterator[str]:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-
-        def serve() -> None:
-            connection, _ = listening.accept()
-            with connection:
-                connection.sendall(text)
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        yield f"127.0.0.1:{listening.getsockname()[1]}"
-        thread.join(timeout=5)
-
-
-def test_a_port_of_another_kind_is_told_at_once(free_port: int) -> None:
-    web_server = port_that_says(b"HTTP/1.1 401 Unauthorized\r\n\r\n")
-    with web_server as address, pytest.raises(ShapesysError, match=f"submit doctor --address http://{address}"):
-        findings.check_reachable(address)
-    with port_that_says(b"\x00\x00\x18\x04\x00") as address:
-        findings.check_reachable(address)
-    with pytest.raises(ShapesysError, match="Connection refused"):
-        findings.check_reachable(f"ray://127.0.0.1:{free_port}")
-    findings.check_reachable("auto")
 
 
 def test_options_for_a_cluster_need_one(monkeypatch: pytest.MonkeyPatch) -> None:
