@@ -12,6 +12,7 @@ from shapesys.report.summary import MetricLine, metric_lines
 
 Definition = dict[str, Any]
 
+_DEFINITION = "definition."
 _NOT_DEFINING = {"seed", "note", "name"}
 _SETTING = "evaluation setting "
 _CHANGED = f"{_SETTING}inference."
@@ -24,7 +25,10 @@ def definition(evaluation: Evaluation, line: MetricLine) -> Definition:
 
     Metrics of samples on the extracted surface also depend on the settings of its extraction.
     """
-    stated = {path.removeprefix("definition."): value for path, value in flatten(line.convention).items()}
+    record = flatten(line.convention)
+    named = {path.removeprefix(_DEFINITION): value for path, value in record.items() if path.startswith(_DEFINITION)}
+    # What was done stands over what the convention asks for: evaluation may take fewer samples.
+    stated = named | {path: value for path, value in record.items() if not path.startswith(_DEFINITION)}
     stated = {name: value for name, value in stated.items() if name not in _NOT_DEFINING and value is not None}
     if stated.get("sampling", "as_given") != "as_given":
         settings = evaluation.settings.get("settings", {})

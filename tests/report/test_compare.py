@@ -151,7 +151,8 @@ def test_one_shared_shape_has_no_interval(tmp_path: Path) -> None:
 
 
 def sampled(count: int) -> dict[str, Any]:
-    record = {"definition": {"squared": False}, "sampling": "independent", "seed": 0}
+    # The convention asks for 30,000; what was taken stands beside it.
+    record = {"definition": {"squared": False, "count_true": 30_000}, "sampling": "independent", "seed": 0}
     return {CHAMFER: record | {"count_true": count}, IOU: {"definition": {"points": "uniform_box"}}}
 
 
