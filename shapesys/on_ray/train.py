@@ -7,6 +7,7 @@ again) both continue from its newest checkpoint.
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import uuid
@@ -19,10 +20,11 @@ import numpy as np
 import ray
 import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchConfig, TorchTrainer, get_device
+from ray.train.torch import TorchTrainer, get_device
 
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.failure import first_cause
+from shapesys.on_ray.process_group import OwnNetworkConfig
 from shapesys.on_ray.runtime import alive_nodes, physical_cpus, runtime
 from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training import checkpoint, loop
@@ -33,6 +35,8 @@ from shapesys.training.history import Follower, Record
 from shapesys.training.plan import RankPlan
 from shapesys.training.reader import Columns, Reader
 from shapesys.training.run_dir import RunDirectory
+
+_log = logging.getLogger(__name__)
 
 OnLog = Callable[[Record], None]
 
@@ -106,9 +110,10 @@ def train(
     """
     _check_data(job)
     _check_machine(job.scale, address)
+    may_grow = bool(address or os.environ.get("RAY_ADDRESS"))
     with runtime(address, num_cpus=reserved_cpus(job.scale)), run_and_store(run, job.data.store) as witnesses:
         require_on_all_nodes(unseen, witnesses)
-        trainer = _trainer(job, run, _scaling(job.scale), until_epoch, witnesses)
+        trainer = _trainer(job, run, _scaling(job.scale, may_grow), until_epoch, witnesses)
         outcome = _fit(trainer, run, on_log)
     if "error" in outcome:
         raise ShapesysError(outcome["error"])
@@ -143,7 +148,7 @@ def _trainer(
             "witnesses": witnesses,
         },
         scaling_config=scaling,
-        torch_config=TorchConfig(timeout_s=600),
+        torch_config=OwnNetworkConfig(timeout_s=600),
         run_config=RunConfig(
             name=f"{run.name}-{uuid.uuid4().hex[:8]}",
             storage_path=str(run.path / ".ray"),
@@ -203,26 +208,29 @@ def _worker(settings: dict[str, Any]) -> dict[str, Any]:
         return {"error": str(error)}
 
 
-def _scaling(scale: ScaleConfig) -> ScalingConfig:
+def _scaling(scale: ScaleConfig, may_grow: bool) -> ScalingConfig:
     """Workers and what each reserves.
 
     Raises:
-        ShapesysError: the cluster can never hold them; says what it has.
+        ShapesysError: an instance that stays as it is cannot hold them; says what it has.
     """
     has = ray.cluster_resources()
     gpus, cpus = has.get("GPU", 0.0), has.get("CPU", 0.0)
     use_gpu = scale.device == "cuda" or (scale.device == "auto" and gpus >= scale.num_workers)
+    lack = way_out = ""
     if use_gpu and gpus < scale.num_workers:
-        raise ShapesysError(
-            f"{_workers(scale)} a GPU each, but the cluster has {gpus:g}; lower --scale.num-workers or pass "
-            "--scale.device cpu"
-        )
-    if reserved_cpus(scale) > cpus:
-        raise ShapesysError(
+        lack = f"{_workers(scale)} a GPU each, but the cluster has {gpus:g}"
+        way_out = "lower --scale.num-workers or pass --scale.device cpu"
+    elif reserved_cpus(scale) > cpus:
+        lack = (
             f"{_workers(scale)} {scale.cpus_per_worker:g} CPUs each and {CPUS_PER_READER:g} for reading, "
-            f"{reserved_cpus(scale):g} in all, but the cluster has {cpus:g}; lower --scale.num-workers or "
-            "--scale.cpus-per-worker"
+            f"{reserved_cpus(scale):g} in all, but the cluster has {cpus:g}"
         )
+        way_out = "lower --scale.num-workers or --scale.cpus-per-worker"
+    if lack and not may_grow:
+        raise ShapesysError(f"{lack}; {way_out}")
+    if lack:
+        _log.warning("%s; waiting %g s for it to grow", lack, scale.timeout_s)
     return ScalingConfig(
         num_workers=scale.num_workers,
         use_gpu=use_gpu,

@@ -253,3 +253,13 @@ def test_more_workers_than_the_machine_has_cpus_start_no_cluster(
     job, run = make_run(mugs, tmp_path, scale__cpus_per_worker=1000.0)
     with pytest.raises(ShapesysError, match=r"1 worker needs 1000 CPUs each, but this machine has \d+"):
         train.train(job, run)
+
+
+def test_a_cluster_that_may_grow_is_waited_for(ray_cluster: str, caplog: pytest.LogCaptureFixture) -> None:
+    from shapesys.on_ray.train import _scaling
+    from shapesys.training.config import ScaleConfig
+
+    scaling = _scaling(ScaleConfig(num_workers=6, device="cuda", timeout_s=900), may_grow=True)
+    assert scaling.use_gpu
+    assert scaling.num_workers == 6
+    assert "6 workers need a GPU each, but the cluster has 0; waiting 900 s for it to grow" in caplog.text
