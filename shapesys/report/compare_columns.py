@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -91,7 +91,7 @@ def differing_settings(columns: Sequence[Column]) -> list[tuple[str, list[Any]]]
     """Dotted path and each column's value, of the settings in which any two runs differ."""
     configs = [[flatten(report.config) for report in column.reports] for column in columns]
     paths = sorted({path for column in configs for config in column for path in config})
-    values = {path: [_joined(config.get(path) for config in column) for column in configs] for path in paths}
+    values = {path: [joined(config.get(path) for config in column) for column in configs] for path in paths}
     return [(path, found) for path, found in values.items() if len({repr(value) for value in found}) > 1]
 
 
@@ -104,13 +104,7 @@ def grouped_by_value(columns: Sequence[Column], values: Sequence[Any]) -> str:
     return "; ".join(f"{value} in {', '.join(names)}" for value, names in holders.items())
 
 
-def joined_facts(found: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """One fact sheet for several runs; what they disagree on as a list."""
-    names = dict.fromkeys(name for facts in found for name in facts)
-    return {name: _joined(facts.get(name) for facts in found) for name in names}
-
-
-def _joined(values: Iterable[Any]) -> Any:
+def joined(values: Iterable[Any]) -> Any:
     """The value that all share, or the list of different ones."""
     distinct = list({repr(value): value for value in values}.values())
     return distinct[0] if len(distinct) == 1 else distinct

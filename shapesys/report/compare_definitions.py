@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from shapesys.report.compare_columns import Column, grouped_by_value, joined_facts
+from shapesys.report.compare_columns import Column, grouped_by_value, joined
 from shapesys.report.flatten import flatten
 from shapesys.report.load import Evaluation
 from shapesys.report.summary import MetricLine, metric_lines
@@ -36,48 +36,32 @@ def definition(evaluation: Evaluation, line: MetricLine) -> Definition:
     return stated
 
 
-def definitions(columns: Sequence[Column], split: str, name: str) -> list[Definition]:
-    """A metric's definition in each column; empty where it was not measured."""
-    return [
-        joined_facts([
-            definition(evaluation, line)
-            for evaluation in column.evaluations(split)
-            for line in metric_lines(evaluation.summary)
-            if line.name == name
-        ])
-        for column in columns
-    ]  # fmt: skip
+def differing_definitions(columns: Sequence[Column], split: str, name: str) -> dict[str, list[Any]]:
+    """Part of a metric's definition -> each column's value, of the parts in which any two runs differ.
 
-
-def differing_parts(found: Sequence[Definition]) -> dict[str, list[Any]]:
-    """Part of the definition -> each column's value, of the parts in which columns differ.
-
-    A column that does not state a part is passed over: it was not measured there, or by a version that kept less.
+    A run that does not state a part is passed over: it was not measured there, or by a version that kept less.
     """
-    names = dict.fromkeys(name for each in found for name in each)
-    values = {name: [each.get(name) for each in found] for name in names}
-    return {name: held for name, held in values.items() if _disagree(held)}
+    return _differing([
+        [definition(evaluation, line) for evaluation in column.evaluations(split)
+         for line in metric_lines(evaluation.summary) if line.name == name]
+        for column in columns
+    ])  # fmt: skip
 
 
 def evaluation_remarks(columns: Sequence[Column], split: str) -> list[str]:
     """A line for everything in which the evaluations differ: checkpoint steps, stores, settings."""
-    facts = [joined_facts([_facts(evaluation) for evaluation in column.evaluations(split)]) for column in columns]
-    names = dict.fromkeys(name for found in facts for name in found)
-    lines = []
-    for name in names:
-        # The family's own settings are listed where they were changed; elsewhere they had the run's value.
-        absent = "the run's" if name.startswith(_CHANGED) else None
-        values = [found.get(name, absent) if found else None for found in facts]
-        if _disagree(values):
-            lines.append(f"{name}: {grouped_by_value(columns, values)}")
-    return lines
+    facts = [[_facts(evaluation) for evaluation in column.evaluations(split)] for column in columns]
+    changed = {name for runs in facts for found in runs for name in found if name.startswith(_CHANGED)}
+    # The family's own settings are listed where they were changed; elsewhere they had the run's value.
+    stated = [[found | dict.fromkeys(changed - found.keys(), "the run's") for found in runs] for runs in facts]
+    return _lines(columns, _differing(stated))
 
 
 def training_remarks(columns: Sequence[Column]) -> list[str]:
     """A line where the runs learnt from different data."""
-    digests = [joined_facts([_learnt_from(report.provenance) for report in column.reports]) for column in columns]
-    values = [found.get("data") for found in digests]
-    return [f"trained on different data (digest): {grouped_by_value(columns, values)}"] if _disagree(values) else []
+    name = "trained on different data (digest)"
+    facts = [[{name: _short(report.provenance.get("data_digest"))} for report in column.reports] for column in columns]
+    return _lines(columns, _differing(facts))
 
 
 def same_store(columns: Sequence[Column], split: str) -> bool:
@@ -86,8 +70,19 @@ def same_store(columns: Sequence[Column], split: str) -> bool:
     return len(found - {None}) < 2
 
 
-def _disagree(values: Sequence[Any]) -> bool:
-    return len({repr(value) for value in values if value is not None}) > 1
+def _differing(found: Sequence[Sequence[Mapping[str, Any]]]) -> dict[str, list[Any]]:
+    """Name -> each column's value, or list of values, of the names whose stated values are not all equal."""
+    names = dict.fromkeys(name for runs in found for facts in runs for name in facts)
+    held = {name: [[f[name] for f in runs if f.get(name) is not None] for runs in found] for name in names}
+    return {
+        name: [joined(values) if values else None for values in columns]
+        for name, columns in held.items()
+        if len({repr(value) for values in columns for value in values}) > 1
+    }
+
+
+def _lines(columns: Sequence[Column], differing: Mapping[str, Sequence[Any]]) -> list[str]:
+    return [f"{name}: {grouped_by_value(columns, values)}" for name, values in differing.items()]
 
 
 def _facts(evaluation: Evaluation) -> dict[str, Any]:
@@ -98,11 +93,6 @@ def _facts(evaluation: Evaluation) -> dict[str, Any]:
         **{f"{_SETTING}{path}": value for path, value in settings.items() if path != "split"},
     }
     return {name: value for name, value in facts.items() if value is not None and value != {}}
-
-
-def _learnt_from(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    digest = _short(provenance.get("data_digest"))
-    return {} if digest is None else {"data": digest}
 
 
 def _short(digest: Any) -> str | None:

@@ -12,7 +12,7 @@ import numpy as np
 from shapesys.geometry.mesh import Floats
 from shapesys.metrics.bootstrap import mean_intervals
 from shapesys.report.compare_columns import Column
-from shapesys.report.compare_definitions import definitions, differing_parts
+from shapesys.report.compare_definitions import differing_definitions
 from shapesys.report.load import Evaluation
 from shapesys.report.numbers import known
 from shapesys.report.summary import MetricLine, metric_lines
@@ -172,7 +172,7 @@ def _compared(
     columns: Sequence[Column], split: str, line: MetricLine, table: ShapeValues, same_data: bool
 ) -> MetricComparison:
     cells = tuple(_cell(column.evaluations(split), line.name) for column in columns)
-    differing = differing_parts(definitions(columns, split, line.name))
+    differing = differing_definitions(columns, split, line.name)
     present = [at for at, cell in enumerate(cells) if cell is not None]
     seen = {np.isfinite(table.of(line.name)[at]).tobytes() for at in present}
     ranked = same_data and not differing and len(seen) == 1 and len(present) > 1

@@ -173,6 +173,16 @@ def test_other_sample_counts_are_another_metric(tmp_path: Path) -> None:
     assert line in split.remarks
 
 
+def test_seeds_of_other_definitions_are_told_even_in_one_column(tmp_path: Path) -> None:
+    runs = [
+        scored_run(tmp_path, f"w{seed}", BASE, {"train": {"seed": seed}}, sampled(count), step=count)
+        for seed, count in enumerate((10, 20))
+    ]
+    split = split_of(*runs, group_seeds=True)
+    assert metric_of(split).differing == {"count_true": [[10, 20]]}
+    assert split.remarks[0] == "checkpoint step: 10 20 in w × 2 seeds"  # noqa: RUF001
+
+
 def test_another_resolution_is_another_metric_of_the_surface_alone(tmp_path: Path) -> None:
     runs = [
         scored_run(tmp_path, name, BASE, conventions=sampled(10), settings={"settings": {"resolution": resolution}})
