@@ -165,8 +165,9 @@ def _compared(job: TrainJob) -> dict[str, Any]:
 
 def _note(job: TrainJob, run: RunDirectory, categories: str, facts: dict[str, Any]) -> str:
     """What the run is, what it read, and how to do it again, in Markdown."""
+    # Inline: a code block does not wrap, and would push the run's facts off MLflow's page.
     return (
         f"**{job.family}**, preset *{job.preset}*, trained on {categories} of `{job.data.store}`.\n\n"
-        f"```\n{facts['command']}\n```\n\n"
+        f"Again: `{facts['command']}`\n\n"
         f"Run directory: `{run.path}`. Pictures and tables: `page.html` under Artifacts, once evaluated."
     )
