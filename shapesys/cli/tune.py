@@ -22,11 +22,10 @@ _PLAIN = 16
 def sweep_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[click.Parameter]:
     """The flags of the search, of its evaluations, and of the training job that every trial starts from."""
     from shapesys.config.base import field_paths
-    from shapesys.evaluation.config import EvaluateConfig
-    from shapesys.tuning.config import TuneConfig
+    from shapesys.tuning.config import TrialEvaluation, TuneConfig
 
     search = config_options(field_paths(TuneConfig), group="search")
-    measured = config_options(field_paths(EvaluateConfig, _EVALUATE))
+    measured = config_options(field_paths(TrialEvaluation, _EVALUATE))
     return [*search, *measured, *family_flags(command, ctx, args)]
 
 
@@ -68,10 +67,9 @@ def resolve_sweep(space: Any, family_name: str, preset: str, typed: dict[str, An
         UsageError: an unknown setting or metric, a value out of bounds, or a split without shapes.
     """
     from shapesys.config.base import parse
-    from shapesys.evaluation.config import EvaluateConfig
     from shapesys.families import registry
     from shapesys.training.config import resolve
-    from shapesys.tuning.config import SWEEP_EVALUATION, TuneConfig, sweep_type
+    from shapesys.tuning.config import TrialEvaluation, TuneConfig, sweep_type
     from shapesys.tuning.objective import check_metric
 
     evaluate = {path.removeprefix(_EVALUATE): v for path, v in typed.items() if path.startswith(_EVALUATE)}
@@ -83,7 +81,7 @@ def resolve_sweep(space: Any, family_name: str, preset: str, typed: dict[str, An
         "space": space.model_dump(mode="json"),
         "base": resolve(family_name, preset, {**space.fixed, **base}).model_dump(mode="json"),
         "tune": TuneConfig().override(tune).model_dump(mode="json"),
-        "evaluate": EvaluateConfig(**SWEEP_EVALUATION).override(evaluate).model_dump(mode="json"),
+        "evaluate": TrialEvaluation().override(evaluate).model_dump(mode="json"),
     }
     sweep = parse(sweep_type(registry.load(family_name)), data)
     check_metric(sweep.tune.metric, registry.load(family_name), sweep.evaluate)

@@ -49,8 +49,13 @@ class TuneConfig(Config):
     search_seed: int = setting(0, help="seed of the choice of points", ge=0, lt=2**31)
 
 
-SWEEP_EVALUATION: dict[str, Any] = {"split": "val", "resolution": 128, "samples": 30_000}
-"""Trials are measured on held-out shapes that no table reports, at a fraction of an evaluation's cost."""
+class TrialEvaluation(EvaluateConfig):
+    """How trials are measured: on held-out shapes that no table reports, at a fraction of an evaluation's cost."""
+
+    split: str = setting("val", help="split to measure trials on; keep the test split for the winner")
+    resolution: int = setting(128, help="cells along the box of the extracted surface", ge=8)
+    samples: int = setting(30_000, help="surface samples per mesh for every surface metric", ge=100)
+
 
 MAY_CHANGE = ("tune.trials", "tune.hours", "tune.concurrent", "tune.gpus_per_trial", "base.scale.")
 """What a sweep may change between two calls: how far it goes and where it runs, never what it compares."""
@@ -63,7 +68,7 @@ class Sweep(Config):
     space: Space = setting(..., help="the knobs and what they may be")
     base: SerializeAsAny[TrainJob] = setting(..., help="the training job that a point of the space changes")
     tune: TuneConfig = TuneConfig()
-    evaluate: EvaluateConfig = setting(EvaluateConfig(**SWEEP_EVALUATION), help="how a trial is measured")
+    evaluate: TrialEvaluation = TrialEvaluation()
 
 
 @cache

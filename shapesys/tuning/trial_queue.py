@@ -99,7 +99,7 @@ class TrialQueue:
         if self._proposer is None:
             # Made late: with all of the history, and not at all where no point is left to ask for.
             tune = self._sweep.tune
-            history = point_results(self._records)
+            history = point_results(self._records, tune.seeds)
             self._proposer = make_proposer(
                 self._sweep.space, self.strategy, direction(tune.metric), tune.search_seed, history
             )

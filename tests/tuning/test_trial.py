@@ -11,7 +11,7 @@ from shapesys.training.run_dir import read_json, write_json
 from shapesys.tuning import trial as trial_module
 from shapesys.tuning.ledger import Trial
 from shapesys.tuning.sweep_dir import SweepDirectory, create_sweep
-from shapesys.tuning.trial import rungs_of, run_trial, trial_job
+from shapesys.tuning.trial import run_trial, rungs_of, trial_job
 
 TRIAL = Trial("004-s1", 4, 1, {"model.saliency_weight": 0.2})
 
