@@ -25,7 +25,6 @@ from ray.train.torch import TorchTrainer, get_device
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.failure import first_cause
 from shapesys.on_ray.process_group import OwnNetworkConfig
-from shapesys.on_ray.process_group import OwnNetworkConfig
 from shapesys.on_ray.runtime import alive_nodes, physical_cpus, runtime
 from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training import checkpoint, loop
