@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from node_stages import Undisturbed
     from ray_head import Head
 
 # The tests' own sources live there; workers find them by the environment that Ray starts with.
@@ -53,3 +54,11 @@ def mugs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = tmp_path_factory.mktemp("mugs") / "store"
     prepare_locally(source, str(store), few)
     return store
+
+
+@pytest.fixture(scope="session")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """What prepare, train and evaluate make where no node is lost."""
+    import node_stages
+
+    return node_stages.undisturbed(tmp_path_factory.mktemp("undisturbed"))
