@@ -78,6 +78,21 @@ class Folder:
         found = {info.path.lstrip("/")[prefix:]: info.mtime_ns or 0 for info in infos}
         return dict(sorted(found.items()))
 
+    def starting(self, start: str) -> list[str]:
+        """Relative names of the files that start with `start`, ``subfolder/first letters``, sorted.
+
+        Files beside them cost next to nothing: local ones are not looked at, and object stores do not list them.
+        """
+        below, _, first = start.rpartition("/")
+        if self.is_local:
+            return sorted(f"{below}/{name}" for name in _listed(self.path(below)) if name.startswith(first))
+        handler = getattr(self.filesystem, "handler", None)
+        if self.url.split("://", 1)[0] not in _CACHED or handler is None:
+            return [name for name in self.names(below) if name.startswith(start)]
+        length = len(self.path().lstrip("/")) + 1
+        found = handler.fs.find(self.path(below), prefix=first)
+        return sorted(name for name in (path.lstrip("/")[length:] for path in found) if name.startswith(start))
+
     def read(self, name: str) -> bytes:
         """A file's bytes.
 
@@ -150,6 +165,13 @@ class Folder:
 def leftover(name: str) -> bool:
     """Whether a file name is that of an interrupted write."""
     return name.endswith(_PART)
+
+
+def _listed(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - of many names, a Path for each would cost more than the listing
+    except FileNotFoundError:
+        return []
 
 
 def _write_local(path: Path, data: bytes | pa.Buffer) -> None:

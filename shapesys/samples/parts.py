@@ -20,7 +20,7 @@ from shapesys.samples.views import View
 
 COMMIT_VIEW = "shapes"
 
-_NAME = re.compile(r"(?P<folder>.+)/part-(?P<bucket>\d{5})-(?P<key>[0-9a-f]{16})\.parquet")
+_NAME = re.compile(r"(?P<folder>.+)/part-(?P<bucket>\d{5,})-(?P<key>[0-9a-f]{16})\.parquet")
 
 
 @dataclass(frozen=True, order=True)

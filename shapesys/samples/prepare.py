@@ -129,22 +129,25 @@ class Tally:
     total: int
     progress: Progress | None = None
     started: float = field(default_factory=time.monotonic)
-    reports: list[BucketReport] = field(default_factory=list)
+    prepared: int = 0
+    rejected: int = 0
+    kept: int = 0
+    rejections: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, report: BucketReport) -> None:
-        self.reports.append(report)
+        self.prepared += report.prepared
+        self.rejected += report.rejected
+        self.kept += report.kept
+        self.rejections += report.rejections
         if self.progress is not None:
-            prepared, rejected, kept = self._sums()
-            self.progress(prepared + rejected + kept, self.total, prepared, rejected)
+            self.progress(self.prepared + self.rejected + self.kept, self.total, self.prepared, self.rejected)
 
     def report(self, store: str, notes: Sequence[str]) -> PrepareReport:
-        rejections = sorted((row for part in self.reports for row in part.rejections), key=lambda row: row["shape_id"])
+        rejections = tuple(sorted(self.rejections, key=lambda row: row["shape_id"]))
         seconds = time.monotonic() - self.started
-        return PrepareReport(store, self.total, *self._sums(), tuple(rejections), tuple(notes), seconds)
-
-    def _sums(self) -> tuple[int, int, int]:
-        parts = self.reports
-        return sum(p.prepared for p in parts), sum(p.rejected for p in parts), sum(p.kept for p in parts)
+        return PrepareReport(
+            store, self.total, self.prepared, self.rejected, self.kept, rejections, tuple(notes), seconds
+        )
 
 
 def prepare_locally(

@@ -12,13 +12,14 @@ A `Store` is a snapshot of what was committed when it was opened.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -27,13 +28,15 @@ from shapesys.geometry.mesh import Mesh
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.manifest import Manifest
 from shapesys.samples.part_file import PartFile
-from shapesys.samples.parts import COMMIT_VIEW, Part
+from shapesys.samples.parts import COMMIT_VIEW, Part, bucket_of
 from shapesys.samples.views import VIEWS, View
 
 Arrays = dict[str, NDArray[Any]]
 
 _OPEN_FILES = 1024
 """Part files a process keeps open: footers and mappings, no data."""
+_READ_AHEAD = 64
+"""Small files that are read at a time where all of them are."""
 
 
 class Store:
@@ -114,7 +117,7 @@ class Store:
 
     def rejected(self) -> pa.Table:
         """Rows of the `rejected` view, sorted by id."""
-        return self._table("rejected")
+        return self._all_rejected
 
     def require(self, view: str, columns: Sequence[str] = ()) -> None:
         """Make sure that the store has a view with these columns.
@@ -181,18 +184,27 @@ class Store:
         Raises:
             UsageError: the store does not hold it; names the nearest ids, or why it was rejected.
         """
-        try:
-            return self._homes[shape_id]
-        except KeyError:
-            raise self._unknown_shape(shape_id) from None
+        part = self._home(shape_id)
+        if part is None or shape_id not in read_table(self.folder, part, COMMIT_VIEW)["shape_id"].to_pylist():
+            raise self._unknown_shape(shape_id)
+        return part
+
+    def _home(self, shape_id: str) -> Part | None:
+        """The part of a shape's bucket, whether it holds the shape or not: no file has to be read for it."""
+        return self._by_bucket.get(bucket_of(shape_id, self.manifest.buckets))
+
+    def _samples(self, shape_id: str, view: str, chunk: int | None) -> PartFile:
+        """The open file that holds a shape's samples."""
+        part = self._home(shape_id)
+        file = self._file(part.file(view, chunk)) if part else None
+        if file is None or shape_id not in file.row_groups:
+            self.part_of(shape_id)
+            raise self._missing_samples(shape_id, view)
+        return file
 
     def _stack(self, view: str, chunk: int | None, shape_ids: Sequence[str], columns: Sequence[str] | None) -> Arrays:
         declared = self._columns(view, columns)
-        files = [self._file(self.part_of(shape_id).file(view, chunk)) for shape_id in shape_ids]
-        for shape_id, file in zip(shape_ids, files, strict=True):
-            if shape_id not in file.row_groups:
-                raise self._missing_samples(shape_id, view)
-        held = list(zip(shape_ids, files, strict=True))
+        held = [(shape_id, self._samples(shape_id, view, chunk)) for shape_id in shape_ids]
         return {
             name: _stacked(name, trailing, shape_ids, [file.values(shape_id, name) for shape_id, file in held])
             for name, trailing in declared.items()
@@ -227,18 +239,21 @@ class Store:
         return self._table(COMMIT_VIEW)
 
     @cached_property
-    def _homes(self) -> dict[str, Part]:
-        ids: Mapping[Part, Iterable[str]] = {part: self._commits[part]["shape_id"].to_pylist() for part in self.parts}
-        return {shape_id: part for part, held in ids.items() for shape_id in held}
+    def _all_rejected(self) -> pa.Table:
+        return self._table("rejected")
 
     @cached_property
-    def _commits(self) -> dict[Part, pa.Table]:
-        return {part: read_table(self.folder, part, COMMIT_VIEW) for part in self.parts}
+    def _by_bucket(self) -> dict[int, Part]:
+        return {part.bucket: part for part in self.parts}
 
     def _table(self, view: str) -> pa.Table:
-        tables = self._commits if view == COMMIT_VIEW else {p: read_table(self.folder, p, view) for p in self.parts}
-        schema = VIEWS[view].schema
-        return pa.concat_tables([schema.empty_table(), *tables.values()]).sort_by("shape_id").combine_chunks()
+        """Rows of a small view of all parts, sorted by id."""
+        paths = [self.folder.path(part.file(view)) for part in self.parts]
+        files = ds.FileSystemDataset.from_paths(
+            paths, schema=VIEWS[view].schema, format=ds.ParquetFileFormat(), filesystem=self.folder.filesystem
+        )
+        # Read ahead, since in a large store they are many, and each takes longer to open than to read.
+        return files.to_table(fragment_readahead=_READ_AHEAD).sort_by("shape_id").combine_chunks()
 
     def _lacking(self, view: str) -> list[str]:
         """Ids of shapes for which a view could not be made."""
@@ -256,7 +271,7 @@ class Store:
         reasons = self._rejections(shape_id)
         if reasons:
             return ShapesysError(f"the store {self.url} has no samples of '{shape_id}': it was rejected ({reasons})")
-        return unknown_name("shape", shape_id, self._homes)
+        return unknown_name("shape", shape_id, self.shape_ids())
 
     def _missing_samples(self, shape_id: str, view: str) -> ShapesysError:
         why = self._rejections(shape_id)

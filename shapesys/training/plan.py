@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -80,7 +81,7 @@ class TrainPlan:
     def shapes(self, step: int) -> np.ndarray:
         """Shape indices of a global step, in order."""
         epoch, within = divmod(step, self.steps_per_epoch)
-        order = np.random.default_rng([self.seed, epoch]).permutation(self.num_shapes)
+        order = _order(self.seed, epoch, self.num_shapes)
         return order[within * self.batch : (within + 1) * self.batch]
 
     def windows(self, epoch: int) -> tuple[Window, ...]:
@@ -122,6 +123,15 @@ class TrainPlan:
         shapes, windows = self.shapes(step), self.windows(epoch)
         mine = [shapes[rank * accumulate + part :: parts] for part in range(accumulate)]
         return [StepPlan(step, epoch, tuple(int(index) for index in indices), windows) for indices in mine]
+
+
+@lru_cache(maxsize=2)
+def _order(seed: int, epoch: int, num_shapes: int) -> np.ndarray:
+    """The shapes' order in an epoch. Kept, since drawing it for each step of millions of shapes would cost more than
+    the step; of two epochs, since a reader is ahead of the loop."""
+    order = np.random.default_rng([seed, epoch]).permutation(num_shapes)
+    order.setflags(write=False)
+    return order
 
 
 @dataclass(frozen=True)

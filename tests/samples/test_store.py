@@ -14,7 +14,7 @@ from trap_source import SMALL, TrapSettings, TrapSource, write_shape
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.part_file import PartFile
-from shapesys.samples.parts import bucket_count, bucket_of
+from shapesys.samples.parts import Part, bucket_count, bucket_of
 from shapesys.samples.prepare import prepare_locally
 from shapesys.samples.store import Store
 from shapesys.samples.views import VIEWS
@@ -298,3 +298,17 @@ def test_other_filesystems_hold_the_same_store(
 def test_a_place_that_does_not_exist_is_named() -> None:
     with pytest.raises(ShapesysError, match="cannot open nonsense://x"):
         Store.open("nonsense://x")
+
+
+def test_a_store_may_have_more_buckets_than_five_digits_name() -> None:
+    parts = [Part(bucket, "0123456789abcdef") for bucket in (7, 99_999, 312_500)]
+    assert [Part.of_file(part.file("sdf", 3)) for part in parts] == parts
+
+
+def test_only_the_files_asked_for_are_named(tmp_path: Path) -> None:
+    for url in (str(tmp_path), f"memory://{tmp_path.name}/names"):
+        folder = Folder(url)
+        assert folder.starting("shapes/part-00001-") == []
+        for name in ("shapes/part-00001-b", "shapes/part-00001-a", "shapes/part-000010-c", "other/part-00001-d"):
+            folder.write(name, b"x")
+        assert folder.starting("shapes/part-00001-") == ["shapes/part-00001-a", "shapes/part-00001-b"]

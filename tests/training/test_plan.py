@@ -52,3 +52,9 @@ def test_more_points_than_stored_are_refused() -> None:
 def test_fewer_shapes_than_a_step_asks_for_are_all_taken() -> None:
     plan = TrainPlan(num_shapes=3, shapes_per_step=48, points_per_shape=8, chunk_count=1, chunk_size=8, seed=0)
     assert sorted(plan.shapes(5).tolist()) == [0, 1, 2]
+
+
+def test_the_order_of_an_epoch_is_drawn_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    first = [PLAN.shapes(step).tolist() for step in range(4)]
+    monkeypatch.setattr(np.random, "default_rng", None)
+    assert [PLAN.shapes(step).tolist() for step in range(4)] == first
