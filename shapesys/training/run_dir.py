@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shapesys.errors import ShapesysError, unknown_name
+from shapesys.errors import ShapesysError, UsageError, unknown_name
 
 TRIALS = "trials"
 """The folder of a sweep that holds its runs."""
@@ -132,14 +132,18 @@ def create(root: str | os.PathLike[str], name: str) -> RunDirectory:
 
 
 def find(name_or_path: str, root: str | os.PathLike[str] = "runs") -> RunDirectory:
-    """An existing run, by its path or by its name below `root`.
+    """An existing run, by its path or by its name below `root`; a trial also as ``sweep/trial``.
 
     Raises:
-        UsageError: no such run; names the nearest ones.
+        UsageError: no such run; names the nearest ones, or the trials of a sweep.
     """
-    for path in (Path(name_or_path), Path(root) / name_or_path):
+    sweep, _, trial = name_or_path.rpartition("/")
+    for path in (Path(name_or_path), Path(root) / name_or_path, Path(root) / sweep / TRIALS / trial):
         if (path / "config.json").is_file():
             return RunDirectory(path.resolve())
+        if trials := sorted(path.glob(f"{TRIALS}/*/config.json")):
+            first = trials[0].parent
+            raise UsageError(f"'{name_or_path}' is a sweep of {len(trials)} trials; name one of them, such as {first}")
     raise unknown_name("run", name_or_path, (found.parent.name for found in Path(root).glob("*/config.json")))
 
 
