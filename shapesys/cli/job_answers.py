@@ -36,7 +36,10 @@ def run(request: Request, address: str | None, token_file: Path | None, detach: 
     else:
         complain(f"job {started.id} submitted to {client.url}")
     if detach:
-        data = {"id": started.id, "address": client.url, "attached": started.attached, "state": "RUNNING"}
+        from shapesys.on_ray.jobs import state
+
+        now = state(client.get_job_info(started.id))
+        data = {"id": started.id, "address": client.url, "attached": started.attached, "state": now}
         return Answer(data, [_hints(started.id, client.url)])
     return _followed(client, started.id, attached=started.attached)
 
