@@ -6,6 +6,7 @@ import re
 
 import ray
 
+_NO_ROOM = re.compile(r"worker group startup timed out after ([\d.]+) seconds waiting for (\d+) workers")
 _CAUSE_OF_ANOTHER = "The above exception was the direct cause of the following exception:"
 _DIED = "a worker process died: out of memory, or killed from outside"
 _CLASS = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Rejected|Diverged): ")
@@ -20,7 +21,18 @@ def first_cause(error: BaseException) -> str:
         # Ray Data keeps no cause but in the text, a traceback.
         return _CLASS.sub("", _lines(str(innermost).split(_CAUSE_OF_ANOTHER)[0])[-1])
     lines = _lines(str(innermost))
+    if lines and (late := _NO_ROOM.search(lines[0])):
+        return _no_room(float(late[1]), int(late[2]))
     return lines[0] if lines else type(innermost).__name__
+
+
+def _no_room(seconds: float, workers: int) -> str:
+    """Ray's own words name no flag of ours, and not that nothing is lost."""
+    wanted = "a worker" if workers == 1 else f"{workers} workers"
+    return (
+        f"the cluster had no room for {wanted} within {seconds:g} s, perhaps as a node was lost; start more nodes, "
+        "lower --scale.num-workers or raise --scale.timeout-s; the same command continues from the last checkpoint"
+    )
 
 
 def cause_in_trace(text: str) -> str:
