@@ -68,8 +68,14 @@ class RunDirectory:
 
     @property
     def sweep(self) -> RunDirectory | None:
-        """The sweep that this run belongs to, or None."""
-        return RunDirectory(self.path.parents[1]) if self.path.parent.name == TRIALS else None
+        """The sweep that this run belongs to, or None; a folder of runs may be called 'trials' too."""
+        above = RunDirectory(self.path.parents[1])
+        return above if self.path.parent.name == TRIALS and above.definition.is_file() else None
+
+    @property
+    def definition(self) -> Path:
+        """Of a sweep: its settings. A run has none."""
+        return self.path / "sweep.json"
 
     @property
     def root(self) -> Path:

@@ -23,10 +23,6 @@ class SweepDirectory(RunDirectory):
     """Paths of one sweep."""
 
     @property
-    def definition(self) -> Path:
-        return self.path / "sweep.json"
-
-    @property
     def ledger(self) -> Path:
         return self.path / "trials.jsonl"
 

@@ -191,7 +191,9 @@ def test_folders_of_equal_content_are_kept_apart(root: Path) -> None:
 
 
 def sweep_and_trial(root: Path, name: str) -> tuple[RunDirectory, RunDirectory]:
-    return create(root, name), create(root / name / "trials", "000-s0")
+    sweep = create(root, name)
+    write_json(sweep.definition, {})
+    return sweep, create(sweep.path / "trials", "000-s0")
 
 
 def parent_of(run: RunDirectory, run_id: str) -> str | None:

@@ -79,6 +79,7 @@ def test_the_environment_wins_over_the_file_beside_the_runs(run: RunDirectory, m
 def test_trials_of_a_sweep_share_the_store_of_ordinary_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     run, trial = create(tmp_path, "chairs"), create(tmp_path / "sweep" / "trials", "003")
+    write_json(tmp_path / "sweep" / "sweep.json", {})
     assert location.tracking_uri(trial) == location.tracking_uri(run)
     assert location.embedded_artifacts(trial) == location.embedded_artifacts(run)
 

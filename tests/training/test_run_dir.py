@@ -13,6 +13,8 @@ def test_a_run_lies_below_the_root(tmp_path: Path) -> None:
 
 def test_a_trial_has_its_sweep_and_the_root_of_ordinary_runs(tmp_path: Path) -> None:
     trial = create(tmp_path / "lambda" / "trials", "003")
+    assert trial.sweep is None, "a folder may have that name without being a sweep's"
+    (tmp_path / "lambda" / "sweep.json").write_text("{}")
     assert trial.sweep is not None
     assert trial.sweep.name == "lambda"
     assert trial.root == trial.sweep.root == tmp_path
