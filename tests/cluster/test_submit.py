@@ -77,11 +77,6 @@ def test_ctrl_c_detaches_and_the_same_command_attaches(head: Head, tmp_path: Pat
     assert followed.returncode == 130
     assert "was cancelled" in followed.stdout
 
-    again = json.loads(head.submit(*words, "--detach", "--json").stdout)["id"]
-    assert again == f"{job}-2"
-    head.run("submit", "--cancel", again, "--address", head.address)
-    assert listed(head)[again]["exit_code"] == 130
-
 
 def _attach(head: Head, words: list[str]) -> subprocess.Popen[str]:
     command = [sys.executable, "-m", "shapesys.cli.main", *head.submit_words(), *words]
