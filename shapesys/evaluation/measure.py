@@ -138,5 +138,5 @@ def _coloured(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple[Me
 
 def _with_error(mesh: Mesh, other: Mesh, seed: int) -> Mesh:
     target = sample_surface(other, ERROR_SAMPLES, seed).points
-    error = nearest(np.asarray(mesh.vertices, np.float32), target).distances.astype(np.float32)
+    error = nearest(target, np.asarray(mesh.vertices, np.float32)).distances.astype(np.float32)
     return replace(mesh, attributes=dict(mesh.attributes) | {"error": error})

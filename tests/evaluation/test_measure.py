@@ -60,7 +60,8 @@ def test_the_right_field_scores_as_well_as_the_truth_against_itself(truth: Truth
     assert row[next(name for name in row if name.startswith("iou"))] == 1.0
     assert "error" in measured.prediction.attributes
     assert measured.prediction.attributes["error"].mean() < 0.02
-    assert "error" in measured.truth.attributes
+    for mesh in (measured.prediction, measured.truth):
+        assert mesh.attributes["error"].shape == (len(mesh.vertices),)
 
 
 def test_a_wrong_radius_shows_in_every_score(truth: Truth) -> None:
