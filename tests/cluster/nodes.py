@@ -192,6 +192,7 @@ class Cluster:
     place: Place
     folder: Path
     environment: dict[str, str]
+    port: int
     nodes: list[Node] = field(default_factory=list)
     started: int = 0
 
@@ -205,12 +206,10 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        return f"{self.head.address}:{self.environment['NODES_PORT']}"
+        return f"{self.head.address}:{self.port}"
 
     def start_head(self) -> None:
-        port = free_port()
-        self.environment["NODES_PORT"] = str(port)
-        more = ["--head", f"--port={port}", "--include-dashboard=false", f"--ray-client-server-port={free_port()}"]
+        more = ["--head", f"--port={self.port}", "--include-dashboard=false", f"--ray-client-server-port={free_port()}"]
         self._wait(self._start(more, 0, None))
 
     def add_workers(self, count: int = 1, cpus: int = 4, hidden: Path | None = None) -> list[Node]:
@@ -280,7 +279,8 @@ def cluster(place: Place, workers: int) -> Iterator[Cluster]:
     # Short, since Ray's sockets have long names.
     folder = Path(tempfile.mkdtemp(prefix="nodes-", dir="/tmp"))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("RAY_")}
-    made = Cluster(place, folder, environment | ENVIRONMENT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)})
+    environment |= ENVIRONMENT | {"RAY_AUTH_TOKEN": secrets.token_hex(32)}
+    made = Cluster(place, folder, environment, free_port())
     try:
         made.start_head()
         made.add_workers(workers)

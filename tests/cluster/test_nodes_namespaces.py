@@ -2,25 +2,50 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import node_stages
+import psutil
 import pytest
-from nodes import Cluster, Unavailable, cluster, namespaces
+from nodes import Cluster, Namespaces, Unavailable, cluster, namespaces
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(600)]
 
 
 @pytest.fixture(scope="module")
-def nodes() -> Iterator[Cluster]:
-    try:
-        place = namespaces()
-        with place as made, cluster(made, workers=2) as running:
-            yield running
-    except Unavailable as error:
-        pytest.skip(f"no nodes in namespaces: {error}")
+def place() -> Iterator[Namespaces]:
+    with contextlib.ExitStack() as stack:
+        try:
+            made = stack.enter_context(namespaces())
+        except Unavailable as error:
+            pytest.skip(f"no nodes in namespaces: {error}")
+        yield made
+
+
+@pytest.fixture(scope="module")
+def nodes(place: Namespaces) -> Iterator[Cluster]:
+    with cluster(place, workers=2) as made:
+        yield made
+
+
+def test_nothing_is_left_of_namespaces(place: Namespaces) -> None:
+    before, others = traces(), set(psutil.Process().children(recursive=True))
+    with namespaces() as another:
+        another.make(0, hidden=None)
+        inside = set(psutil.Process().children(recursive=True)) - others
+        assert inside
+        assert traces() == before
+    assert traces() == before
+    assert not any(process.is_running() for process in inside)
+
+
+def traces() -> tuple[list[str], list[str]]:
+    """Network interfaces and named networks of this machine."""
+    named = Path("/run/netns")
+    return sorted(psutil.net_if_addrs()), sorted(map(str, named.iterdir())) if named.is_dir() else []
 
 
 def test_a_node_lost_while_preparing(nodes: Cluster, undisturbed: node_stages.Undisturbed, tmp_path: Path) -> None:
