@@ -72,7 +72,9 @@ def _explain(model: type[Config], problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return str(unknown_name("setting", path, field_paths(model)))
     message = problem["msg"].removeprefix("Value error, ")
-    return f"setting '{path}': {message} (got {problem['input']!r})"
+    # Settings that do not go together are named in the message; all of them would be too many to read.
+    got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"
+    return f"setting '{path}': {message}{got}"
 
 
 def flat(config: Config) -> dict[str, Any]:

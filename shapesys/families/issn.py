@@ -32,6 +32,7 @@ from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -51,7 +52,7 @@ from shapesys.families.base import (
 )
 from shapesys.fields.field import FieldTraits
 from shapesys.fields.network_field import SALIENCY, NetworkField
-from shapesys.nets.implicit_decoder import ImplicitDecoder
+from shapesys.nets.implicit_decoder import ImplicitDecoder, check_shape
 from shapesys.samples.cloud_queries import signed_queries_from_cloud
 from shapesys.samples.seeds import stable_hash
 
@@ -68,7 +69,7 @@ ClampGradient = Literal["published", "pull_back"]
 class ISSNConfig(Config):
     """The network and equations 1 and 2."""
 
-    latent_dim: int = setting(256, help="dimensions of a latent code", ge=1, search=Search(16, 512, log=True))
+    latent_dim: int = setting(256, help="dimensions of a latent code", ge=1, search=Search(16, 64, log=True))
     hidden: int = setting(512, help="width of the trunk", ge=8, search=Search(choices=(128, 256, 512)))
     layers: int = setting(8, help="hidden layers", ge=2, le=32)
     skip_at: int = setting(4, help="layer that sees code and point again", ge=1)
@@ -84,6 +85,11 @@ class ISSNConfig(Config):
         help="beyond the clamp: published = no gradient, so a network that starts there never leaves; pull_back = the "
         "same loss values, with the gradient of the unclamped prediction wherever the error is not zero",
     )
+
+    @model_validator(mode="after")
+    def _decoder_can_be_built(self) -> ISSNConfig:
+        check_shape(self.latent_dim, self.hidden, self.layers, self.skip_at, 2, self.dropout, "relu")
+        return self
 
 
 class ISSNInference(Config):

@@ -84,7 +84,7 @@ class ImplicitDecoder(nn.Module):
         self.latent_dim, self.hidden, self.outputs = latent_dim, hidden, outputs
         self.skip_at, self.skip_scale = skip_at, skip_scale
         self.dropout, self.final_tanh, self.activation = dropout, final_tanh, activation
-        _check(latent_dim, hidden, layers, skip_at, outputs, dropout, activation)
+        check_shape(latent_dim, hidden, layers, skip_at, outputs, dropout, activation)
         widths_in, widths_out = layer_widths(latent_dim, hidden, layers, skip_at)
         self.layers = nn.ModuleList(
             WeightNormLinear(i, o, weight_norm) for i, o in zip(widths_in, widths_out, strict=True)
@@ -186,9 +186,14 @@ def _working_copy(pre: Tensor) -> Tensor:
     return pre
 
 
-def _check(
+def check_shape(
     latent_dim: int, hidden: int, layers: int, skip_at: int | None, outputs: int, dropout: float, activation: str
 ) -> None:
+    """Refuse what no decoder can be built with.
+
+    Raises:
+        ValueError: says which arguments of `ImplicitDecoder` do not fit, and what would.
+    """
     if skip_at is not None and not 1 <= skip_at < layers:
         raise ValueError(f"skip_at must be None or in 1..{layers - 1} for {layers} layers; got {skip_at}")
     if skip_at is not None and hidden <= latent_dim + POINT_DIM:

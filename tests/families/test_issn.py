@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from shapesys.errors import UsageError
 from shapesys.families.base import Observation
 from shapesys.families.issn import (
     FAMILY,
@@ -16,6 +17,7 @@ from shapesys.families.issn import (
     observe_cloud,
     warnings,
 )
+from shapesys.training.config import resolve
 
 SMALL = ISSNConfig(latent_dim=4, hidden=32, layers=4, skip_at=2, dropout=0.0)
 
@@ -170,3 +172,10 @@ def test_an_oriented_cloud_is_an_observation() -> None:
     assert np.abs(columns["distance"] - truth).max() < 0.06
     assert np.median(np.abs(columns["distance"] - truth)) < 0.002
     assert FAMILY.observe_cloud is observe_cloud
+
+
+def test_a_decoder_that_cannot_be_built_is_refused_with_the_way_out() -> None:
+    with pytest.raises(
+        UsageError, match=r"setting 'model': hidden \(32\) must exceed latent_dim \+ 3 .* shorten the code"
+    ):
+        resolve("issn", "tiny", {"data.store": "anywhere", "model.hidden": 32, "model.latent_dim": 32})
