@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
+import logging
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -46,6 +47,11 @@ SURVEY_SECONDS = 3.0
 """Time to look for work before Ray is started; a store that is up to date is recognised without it."""
 
 BUCKET_ATTEMPTS = 4
+
+POOLS = 4
+"""Pools of actors that a call may use up by losing nodes."""
+
+_log = logging.getLogger(__name__)
 
 
 def prepare(
@@ -156,33 +162,62 @@ class BucketActor:
     def _report(self, text: str) -> str:
         if self._complaint:
             return json.dumps({"failure": self._complaint})
+        bucket = _bucket_from_json(text)
         try:
-            report = prepare_bucket(self._work, _bucket_from_json(text), self._prepare)
+            report = prepare_bucket(self._work, bucket, self._prepare)
         except ShapesysError as error:
             # An exception would reach the driver wrapped in Ray's own, after retries that cannot help.
             return json.dumps({"failure": str(error)})
-        return json.dumps(asdict(report))
+        return json.dumps(asdict(report) | {"bucket": bucket.number})
 
 
 def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None, sight: _Sight) -> Iterator[BucketReport]:
-    """Reports in the order that buckets finish."""
-    context = ray.data.DataContext.get_current()
-    context.print_on_execution_start = False
-    longest = max(len(bucket.entries) for bucket in buckets) * work.settings.limits.seconds
-    context.execution_no_progress_timeout_s = max(1800, round(2 * longest))
-    size = min(len(buckets), workers or max(1, int(usable_cpus())))
-    reports = _reports(work, buckets, size, sight)
+    """Reports in the order that buckets finish.
+
+    Until Ray knows that a node is lost, every try on its actors fails at once: tries run out within a second. That is
+    no bucket's fault, so what is left goes to a new pool.
+    """
+    left = {bucket.number: bucket for bucket in buckets}
     try:
-        rows = iter(reports.iter_rows())
-        with actor_pool_starts():
-            first = next(rows)
-        for row in itertools.chain([first], rows):
-            yield _report_from_json(row["report"])
+        for number, report in _through_lost_nodes(work, left, workers, sight):
+            del left[number]
+            yield report
     except (ray.exceptions.RayActorError, ray.exceptions.RaySystemError) as error:
         raise ShapesysError(
             f"a worker died {BUCKET_ATTEMPTS} times over one bucket ({str(error).splitlines()[0]}); what is committed "
             "stays, the same command continues; workers die most often for lack of memory: use fewer --workers"
         ) from error
+
+
+def _through_lost_nodes(
+    work: Work, left: dict[int, Bucket], workers: int | None, sight: _Sight
+) -> Iterator[tuple[int, BucketReport]]:
+    """(bucket, report) of all that is left, which the caller removes from as reports come."""
+    for pools_to_come in reversed(range(POOLS)):
+        try:
+            yield from _one_pool(work, list(left.values()), workers, sight)
+            return
+        except ray.exceptions.ActorUnavailableError:
+            if not left:
+                return
+            if not pools_to_come:
+                raise
+            _log.warning("a node was lost; its work is taken up again")
+
+
+def _one_pool(
+    work: Work, buckets: Sequence[Bucket], workers: int | None, sight: _Sight
+) -> Iterator[tuple[int, BucketReport]]:
+    context = ray.data.DataContext.get_current()
+    context.print_on_execution_start = False
+    longest = max(len(bucket.entries) for bucket in buckets) * work.settings.limits.seconds
+    context.execution_no_progress_timeout_s = max(1800, round(2 * longest))
+    size = min(len(buckets), workers or max(1, int(usable_cpus())))
+    rows = iter(_reports(work, buckets, size, sight).iter_rows())
+    with actor_pool_starts():
+        first = next(rows)
+    for row in itertools.chain([first], rows):
+        yield _report_from_json(row["report"])
 
 
 def _reports(work: Work, buckets: Sequence[Bucket], actors: int, sight: _Sight) -> ray.data.Dataset:
@@ -214,8 +249,8 @@ def _bucket_from_json(text: str) -> Bucket:
     )
 
 
-def _report_from_json(text: str) -> BucketReport:
+def _report_from_json(text: str) -> tuple[int, BucketReport]:
     data: dict[str, Any] = json.loads(text)
     if "failure" in data:
         raise ShapesysError(data["failure"])
-    return BucketReport(**data | {"rejections": tuple(data["rejections"])})
+    return data.pop("bucket"), BucketReport(**data | {"rejections": tuple(data["rejections"])})
