@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shapesys.cli.job_request import Request
-from shapesys.cli.output import Answer, complain, table
+from shapesys.cli.output import Answer, complain, silence, table
 from shapesys.cli.upload import MEGABYTE
 from shapesys.errors import ShapesysError, missing_extra
 from shapesys.report.numbers import duration
@@ -164,8 +164,13 @@ def _followed(client: JobsClient, job_id: str, attached: bool) -> Answer:
 
 
 def _to_terminal(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read the log has left, such as `head`: as good as Ctrl-C.
+        silence(sys.stdout)
+        raise KeyboardInterrupt from None
 
 
 def _hints(job_id: str, address: str) -> str:

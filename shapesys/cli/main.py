@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 import click
 
 from shapesys.cli.failure import report_failure
-from shapesys.cli.output import Answer, standard_out
+from shapesys.cli.output import Answer, nobody_reads, silence, standard_out
 
 VERBS = {
     "list": "Show the families, presets, sources, views, metrics, spaces or runs.",
@@ -83,6 +83,10 @@ def run(args: Sequence[str]) -> int:
             out.write(answer)
             return answer.exit_code
         except (KeyboardInterrupt, SystemExit, Exception) as error:
+            if isinstance(error, SystemExit) and nobody_reads(out.stream):
+                # So click ends a help text whose reader has left.
+                silence(out.stream)
+                return 0
             return report_failure(error, out, debug="--debug" in words)
 
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import math
 import os
+import select
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,14 +37,38 @@ class StandardOut:
     as_json: bool
 
     def write(self, answer: Answer) -> None:
-        if self.as_json:
-            self.stream.write(json.dumps(plain(answer.data), indent=2, allow_nan=False) + "\n")
-        else:
-            console = _console(self.stream)
+        """Print an answer; a reader that has left, such as ``head``, misses the rest of it and nothing else happens."""
+        text = json.dumps(plain(answer.data), indent=2, allow_nan=False) + "\n" if self.as_json else self._shown(answer)
+        try:
+            self.stream.write(text)
+            self.stream.flush()
+        except BrokenPipeError:
+            silence(self.stream)
+
+    def _shown(self, answer: Answer) -> str:
+        console = _console(self.stream)
+        with console.capture() as captured:
             for item in answer.show:
                 # A sentence may quote names and paths, whose brackets are no markup.
                 console.print(item, markup=not isinstance(item, str))
-        self.stream.flush()
+        return str(captured.get())
+
+
+def nobody_reads(stream: IO[str]) -> bool:
+    """Whether a stream is a pipe whose reader has left."""
+    poll = select.poll()
+    try:
+        poll.register(stream.fileno(), 0)
+    except (OSError, ValueError):
+        return False
+    return any(event & select.POLLERR for _, event in poll.poll(0))
+
+
+def silence(stream: IO[str]) -> None:
+    """Send what is still written to a stream nowhere: nobody reads it, and Python would complain when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 @contextlib.contextmanager

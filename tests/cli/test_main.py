@@ -220,3 +220,13 @@ def test_the_console_script_runs() -> None:
 def test_standard_out_is_left_alone_for_people() -> None:
     with standard_out(False) as out:
         assert out.stream is sys.stdout
+
+
+@pytest.mark.parametrize("words", [("list", "metrics"), ("list", "metrics", "--json"), ("train", "issn", "--help")])
+def test_a_reader_that_leaves_is_no_failure(words: tuple[str, ...]) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "shapesys.cli.main", *words]
+    with os.fdopen(writer, "wb") as nobody:
+        done = subprocess.run(command, stdout=nobody, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cli_support import invoke
 
-from shapesys.cli import upload
+from shapesys.cli import job_answers, upload
 from shapesys.cli.job_request import environment
 from shapesys.cli.submission import order
 from shapesys.cli.upload import collect
@@ -236,3 +236,14 @@ def test_addresses_for_drivers_are_told_apart(address: str | None, said: str) ->
     result = invoke("submit", "--list", *(["--address", address] if address else []))
     assert result.exit_code == 2
     assert said in result.stderr
+
+
+def test_a_log_whose_reader_leaves_is_detached_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "w") as nobody:
+        monkeypatch.setattr(sys, "stdout", nobody)
+        with pytest.raises(KeyboardInterrupt):
+            job_answers._to_terminal("step 1\n")
+        nobody.write("what comes later bothers nobody")
+        nobody.flush()
