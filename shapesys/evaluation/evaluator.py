@@ -64,7 +64,8 @@ class Evaluator:
         objective, job, ids = restore(checkpoint, device)
         rows = {shape_id: row for row, shape_id in enumerate(ids)}
         store = Store.open(store_url)
-        return cls(registry.load(job.family), objective, job, rows, store, settings, keep, store.shapes())
+        shapes = store.shapes(columns=("centre", "scale", "symmetry_plane"))
+        return cls(registry.load(job.family), objective, job, rows, store, settings, keep, shapes)
 
     def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
         """One row per shape. What fails for one shape becomes its row's status and reason."""

@@ -153,9 +153,10 @@ def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:
 
 def _shapes(settings: EvaluateConfig, store: Store, family: str, categories: tuple[str, ...]) -> pa.Table:
     """The shapes of the split that have all that it takes to evaluate them."""
-    found = store.shapes(settings.split, categories)
+    # Of millions of shapes, the other columns would not fit into memory.
+    found = store.shapes(settings.split, categories, columns=())
     for view in _needed_views(store, family):
-        held = store.shapes(settings.split, categories, view)["shape_id"]
+        held = store.shapes(settings.split, categories, view, columns=())["shape_id"]
         found = found.filter(pc.is_in(found["shape_id"], value_set=held))
     if not len(found):
         raise ShapesysError(

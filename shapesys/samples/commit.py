@@ -147,8 +147,8 @@ def sweep(store: Store) -> list[str]:
 
     No other process may be preparing the same store.
     """
-    current = set(store.parts)
-    orphans = [name for name in store.folder.names() if leftover(name) or Part.of_file(name) not in current | {None}]
+    owners = {None, *store.parts}
+    orphans = [name for name in store.folder.names() if leftover(name) or Part.of_file(name) not in owners]
     # Commit records first: what they name must not outlive them as a whole part that lacks files.
     for name in sorted(orphans, key=lambda name: not name.startswith(f"{COMMIT_VIEW}/")):
         store.folder.remove(name)

@@ -33,10 +33,12 @@ from shapesys.samples.views import VIEWS, View
 
 Arrays = dict[str, NDArray[Any]]
 
+_SHAPE_COLUMNS = tuple(VIEWS[COMMIT_VIEW].schema.names)
+_CHOSEN_BY = frozenset({"shape_id", "category", "split"})
 _OPEN_FILES = 1024
 """Part files a process keeps open: footers and mappings, no data."""
 _READ_AHEAD = 64
-"""Small files that are read at a time where all of them are."""
+_FILES_AT_ONCE = 2048
 
 
 class Store:
@@ -45,6 +47,7 @@ class Store:
     def __init__(self, folder: Folder, manifest: Manifest) -> None:
         self.folder = folder
         self.manifest = manifest
+        self._shape_tables: dict[tuple[str, ...], pa.Table] = {}
         self._file = lru_cache(maxsize=_OPEN_FILES)(lambda name: PartFile(folder, name))
 
     @classmethod
@@ -87,13 +90,22 @@ class Store:
         listed = [self.manifest.settings_digest, *(part.file(COMMIT_VIEW) for part in self.parts)]
         return hashlib.sha256("\n".join(listed).encode()).hexdigest()
 
-    def shapes(self, split: str | None = None, categories: Collection[str] = (), view: str | None = None) -> pa.Table:
+    def shapes(
+        self,
+        split: str | None = None,
+        categories: Collection[str] = (),
+        view: str | None = None,
+        columns: Collection[str] = _SHAPE_COLUMNS,
+    ) -> pa.Table:
         """Rows of the `shapes` view sorted by id: of one split, of some categories (all if empty), that are in `view`.
+
+        Args:
+            columns: those that are needed beside id, category and split; all where not given.
 
         Raises:
             UsageError: a category or view that the store does not hold.
         """
-        table = self._all_shapes
+        table = self._shapes(frozenset(columns))
         if split is not None:
             table = table.filter(pc.field("split") == split)
         if categories:
@@ -108,12 +120,12 @@ class Store:
         self, split: str | None = None, categories: Collection[str] = (), view: str | None = None
     ) -> list[str]:
         """The ids of the same rows, sorted."""
-        ids: list[str] = self.shapes(split, categories, view)["shape_id"].to_pylist()
+        ids: list[str] = self.shapes(split, categories, view, ())["shape_id"].to_pylist()
         return ids
 
     def categories(self) -> list[str]:
         """Categories with at least one prepared shape, sorted."""
-        return sorted(pc.unique(self._all_shapes["category"]).to_pylist())
+        return sorted(pc.unique(self.shapes(columns=())["category"]).to_pylist())
 
     def rejected(self) -> pa.Table:
         """Rows of the `rejected` view, sorted by id."""
@@ -173,10 +185,11 @@ class Store:
 
     def describe(self) -> str:
         """What the store holds, for messages: '36 shapes (train 30, test 6) of chair, table; views cloud, sdf'."""
-        splits = self._all_shapes["split"].value_counts().to_pylist()
+        shapes = self.shapes(columns=())
+        splits = shapes["split"].value_counts().to_pylist()
         by_split = ", ".join(f"{entry['values']} {entry['counts']}" for entry in splits)
         categories = ", ".join(self.categories()) or "no category"
-        return f"{len(self._all_shapes)} shapes ({by_split}) of {categories}; views {', '.join(self.views)}"
+        return f"{len(shapes)} shapes ({by_split}) of {categories}; views {', '.join(self.views)}"
 
     def part_of(self, shape_id: str) -> Part:
         """The part that holds a prepared shape.
@@ -234,9 +247,12 @@ class Store:
             raise ShapesysError(f"the manifest of {self.url} does not say how view '{view}' is cut into chunks")
         return chunking
 
-    @cached_property
-    def _all_shapes(self) -> pa.Table:
-        return self._table(COMMIT_VIEW)
+    def _shapes(self, columns: frozenset[str]) -> pa.Table:
+        """Some columns of all shapes, and those that shapes are chosen by."""
+        wanted = tuple(name for name in _SHAPE_COLUMNS if name in columns | _CHOSEN_BY)
+        if wanted not in self._shape_tables:
+            self._shape_tables[wanted] = self._table(COMMIT_VIEW, wanted)
+        return self._shape_tables[wanted]
 
     @cached_property
     def _all_rejected(self) -> pa.Table:
@@ -246,14 +262,20 @@ class Store:
     def _by_bucket(self) -> dict[int, Part]:
         return {part.bucket: part for part in self.parts}
 
-    def _table(self, view: str) -> pa.Table:
+    def _table(self, view: str, columns: Sequence[str] | None = None) -> pa.Table:
         """Rows of a small view of all parts, sorted by id."""
         paths = [self.folder.path(part.file(view)) for part in self.parts]
+        # In groups, since a dataset keeps the footer of every file that it has read.
+        groups = [paths[first : first + _FILES_AT_ONCE] for first in range(0, len(paths), _FILES_AT_ONCE)]
+        tables = [self._read_files(group, VIEWS[view].schema, columns) for group in groups or [[]]]
+        return pa.concat_tables(tables).sort_by("shape_id").combine_chunks()
+
+    def _read_files(self, paths: Sequence[str], schema: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
         files = ds.FileSystemDataset.from_paths(
-            paths, schema=VIEWS[view].schema, format=ds.ParquetFileFormat(), filesystem=self.folder.filesystem
+            paths, schema=schema, format=ds.ParquetFileFormat(), filesystem=self.folder.filesystem
         )
-        # Read ahead, since in a large store they are many, and each takes longer to open than to read.
-        return files.to_table(fragment_readahead=_READ_AHEAD).sort_by("shape_id").combine_chunks()
+        # Read ahead, since small files take longer to open than to read.
+        return files.to_table(columns and list(columns), fragment_readahead=_READ_AHEAD).combine_chunks()
 
     def _lacking(self, view: str) -> list[str]:
         """Ids of shapes for which a view could not be made."""

@@ -79,7 +79,7 @@ def training_ids(store: Store, view: str, data: DataConfig) -> list[str]:
     """
     ids = store.shape_ids(split=data.split, categories=data.categories, view=view)
     if not ids:
-        counts = Counter(store.shapes()["split"].to_pylist())
+        counts = Counter(store.shapes(columns=())["split"].to_pylist())
         held = ", ".join(f"{count} {split}" for split, count in sorted(counts.items())) or "no shapes"
         raise ShapesysError(
             f"store '{data.store}' has no shape of split '{data.split}' and categories "

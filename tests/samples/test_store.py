@@ -312,3 +312,18 @@ def test_only_the_files_asked_for_are_named(tmp_path: Path) -> None:
         for name in ("shapes/part-00001-b", "shapes/part-00001-a", "shapes/part-000010-c", "other/part-00001-d"):
             folder.write(name, b"x")
         assert folder.starting("shapes/part-00001-") == ["shapes/part-00001-a", "shapes/part-00001-b"]
+
+
+def test_shapes_may_be_read_in_part(root: Path) -> None:
+    store = Store.open(str(root))
+    whole = store.shapes("train", ["box"])
+    assert store.shapes("train", ["box"], columns=()) == whole.select(["shape_id", "category", "split"])
+    assert store.shapes("train", ["box"], columns=["scale"]).column_names == ["shape_id", "category", "split", "scale"]
+    assert whole.column_names == VIEWS["shapes"].schema.names
+
+
+def test_many_files_are_read_in_groups(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = Store.open(str(root)).shapes()
+    monkeypatch.setattr("shapesys.samples.store._FILES_AT_ONCE", 2)
+    assert len(Store.open(str(root)).parts) > 2
+    assert Store.open(str(root)).shapes() == expected
