@@ -133,12 +133,13 @@ class Results:
         Raises:
             ShapesysError: they cannot be written, e.g. because the disk is full.
         """
+        if records and not self._records.exists():
+            # Before the rows: once the last of them is written, no later call has records to write.
+            write_json(self._records, {record.name: _meaning(record) for record in records})
         self._log.add(rows)
         self._seconds = self._earlier + time.perf_counter() - self.started
         if self._seconds - self._saved >= SECONDS_EVERY:
             self._save_seconds()
-        if records and not self._records.exists():
-            write_json(self._records, {record.name: _meaning(record) for record in records})
 
     def _save_seconds(self) -> None:
         write_json(self._clock, {"seconds": self._seconds})

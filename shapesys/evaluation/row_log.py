@@ -86,7 +86,7 @@ class RowLog:
         Raises:
             ShapesysError: they cannot be written, e.g. because the disk is full.
         """
-        rows = list(rows)
+        rows = [row | {"reason": _writable(row["reason"])} for row in rows]
         with _explained(self._tail), self._tail.open("a", encoding="utf-8") as file:
             file.write("".join(json.dumps(row) + "\n" for row in rows))
         self._rows += rows
@@ -148,6 +148,11 @@ class RowLog:
             self._rows = [row for row in self._rows if row["shape_id"] not in written]
 
 
+def _writable(reason: str) -> str:
+    """Text as UTF-8 takes it: an error may quote the name of a file that is none."""
+    return reason.encode("utf-8", "backslashreplace").decode()
+
+
 def _number(part: Path) -> int:
     return int(part.name.split(".")[0].removeprefix("part-"))
 
@@ -191,6 +196,11 @@ def _names_or_aside(path: Path) -> list[str]:
     try:
         return list(pq.read_schema(path).names)
     except (pa.ArrowInvalid, OSError) as error:
+        if getattr(error, "errno", None):
+            # The disk or the network would not give it; what is in it is not lost.
+            raise ShapesysError(
+                f"cannot read {path}: {error}; its rows stay there, run the same command again"
+            ) from error
         aside = path.with_name(f"{path.name}.damaged")
         path.replace(aside)
         _log.warning("%s is damaged (%s); it is kept as %s and its shapes are evaluated again", path, error, aside.name)

@@ -11,6 +11,7 @@ import pytest
 
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.results import Results
+from shapesys.evaluation.row_log import RowLog
 from shapesys.metrics.record import MetricRecord
 from shapesys.metrics.volume import iou_record
 from shapesys.training.checkpoint import Checkpoint
@@ -128,3 +129,16 @@ def test_the_meaning_of_metrics_is_written_once_and_without_values(results: Resu
     meaning = results.finish(expected("mug/1"), {})["conventions"][record.name]
     assert "value" not in meaning
     assert "uniform_box" in json.dumps(meaning)
+
+
+def test_what_metrics_mean_is_written_before_the_first_row(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(results)
+    inside = np.array([True, False])
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(RowLog, "add", killed)
+    with pytest.raises(KeyboardInterrupt):
+        results.add([row("mug/1", iou=0.5)], [iou_record(inside, inside, "uniform_box")])
+    assert (results.directory.path / "conventions.json").exists()

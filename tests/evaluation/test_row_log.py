@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 from pathlib import Path
@@ -143,3 +144,23 @@ def test_a_full_disk_is_named(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").symlink_to("/dev/full")
     with pytest.raises(ShapesysError, match="no space left to write .*rows.jsonl"):
         log.add([row("mug/0")])
+
+
+def test_a_file_that_the_disk_does_not_give_is_not_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = opened(tmp_path)
+    log.add([row("mug/0"), row("mug/1")])
+
+    def stale(path: Path) -> None:
+        raise OSError(errno.ESTALE, "Stale file handle", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pq, "read_schema", stale)
+        with pytest.raises(ShapesysError, match="Stale file handle"):
+            opened(tmp_path)
+    assert held(opened(tmp_path)) == ["mug/0", "mug/1"]
+
+
+def test_a_reason_that_quotes_a_name_of_other_bytes_can_be_written(tmp_path: Path) -> None:
+    log = opened(tmp_path)
+    log.add([row("mug/0"), row("mug/1", "failed") | {"reason": os.fsdecode(b"no file m\xffg.obj")}])
+    assert log.compact()["reason"].to_pylist()[1] == "no file m\\udcffg.obj"
