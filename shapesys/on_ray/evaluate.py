@@ -16,6 +16,7 @@ from shapesys.evaluation.evaluator import BatchResult, Evaluator
 from shapesys.evaluation.plan import EvaluationPlan, Progress, Tally, exclusive
 from shapesys.on_ray.pool import ActorPool
 from shapesys.on_ray.runtime import runtime
+from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training.checkpoint import Checkpoint
 from shapesys.training.run_dir import RunDirectory
 
@@ -26,7 +27,16 @@ _log = logging.getLogger(__name__)
 class EvaluationActor:
     """Holds one restored checkpoint."""
 
-    def __init__(self, checkpoint: Checkpoint, store_url: str, settings: EvaluateConfig, keep: Any) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        store_url: str,
+        settings: EvaluateConfig,
+        keep: Any,
+        witnesses: tuple[Witness, ...],
+    ) -> None:
+        if complaint := unseen(witnesses):
+            raise ShapesysError(complaint)
         torch.set_num_threads(1)
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._evaluator = Evaluator.open(checkpoint, store_url, settings, keep, device)
@@ -55,15 +65,24 @@ def evaluate(
         plan = EvaluationPlan.open(run, settings, store_url, scale.retry_failed)
         if plan.waiting:
             actors = min(scale.num_actors, len(plan.waiting))
-            with runtime(address, num_cpus=int(actors * scale.cpus_per_actor) + 1):
+            with (
+                runtime(address, num_cpus=int(actors * scale.cpus_per_actor) + 1),
+                run_and_store(run, plan.store.url) as witnesses,
+            ):
+                require_on_all_nodes(unseen, witnesses)
                 # A cluster may start machines when actors ask for them; what was started here may not.
                 may_grow = bool(address or os.environ.get("RAY_ADDRESS"))
-                _run_pool(plan, scale, actors, may_grow, progress)
+                _run_pool(plan, scale, actors, may_grow, witnesses, progress)
         return plan.finish()
 
 
 def _run_pool(
-    plan: EvaluationPlan, scale: EvaluateScale, actors: int, may_grow: bool, progress: Progress | None
+    plan: EvaluationPlan,
+    scale: EvaluateScale,
+    actors: int,
+    may_grow: bool,
+    witnesses: tuple[Witness, ...],
+    progress: Progress | None,
 ) -> None:
     keep = plan.directory if scale.save_meshes else None
     gpus = _gpus_per_actor(scale, actors, may_grow)
@@ -72,7 +91,7 @@ def _run_pool(
     remote = placed(EvaluationActor)
 
     def make_actor() -> Any:
-        return remote.remote(plan.checkpoint, plan.store.url, plan.settings, keep)
+        return remote.remote(plan.checkpoint, plan.store.url, plan.settings, keep, witnesses)
 
     pool: ActorPool[Batch] = ActorPool(
         make_actor,

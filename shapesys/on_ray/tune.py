@@ -24,6 +24,7 @@ from shapesys.errors import ShapesysError
 from shapesys.on_ray.failure import first_cause
 from shapesys.on_ray.quiet import silence_of_tune
 from shapesys.on_ray.runtime import runtime, usable_cpus
+from shapesys.on_ray.storage import require_on_all_nodes, run_and_store, unseen
 from shapesys.on_ray.train import reserved_cpus
 from shapesys.on_ray.tune_callbacks import Observer, Said, Search, Watch, scheduler, trial_id
 from shapesys.on_ray.tune_trial import run_in_tune
@@ -71,7 +72,11 @@ def tune(
     """
     nested = sweep.base.scale.num_workers > 1
     # Without Ray's state service, a trial that ends early would keep the CPUs of its workers.
-    with runtime(address, num_cpus=_private_cpus(sweep), dashboard=nested):
+    with (
+        runtime(address, num_cpus=_private_cpus(sweep), dashboard=nested),
+        run_and_store(directory, sweep.base.data.store) as witnesses,
+    ):
+        require_on_all_nodes(unseen, witnesses)
         slots = slots_of(sweep)
         said: queue.SimpleQueue[Said] = queue.SimpleQueue()
         tuner = _tuner(directory, sweep, slots, trials, Watch(directory, trials, said.put), seconds)

@@ -19,6 +19,7 @@ import pytest
 import torch
 from nodes import Cluster, free_port
 
+from shapesys.cli.tune import resolve_sweep
 from shapesys.config.base import Config, diff
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.plan import evaluate_locally
@@ -29,6 +30,11 @@ from shapesys.training import checkpoint, history, run_dir
 from shapesys.training.config import claim, load_job, resolve
 from shapesys.training.context import ProcessGroupContext
 from shapesys.training.run_dir import RunDirectory
+from shapesys.tuning.config import Sweep
+from shapesys.tuning.ledger import Ledger, Trial
+from shapesys.tuning.space import Space, grid
+from shapesys.tuning.sweep_dir import SweepDirectory
+from shapesys.tuning.trial import LocalEngine, run_trial
 
 _log = logging.getLogger(__name__)
 
@@ -62,19 +68,22 @@ EVALUATION = EvaluateConfig(
     resolution=16, samples=400, saliency_points=128, observed_queries=1024, inference={"iterations": 60, "points": 256}
 )
 ACTORS = EvaluateScale(num_actors=2, cpus_per_actor=2.5, batch_shapes=1, save_meshes=False)
+KNOB, RATES = "train.learning_rate", (1e-2, 5e-3)
+TRIAL = {name: value for name, value in TRAINING.items() if name != KNOB} | {"scale.num_workers": 1}
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """What the stages make on one machine: the store, the trained run, and the rows of its evaluation."""
+    """What the stages make on one machine: store, trained run, rows of its evaluation, objectives of its trials."""
 
     store: Path
     run: RunDirectory
     rows: dict[str, dict[str, Any]]
+    objectives: dict[str, float]
 
 
 def undisturbed(folder: Path) -> Undisturbed:
-    """Prepare, train with two processes and evaluate without Ray."""
+    """Prepare, train with two processes, evaluate and try two points, without Ray."""
     store = folder / "store"
     prepare_locally(registry.build_source("procedural", SOURCE), str(store), SAMPLER)
     run = run_dir.create(folder, "run")
@@ -82,7 +91,24 @@ def undisturbed(folder: Path) -> Undisturbed:
     torch.multiprocessing.spawn(_train_one_rank, (run, free_port()), nprocs=2)
     evaluated = copy_of(run, folder / "evaluated")
     evaluate_locally(evaluated, EVALUATION, ACTORS)
-    return Undisturbed(store, run, rows_of(evaluated))
+    return Undisturbed(store, run, rows_of(evaluated), _objectives(store, folder))
+
+
+def _objectives(store: Path, folder: Path) -> dict[str, float]:
+    """What the trials of the sweep give, each by itself in this process."""
+    sweep = sweep_of(store)
+    trials = [Trial(f"{number:03d}-s0", number, 0, point) for number, point in enumerate(grid(sweep.space))]
+    alone = SweepDirectory(folder / "alone")
+    return {trial.id: next(run_trial(alone, sweep, trial, LocalEngine())).value for trial in trials}
+
+
+def sweep_of(store: Path) -> Sweep:
+    """Two points, measured at their end."""
+    space = Space(name="rates", family="issn", strategy="grid", knobs={KNOB: {"choices": RATES}})
+    measured = {f"evaluate.{name}": value for name, value in EVALUATION.model_dump(exclude_defaults=True).items()}
+    typed = TRIAL | measured | {"data.store": str(store), "evaluate.split": "test", "early_stopping": "none"}
+    sweep: Sweep = resolve_sweep(space, "issn", "tiny", typed)
+    return sweep
 
 
 def _train_one_rank(rank: int, run: RunDirectory, port: int) -> None:
@@ -112,6 +138,15 @@ def evaluate_words(run: RunDirectory) -> list[Any]:
     measured = EVALUATION.model_dump(exclude_defaults=True) | {"inference": json.dumps(EVALUATION.inference)}
     words = ["evaluate", run.path, "--tracker", "none", "--no-page", "--json"]
     return words + _flags(measured | scale)
+
+
+def tune_words(store: Path, runs: Path) -> list[Any]:
+    space = runs / "rates.toml"
+    space.write_text(f'strategy = "grid"\n[knobs]\n"{KNOB}" = {{ choices = {list(RATES)} }}\n', encoding="utf-8")
+    words = ["tune", "issn", "--store", store, "--space", space, "--run", "sweep", "--runs-root", runs]
+    words += ["--early-stopping", "none", "--tracker", "none", "--json", "--evaluate.split", "test"]
+    measured = EVALUATION.model_dump(exclude_defaults=True) | {"inference": json.dumps(EVALUATION.inference)}
+    return words + _flags(TRIAL | {f"evaluate.{name}": value for name, value in measured.items()})
 
 
 def check_prepare(cluster: Cluster, expected: Undisturbed, folder: Path) -> None:
@@ -158,6 +193,24 @@ def check_evaluate(cluster: Cluster, expected: Undisturbed, folder: Path) -> Non
         others = {name: expected.rows[shape_id][name] for name in numbers}
         assert numbers == pytest.approx(others, rel=1e-5, nan_ok=True), shape_id
         assert row | others == expected.rows[shape_id], shape_id
+
+
+def check_tune(cluster: Cluster, expected: Undisturbed, folder: Path) -> None:
+    """A node lost with the trial on it: the same objectives, each trial ended once."""
+    sweep = SweepDirectory(folder / "sweep")
+    cluster.fill(2)
+    answer = lose_a_node(
+        cluster,
+        tune_words(expected.store, folder),
+        folder,
+        "ImplicitFunc",
+        lambda: sum(len(history.read(path)) for path in sweep.trials.glob("*/history.jsonl")),
+        enough=8,
+    )
+    assert answer["counts"] == {"finished": 2, "stopped": 0, "errored": 0, "waiting": 0}
+    records = Ledger(sweep.ledger).records()
+    assert {key: record.value for key, record in records.items()} == pytest.approx(expected.objectives, rel=1e-5)
+    assert sweep.ledger.read_text().count('"event": "end"') == 2
 
 
 def check_refusal(cluster: Cluster, words: list[Any], folder: Path, said: str) -> None:

@@ -29,3 +29,7 @@ def test_a_node_lost_while_training(nodes: Cluster, undisturbed: node_stages.Und
 
 def test_a_node_lost_while_evaluating(nodes: Cluster, undisturbed: node_stages.Undisturbed, tmp_path: Path) -> None:
     node_stages.check_evaluate(nodes, undisturbed, tmp_path)
+
+
+def test_a_node_lost_while_tuning(nodes: Cluster, undisturbed: node_stages.Undisturbed, tmp_path: Path) -> None:
+    node_stages.check_tune(nodes, undisturbed, tmp_path)

@@ -60,6 +60,10 @@ def test_a_node_lost_while_evaluating(nodes: Cluster, undisturbed: node_stages.U
     node_stages.check_evaluate(nodes, undisturbed, tmp_path)
 
 
+def test_a_node_lost_while_tuning(nodes: Cluster, undisturbed: node_stages.Undisturbed, tmp_path: Path) -> None:
+    node_stages.check_tune(nodes, undisturbed, tmp_path)
+
+
 def test_a_node_without_the_shared_folder_is_named(
     nodes: Cluster, undisturbed: node_stages.Undisturbed, tmp_path: Path
 ) -> None:
@@ -73,3 +77,7 @@ def test_a_node_without_the_shared_folder_is_named(
     node_stages.check_refusal(nodes, store, tmp_path, unseen.format("store", "--store"))
     run = node_stages.train_words(undisturbed.store, shared)
     node_stages.check_refusal(nodes, run, tmp_path, unseen.format("run", "--runs-root"))
+    rows = node_stages.evaluate_words(node_stages.copy_of(undisturbed.run, shared / "evaluated"))
+    node_stages.check_refusal(nodes, rows, tmp_path, unseen.format("evaluated", "--runs-root"))
+    sweep = node_stages.tune_words(undisturbed.store, shared)
+    node_stages.check_refusal(nodes, sweep, tmp_path, unseen.format("sweep", "--runs-root"))
