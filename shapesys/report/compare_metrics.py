@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from shapesys.geometry.mesh import Floats
-from shapesys.metrics.bootstrap import mean_intervals
+from shapesys.metrics.bootstrap import RESAMPLES, mean_intervals
 from shapesys.report.compare_columns import Column
 from shapesys.report.compare_definitions import differing_definitions
 from shapesys.report.load import Evaluation
@@ -18,6 +18,9 @@ from shapesys.report.numbers import known
 from shapesys.report.summary import MetricLine, metric_lines
 
 CONFIDENCE = 0.95
+_DRAWS = 100_000_000
+"""Shapes drawn in all for the intervals, some seconds; of very many shapes fewer means are as good."""
+_LEAST_RESAMPLES = 1_000
 
 
 @dataclass(frozen=True)
@@ -137,7 +140,8 @@ def _with_differences(found: Sequence[MetricComparison], table: ShapeValues) -> 
     """All metrics of all columns at once: they share the draws of the bootstrap."""
     changes = table.values[1:] - table.values[:1]
     partners, shapes, metrics = changes.shape
-    ends = mean_intervals(changes.transpose(1, 0, 2).reshape(shapes, partners * metrics), CONFIDENCE)
+    resamples = min(RESAMPLES, max(_LEAST_RESAMPLES, _DRAWS // max(1, shapes)))
+    ends = mean_intervals(changes.transpose(1, 0, 2).reshape(shapes, partners * metrics), CONFIDENCE, resamples)
     low, high = (end.reshape(partners, metrics) for end in ends)
     return [
         replace(

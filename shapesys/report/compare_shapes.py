@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.report.compare import SplitComparison
@@ -56,30 +56,27 @@ def pick_shapes(split: SplitComparison, worst: int) -> list[Pick]:
     if split.chosen is None or split.ranking is None:
         return []
     values = split.table.of(split.chosen.name)[:MOST_COLUMNS]
-    values = np.where((np.isfinite(values).sum(axis=0) > 1) & _drawable(split), values, np.nan)
+    values = np.where(np.isfinite(values).sum(axis=0) > 1, values, np.nan)
     cost = -values if split.chosen.better > 0 else values
     # Numbers of different definitions have no difference.
-    apart = [] if split.ranking.differing else _largest(_range(values), worst)
+    apart = [] if split.ranking.differing else _largest(split, _range(values), worst)
     reasons: dict[int, list[str]] = {}
     for row, column in zip(cost, split.columns, strict=False):
-        for at in _largest(row, worst):
+        for at in _largest(split, row, worst):
             reasons.setdefault(at, []).append(column.name)
     worst_of = {at: f"worst of {', '.join(names)}" for at, names in reasons.items()}
     picks = {at: Pick(at, "differ", "; ".join(filter(None, ("differ most", worst_of.get(at))))) for at in apart}
-    for at in _failed_in_some(split)[:worst]:
+    for at in islice(_failed_in_some(split), worst):
         picks.setdefault(at, Pick(at, "failed", "failed in some"))
     for at, why in worst_of.items():
         picks.setdefault(at, Pick(at, "worst", why))
     return list(picks.values())
 
 
-def _drawable(split: SplitComparison) -> NDArray[np.bool_]:
-    """(shapes,) whether any of the columns shown kept a mesh."""
+def _drawable(split: SplitComparison, at: int) -> bool:
+    """Whether any of the columns shown kept a mesh; asked of few shapes, since each costs looks into folders."""
     directories = [column.evaluations(split.split)[0].directory for column in split.columns[:MOST_COLUMNS]]
-    return np.array(
-        [any(directory.prediction_mesh(shape).is_file() for directory in directories) for shape in split.table.shapes],
-        dtype=bool,
-    )
+    return any(directory.prediction_mesh(split.table.shapes[at]).is_file() for directory in directories)
 
 
 def _range(values: Floats) -> Floats:
@@ -88,16 +85,17 @@ def _range(values: Floats) -> Floats:
     return np.where(high > low, high - low, np.nan)
 
 
-def _largest(values: Floats, count: int) -> list[int]:
-    order = np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable")[:count]
-    return [int(at) for at in order if np.isfinite(values[at])]
+def _largest(split: SplitComparison, values: Floats, count: int) -> list[int]:
+    order = np.argsort(-np.where(np.isfinite(values), values, -np.inf), kind="stable")
+    able = (int(at) for at in order[: np.isfinite(values).sum()] if _drawable(split, int(at)))
+    return list(islice(able, count))
 
 
-def _failed_in_some(split: SplitComparison) -> list[int]:
+def _failed_in_some(split: SplitComparison) -> Iterator[int]:
     shown = split.statuses[:MOST_COLUMNS]
-    found = [{statuses.get(shape, "") for statuses in shown} for shape in split.table.shapes]
-    drawable = _drawable(split)
-    return [at for at, outcomes in enumerate(found) if drawable[at] and "failed" in outcomes and "ok" in outcomes]
+    for at, shape in enumerate(split.table.shapes):
+        if {"failed", "ok"} <= {statuses.get(shape, "") for statuses in shown} and _drawable(split, at):
+            yield at
 
 
 def _exhibit(split: SplitComparison, columns: Sequence[Column], pick: Pick, faces: int) -> Exhibit | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from shapesys.geometry.mesh import Floats
 from shapesys.report import plots
 from shapesys.report.compare import Comparison, SplitComparison
 from shapesys.report.compare_columns import Column
@@ -22,6 +23,7 @@ from shapesys.report.compare_text import (
     tone,
     won_text,
 )
+from shapesys.report.excerpt import drawn_from, worst_of
 from shapesys.report.load import RunReport
 from shapesys.report.numbers import formatter, known
 from shapesys.report.sections import metric_view
@@ -69,20 +71,23 @@ def split_view(split: SplitComparison, key: str, shapes: Mapping[str, Any] | Non
     }
 
 
-def scatter_data(split: SplitComparison) -> dict[str, Any]:
-    """Every shape's values of every metric, for the scatter that the page draws."""
+def scatter_data(split: SplitComparison, shapes: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Shapes' values of every metric, for the scatter that the page draws; of very many some, with those in 3D."""
+    total, shown = len(split.table.shapes), {shape["id"] for shape in (shapes or {}).get("shapes", ())}
+    drawn = drawn_from(total, [at for at, shape in enumerate(split.table.shapes) if shape in shown])
     return {
         "chosen": split.chosen.name if split.chosen else None,
         "names": [column.name for column in split.columns],
-        "shapes": split.table.shapes,
-        "categories": split.table.categories,
+        "shapes": [split.table.shapes[at] for at in drawn],
+        "categories": [split.table.categories[at] for at in drawn],
+        "of": total,
         "colours": plots.COLOURS,
-        "metrics": [_scatter_metric(metric, split) for metric in split.metrics],
+        "metrics": [_scatter_metric(metric, split, drawn) for metric in split.metrics],
     }
 
 
-def _scatter_metric(metric: MetricComparison, split: SplitComparison) -> dict[str, Any]:
-    values = split.table.of(metric.line.name)
+def _scatter_metric(metric: MetricComparison, split: SplitComparison, drawn: list[int]) -> dict[str, Any]:
+    values = split.table.of(metric.line.name)[:, drawn]
     return {
         "name": metric.line.name,
         "better": metric.line.better,
@@ -152,20 +157,29 @@ def _shape_table(split: SplitComparison, shapes: Mapping[str, Any] | None, key: 
     values = split.table.of(split.chosen.name)
     places = {shape["id"]: f"{key}-{at}" for at, shape in enumerate((shapes or {}).get("shapes", ()))}
     show = formatter(split.chosen.reference)
+    excerpt = worst_of(_costs(values, split.chosen.better), split.chosen.name, "each run's shapes.parquet")
     return {
         "metric": metric_view(split.chosen),
+        "title": excerpt.title,
         "rows": [
             {
-                "id": shape,
+                "id": split.table.shapes[at],
                 "category": split.table.categories[at],
-                "place": places.get(shape, ""),
-                "status": _outcomes([statuses.get(shape, "missing") for statuses in split.statuses]),
+                "place": places.get(split.table.shapes[at], ""),
+                "status": _outcomes([found.get(split.table.shapes[at], "missing") for found in split.statuses]),
                 "cells": [_number(show, value) for value in values[:, at].tolist()],
                 "width": _number(show, _width(values[:, at].tolist())),
             }
-            for at, shape in enumerate(split.table.shapes)
+            for at in excerpt.places
         ],
     }
+
+
+def _costs(values: Floats, better: int) -> list[float]:
+    """Of every shape what its worst column gives it; infinite where one has no value."""
+    cost = values if better < 1 else -values
+    found: list[float] = np.where(np.isfinite(cost).all(axis=0), np.fmax.reduce(cost, axis=0), np.inf).tolist()
+    return found
 
 
 def _outcomes(found: Sequence[str]) -> str:

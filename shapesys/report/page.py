@@ -101,7 +101,7 @@ def _compared(comparison: Comparison, worst: int, embedded: dict[str, str]) -> d
             embedded[key] = script_json(shapes)
         splits.append(split_view(split, key, shapes))
         if splits[-1]["scatter"]:
-            embedded[f"scatter-{at}"] = script_json(scatter_data(split))
+            embedded[f"scatter-{at}"] = script_json(scatter_data(split, shapes))
     return comparison_view(comparison, splits)
 
 

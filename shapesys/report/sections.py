@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shapesys.report import plots
+from shapesys.report.excerpt import MOST_REMARKS, worst_of
 from shapesys.report.flatten import flatten
 from shapesys.report.load import Evaluation, Row, RunReport
 from shapesys.report.numbers import duration, formatter, known, number
+from shapesys.report.select import pick_metric
 from shapesys.report.summary import STATISTICS, MetricLine, counts, metric_lines
 
 _ARROWS = {1: ("↑", "higher is better"), -1: ("↓", "lower is better"), 0: ("", "")}
@@ -46,9 +49,40 @@ def evaluation_view(evaluation: Evaluation, key: str, shapes: Mapping[str, Any] 
         "counts": counts(evaluation.summary),
         "summary": summary_view(evaluation.summary, lines),
         "gallery": shapes,
-        "table": shape_table(evaluation.rows, lines),
-        "remarks": [row for row in evaluation.rows if row.get("status") != "ok" or row.get("reason")],
+        "table": _worst_shapes(evaluation, lines, shapes),
+        **_remarks(evaluation),
     }
+
+
+def _worst_shapes(
+    evaluation: Evaluation, lines: Sequence[MetricLine], shapes: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """Every shape; of very many the worst, in what ranks those in 3D."""
+    wanted = shapes["metric"] if shapes else None
+    ranking = pick_metric({line.name: line for line in lines}, wanted)
+    excerpt = worst_of(
+        [_cost(row, ranking) for row in evaluation.rows],
+        ranking.name if ranking else "nothing",
+        str(evaluation.directory.rows.relative_to(evaluation.directory.path.parents[1])),
+    )
+    return shape_table([evaluation.rows[at] for at in excerpt.places], lines) | {"title": excerpt.title}
+
+
+def _cost(row: Row, ranking: MetricLine | None) -> float:
+    """What a row is worse by, the more the worse; infinite without a value."""
+    value = row.get(ranking.name) if ranking else None
+    if ranking is None or value is None or not known(value):
+        return math.inf
+    return -float(value) if ranking.better > 0 else float(value)
+
+
+def _remarks(evaluation: Evaluation) -> dict[str, Any]:
+    """Shapes that failed, then those with a remark; the first ones of very many."""
+    found = [row for row in evaluation.rows if row.get("status") != "ok" or row.get("reason")]
+    if len(found) <= MOST_REMARKS:
+        return {"remarks": found, "more_remarks": 0}
+    found.sort(key=lambda row: row.get("status") != "failed")
+    return {"remarks": found[:MOST_REMARKS], "more_remarks": len(found) - MOST_REMARKS}
 
 
 def summary_view(summary: Mapping[str, Any], lines: Sequence[MetricLine]) -> dict[str, Any]:

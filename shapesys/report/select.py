@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 
 from shapesys.errors import unknown_name
 from shapesys.report.load import Evaluation, Row
@@ -75,13 +76,19 @@ def choose(evaluation: Evaluation, selection: Selection) -> list[Chosen]:
     if metric is None:
         return []
     sign = -1.0 if metric.better > 0 else 1.0
-    rows = [row for row in evaluation.with_status("ok") if known(row.get(metric.name)) and _has_mesh(evaluation, row)]
+    rows = [row for row in evaluation.with_status("ok") if known(row.get(metric.name))]
     ranked = sorted(rows, key=lambda row: (sign * row[metric.name], row["shape_id"]))
-    kinds = dict.fromkeys(range(len(ranked))[: selection.best], "best")
-    kinds |= {at: "worst" for at in range(len(ranked))[::-1][: selection.worst] if at not in kinds}
     centre = (len(ranked) - 1) / 2
-    middle = sorted((at for at in range(len(ranked)) if at not in kinds), key=lambda at: abs(at - centre))
-    kinds |= dict.fromkeys(middle[: selection.median], "median")
+    middle = sorted(range(len(ranked)), key=lambda at: abs(at - centre))
+    kinds: dict[int, str] = {}
+    for kind, order, count in (
+        ("best", range(len(ranked)), selection.best),
+        ("worst", range(len(ranked))[::-1], selection.worst),
+        ("median", middle, selection.median),
+    ):
+        # Meshes are looked for as they are needed: on network storage, looking for all would take minutes.
+        able = (at for at in order if at not in kinds and _has_mesh(evaluation, ranked[at]))
+        kinds |= dict.fromkeys(list(islice(able, count)), kind)
     return [Chosen(kinds[at], ranked[at]) for at in sorted(kinds)]
 
 

@@ -189,7 +189,7 @@
       this.ring?.setAttribute("d", point ? MARKS[0](point.x, point.y, 9) : "");
       this.said.replaceChildren();
       if (!point) {
-        this.said.textContent = `${this.points.length} shapes. Point at one for its name; click to see it in 3D where it is ringed.`;
+        this.said.textContent = `${this.points.length} shapes${this.data.of > this.data.shapes.length ? `, drawn at random from ${this.data.of}` : ""}. Point at one for its name; click to see it in 3D where it is ringed.`;
         return;
       }
       const id = this.data.shapes[point.at], shown = this.places.has(id);
