@@ -69,6 +69,8 @@ def svg(chart: Chart, width: float = 4.6, height: float = 2.75) -> str:
     from matplotlib.figure import Figure
 
     style = {"svg.fonttype": "none", "svg.hashsalt": chart.title, "font.family": "sans-serif", "font.size": 8.5}
+    # Names are no formulas, whatever dollars they hold.
+    style |= {"text.parse_math": False}
     with mpl.rc_context(style):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
@@ -84,7 +86,7 @@ def svg(chart: Chart, width: float = 4.6, height: float = 2.75) -> str:
 def _draw(axes: Any, chart: Chart) -> None:
     for curve, colour in zip(chart.curves, COLOURS * (1 + len(chart.curves) // len(COLOURS)), strict=False):
         sparse = {"marker": "o", "markersize": 2.5} if len(curve.steps) < 3 else {}
-        axes.plot(curve.steps, curve.values, color=colour, linewidth=1.4, label=curve.name, **sparse)
+        axes.plot(curve.steps, curve.values, color=colour, linewidth=1.4, label=_label(curve.name), **sparse)
     _scale(axes, chart)
     axes.set_title(chart.title, loc="left", color=_INK, fontweight="bold")
     axes.set_xlabel("step", color=_INK)
@@ -92,6 +94,11 @@ def _draw(axes: Any, chart: Chart) -> None:
     axes.grid(color=_GRID, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(_GRID)
+
+
+def _label(name: str) -> str:
+    """A name for the legend, which leaves out those that begin with an underscore."""
+    return f"\u200b{name}" if name.startswith("_") else name
 
 
 def _scale(axes: Any, chart: Chart) -> None:

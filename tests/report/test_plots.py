@@ -47,3 +47,10 @@ def test_losses_of_zero_are_drawn() -> None:
 
 def test_nothing_logged_gives_no_chart() -> None:
     assert charts({"run": []}) == []
+
+
+def test_names_are_shown_as_they_are() -> None:
+    histories = {name: [record(10), record(20)] for name in ("a$x_{$b", "_old", "<b>")}
+    drawing = svg(charts(histories)[0]).replace("xlink:href", "href")
+    words = [text.strip("\u200b") for text in ElementTree.fromstring(drawing).itertext()]
+    assert {"a$x_{$b", "_old", "<b>"} <= set(words)
