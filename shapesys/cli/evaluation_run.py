@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,11 @@ from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import RunDescription
 from shapesys.training.config import load_job
 from shapesys.training.run_dir import EvaluationDirectory, RunDirectory, read_json
+
+MOST_ROWS = 20_000
+"""Shapes that a tracker is given as a table of its own kind; the table of more goes there as the file it is."""
+MOST_BYTES = 2e9
+"""Meshes that a tracker is given a copy of; more stay beside the run, and in its page."""
 
 
 @dataclass(frozen=True)
@@ -80,12 +86,21 @@ def _track(run: RunDirectory, split: str, summary: dict[str, Any], page: Path | 
     tracker.metrics(dict(_flat(split, summary)), summary["checkpoint_step"])
     results = run.evaluation(split)
     tracker.tags({f"evaluated on {split}": _settings_line(results, summary)})
-    tracker.table(results.rows, f"evaluation/{split}/shapes")
-    folders = [folder for folder in (results.path / "meshes", results.path / "truth") if folder.is_dir()]
-    tracker.artifacts([results.summary, results.settings, *folders], f"evaluation/{split}")
+    small = sum(summary["counts"].values()) <= MOST_ROWS
+    if small:
+        tracker.table(results.rows, f"evaluation/{split}/shapes")
+    kept = [results.summary, results.settings, *([] if small else [results.rows]), *_meshes(results)]
+    tracker.artifacts(kept, f"evaluation/{split}")
     if page:
         tracker.artifacts([page])
     tracker.finish("finished")
+
+
+def _meshes(results: EvaluationDirectory) -> list[Path]:
+    """The folders of meshes; none where they are too large to be copied."""
+    folders = [folder for folder in (results.path / "meshes", results.path / "truth") if folder.is_dir()]
+    sizes = accumulate(path.stat().st_size for folder in folders for path in folder.rglob("*.glb"))
+    return [] if any(size > MOST_BYTES for size in sizes) else folders
 
 
 def _settings_line(results: EvaluationDirectory, summary: dict[str, Any]) -> str:

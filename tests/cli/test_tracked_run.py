@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from shapesys.cli import evaluation_run
 from shapesys.cli.evaluation_run import _track
 from shapesys.cli.training_run import describe_run, scalars
+from shapesys.tracking.jsonl import JsonLinesTracker
 from shapesys.training.config import resolve
 from shapesys.training.run_dir import create, write_json
 
@@ -53,3 +57,24 @@ def test_other_settings_of_an_evaluation_show(tmp_path: Path) -> None:
     told = [line for line in (run.path / "tracking.jsonl").read_text().splitlines() if "evaluated on test" in line]
     assert "step 150, resolution 48, 4 shapes, settings" in told[0]
     assert "step 150, resolution 64, 4 shapes, settings" in told[1]
+
+
+@pytest.mark.parametrize("limits", [{}, {"MOST_ROWS": 3, "MOST_BYTES": 10}])
+def test_a_tracker_gets_no_more_than_it_can_show(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limits: dict[str, int]
+) -> None:
+    for name, value in limits.items():
+        monkeypatch.setattr(evaluation_run, name, value)
+    run = create(tmp_path, "chairs")
+    write_json(run.config, resolve("issn", "tiny", {"data.store": "s"}).model_dump(mode="json"))
+    results = run.evaluation("test")
+    write_json(results.settings, {"settings": {"resolution": 48}, "step": 150})
+    results.prediction_mesh("chair/0").parent.mkdir(parents=True)
+    results.prediction_mesh("chair/0").write_bytes(bytes(20))
+    summary = {"checkpoint_step": 150, "counts": {"ok": 4}, "overall": {"metrics": {}}}
+    told: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(JsonLinesTracker, "table", lambda self, *given: told.append(given))
+    monkeypatch.setattr(JsonLinesTracker, "artifacts", lambda self, paths, folder="": told.append((*paths,)))
+    _track(run, "test", summary, None, "jsonl")
+    small = [(results.rows, "evaluation/test/shapes"), (results.summary, results.settings, results.path / "meshes")]
+    assert told == ([(results.summary, results.settings, results.rows)] if limits else small)
