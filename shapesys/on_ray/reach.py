@@ -1,12 +1,17 @@
-"""Says at once that an address cannot be a cluster's; Ray itself finds out after minutes."""
+"""Says at once that an address cannot be a cluster's; Ray itself finds out after minutes. And why a cluster refuses."""
 
 from __future__ import annotations
 
+import re
 import socket
 
 from shapesys.errors import ShapesysError, UsageError
 
 _PATIENCE_S = 5.0
+_VERSIONS = re.compile(
+    r"cluster was started with:\s+Ray: (\S+)\s+Python: (\S+)\s.*?was started with:\s+Ray: (\S+)\s+Python: (\S+)",
+    re.DOTALL,
+)
 _ASK_WEB_SERVER, _WEB_SERVER = b"GET / HTTP/1.0\r\n\r\n", b"HTTP/"
 
 
@@ -30,6 +35,19 @@ def check_reachable(address: str) -> None:
         raise ShapesysError(f"cannot reach the Ray cluster at '{address}': {reason}; is its head up?") from error
     if said == _WEB_SERVER:
         raise _takes_jobs(address, f"http://{host}:{port}")
+
+
+def why_refused(address: str, error: BaseException, has_token: bool) -> str:
+    """In one line why a cluster that was reached took no driver."""
+    if found := _VERSIONS.search(str(error)):
+        theirs, ours = (f"Ray {ray} on Python {python}" for ray, python in (found.group(1, 2), found.group(3, 4)))
+        return (
+            f"the cluster at '{address}' runs {theirs}, and this machine {ours}; use an environment with the cluster's "
+            "versions here, or run the verb there with 'shapesys submit VERB ... --address http://HEAD:8265'"
+        )
+    lines = str(error).strip().splitlines()
+    hint = "" if has_token else "; if it asks for a token, set RAY_AUTH_TOKEN"
+    return f"cannot reach the Ray cluster at '{address}': {lines[0] if lines else type(error).__name__}{hint}"
 
 
 def _greeting(connection: socket.socket) -> bytes:

@@ -17,7 +17,7 @@ from typing import Any
 
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.quiet import divert_messages
-from shapesys.on_ray.reach import check_reachable
+from shapesys.on_ray.reach import check_reachable, why_refused
 
 LEAST_CPUS = 4
 """Logical CPUs of a private instance, however small the machine: reading tasks, actors and training workers that wait
@@ -96,8 +96,8 @@ def _connect(address: str) -> None:
     try:
         ray.init(address=address, log_to_driver=False, logging_level="ERROR")
     except Exception as error:
-        hint = "" if os.environ["RAY_AUTH_MODE"] == "token" else "; if it asks for a token, set RAY_AUTH_TOKEN"
-        raise ShapesysError(f"cannot reach the Ray cluster at '{address}': {_first_line(error)}{hint}") from error
+        has_token = os.environ["RAY_AUTH_MODE"] == "token"
+        raise ShapesysError(why_refused(address, error, has_token)) from error
 
 
 def _start(folder: str, num_cpus: float, dashboard: bool, resources: dict[str, float] | None) -> None:

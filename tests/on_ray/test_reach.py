@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("ray")
 
 from shapesys.errors import ShapesysError, UsageError
-from shapesys.on_ray.reach import check_reachable
+from shapesys.on_ray.reach import check_reachable, why_refused
 
 
 @contextlib.contextmanager
@@ -44,3 +44,19 @@ def test_a_port_of_another_kind_is_told_at_once(free_port: int) -> None:
 def test_a_dashboard_takes_jobs() -> None:
     with pytest.raises(UsageError, match="shapesys submit VERB ... --address https://head:8265"):
         check_reachable("https://head:8265")
+
+
+def test_other_versions_are_both_named_with_the_way_out() -> None:
+    utils = pytest.importorskip("ray._private.utils")
+    with pytest.raises(RuntimeError) as told:
+        utils.check_version_info({"ray_version": "2.48.0", "python_version": "3.12.1"}, "node 10.0.0.7:6379")
+    said = why_refused("10.0.0.1:6379", told.value, has_token=False)
+    assert "'10.0.0.1:6379' runs Ray 2.48.0 on Python 3.12.1, and this machine Ray 2." in said
+    assert "shapesys submit" in said
+    assert "\n" not in said
+
+
+def test_any_other_refusal_is_told_in_its_first_line() -> None:
+    lost = ConnectionError("no GCS\nmore")
+    assert why_refused("h:1", lost, has_token=True) == "cannot reach the Ray cluster at 'h:1': no GCS"
+    assert why_refused("h:1", lost, has_token=False).endswith("no GCS; if it asks for a token, set RAY_AUTH_TOKEN")
