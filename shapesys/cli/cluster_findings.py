@@ -102,7 +102,8 @@ def versions(answers: list[Reply]) -> Iterator[Check]:
             state: State = "missing" if package in _ESSENTIAL else "warning"
             way_out = "give every node the same image or environment, and restart those nodes"
             yield Check(package, state, f"{usual or 'none'} on most; {named(others)}", way_out)
-    yield Check("versions", "ok", ", ".join(common))
+    if answers:
+        yield Check("versions", "ok", ", ".join(common))
 
 
 def gpus(answers: list[Reply]) -> Iterator[Check]:
@@ -122,7 +123,9 @@ def gpus(answers: list[Reply]) -> Iterator[Check]:
         elif usable > promised and not reply.node.resources.get("GPU"):
             found = f"torch sees {usable}, and Ray gives out none"
             yield Check(f"GPUs of {reply.node.name}", "warning", found, f"start that node with --num-gpus {usable}")
-    yield Check("GPUs", "ok", named(f"{count} x {kind}" for kind, count in kinds.items()) or "none; all runs on CPU")
+    if answers:
+        found = named(f"{count} x {kind}" for kind, count in kinds.items())
+        yield Check("GPUs", "ok", found or "none; all runs on CPU")
 
 
 def room(answers: list[Reply]) -> Iterator[Check]:

@@ -10,7 +10,6 @@ from typing import Any
 
 from shapesys.cli.background import BackgroundTracker
 from shapesys.cli.progress import Progress
-from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.report.page import build_page
 from shapesys.report.summary import metric_lines
@@ -43,7 +42,7 @@ def run_evaluation(
     """Evaluate, build the page, tell the tracker; return the summary.
 
     Raises:
-        ShapesysError: there is nothing to evaluate, or every shape failed.
+        ShapesysError: there is nothing to evaluate, or nothing to evaluate it with.
     """
     with Progress("evaluate", "shapes") as line:
 
@@ -72,10 +71,11 @@ def _page(run: RunDirectory) -> Path | None:
     """The run's page; an evaluation is worth its hours even where the page cannot be drawn."""
     try:
         return build_page([run], run.page)
-    except ShapesysError as error:
+    except Exception as error:
+        from shapesys.cli.failure import explain
         from shapesys.cli.output import complain
 
-        complain(f"no page: {error}")
+        complain(f"no page: {explain(error)[0]}")
         return None
 
 

@@ -176,3 +176,8 @@ def test_options_for_a_cluster_need_one(monkeypatch: pytest.MonkeyPatch) -> None
     result = invoke("doctor", "--shared", "/shared")
     assert result.exit_code == 2
     assert "--address HOST:6379" in result.stderr
+
+
+@pytest.mark.parametrize("judge", [findings.versions, findings.gpus, findings.room, findings.authentication])
+def test_nothing_is_fine_that_no_node_answered(judge: Any) -> None:
+    assert list(judge([])) == []

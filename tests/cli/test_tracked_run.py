@@ -78,3 +78,14 @@ def test_a_tracker_gets_no_more_than_it_can_show(
     _track(run, "test", summary, None, "jsonl")
     small = [(results.rows, "evaluation/test/shapes"), (results.summary, results.settings, results.path / "meshes")]
     assert told == ([(results.summary, results.settings, results.rows)] if limits else small)
+
+
+def test_an_evaluation_outlives_a_page_that_cannot_be_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("odd mesh")
+
+    monkeypatch.setattr(evaluation_run, "build_page", broken)
+    assert evaluation_run._page(create(tmp_path, "chairs")) is None
+    assert "no page: unexpected ValueError: odd mesh" in capsys.readouterr().err
