@@ -28,6 +28,8 @@ from shapesys.training.run_dir import EvaluationDirectory
 
 SHAPE_FAILURES = (ShapesysError, ValueError, ArithmeticError, MemoryError, RuntimeError)
 """What one shape's data can cause, memory of the device included; a full disk, say, is everybody's problem."""
+DEVICE_BROKEN = torch.AcceleratorError
+"""A fault that the device then answers to every shape of the process, whichever was to blame for it."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +70,16 @@ class Evaluator:
         return cls(registry.load(job.family), objective, job, rows, store, settings, keep, shapes)
 
     def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
-        """One row per shape. What fails for one shape becomes its row's status and reason."""
+        """One row per shape. What fails for one shape becomes its row's status and reason.
+
+        Raises:
+            torch.AcceleratorError: the device broke; this process can evaluate nothing any more.
+        """
         started = time.perf_counter()
         try:
             predictions = self._predict(shape_ids)
+        except DEVICE_BROKEN:
+            raise
         except SHAPE_FAILURES as error:
             return self._one_by_one(shape_ids, error)
         share = (time.perf_counter() - started) / len(shape_ids)
@@ -123,6 +131,8 @@ class Evaluator:
     def _row(self, prediction: FieldPrediction) -> tuple[dict[str, Any], tuple[MetricRecord, ...]]:
         try:
             measured = measure(prediction, self._truth(prediction.shape_id), self.settings)
+        except DEVICE_BROKEN:
+            raise
         except SHAPE_FAILURES as error:
             return self.failed_row(prediction.shape_id, _words(error)), ()
         if self.keep:

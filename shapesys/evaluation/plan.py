@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
-from shapesys.evaluation.evaluator import Evaluator, failed_row, shape_row
+from shapesys.evaluation.evaluator import DEVICE_BROKEN, Evaluator, failed_row, shape_row
 from shapesys.evaluation.results import Results
 from shapesys.evaluation.row_log import Row
 from shapesys.metrics.conventions import convention
@@ -140,8 +140,22 @@ def _run_here(plan: EvaluationPlan, scale: EvaluateScale, progress: Progress | N
     tally = Tally(plan, progress)
     evaluator = Evaluator.open(plan.checkpoint, plan.store.url, plan.settings, keep, pick_device("auto"))
     for batch in plan.batches(scale.batch_shapes):
-        result = evaluator.evaluate(batch)
+        try:
+            result = evaluator.evaluate(batch)
+        except DEVICE_BROKEN as error:
+            raise _device_broken(plan, batch, tally, error) from error
         tally.add(result.rows, result.records)
+
+
+def _device_broken(plan: EvaluationPlan, batch: tuple[str, ...], tally: Tally, error: Exception) -> ShapesysError:
+    """What to do where this process lost its device; a shape that did it alone is not tried by the next call."""
+    reason = str(error).strip().splitlines()[0]
+    if len(batch) > 1:
+        way_out = "leave out --local, or find the shape to blame with --scale.batch-shapes 1"
+    else:
+        tally.add([plan.failed_row(batch[0], f"crash: {reason}")])
+        way_out = "the same command again goes on after it"
+    return ShapesysError(f"the device broke at {batch[0]}{' or soon after' * (len(batch) > 1)} ({reason}); {way_out}")
 
 
 def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:

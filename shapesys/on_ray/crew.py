@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ START_ATTEMPTS = 3
 """Actors in a row that may die before they answer; then the reason is told once instead of for every item."""
 SOON = 60.0
 """Seconds for which an actor that starts is expected to join; later ones are welcome, and not counted on."""
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
@@ -102,6 +105,8 @@ class Crew:
         except ray.exceptions.RayError as error:
             self.dismiss([worker])
             self._failed_starts += 1
+            if self.ready:
+                _log.warning("a worker cannot start: %s; the others go on", first_cause(error))
             if self._failed_starts >= START_ATTEMPTS and not self.ready:
                 raise ShapesysError(f"workers cannot start: {first_cause(error)}") from error
         else:
@@ -113,9 +118,11 @@ class Crew:
         if self.ready:
             self._last_ready = now
         if now - self._last_ready > self._start_limit:
+            free, there = (_resources(found) for found in (ray.available_resources(), ray.cluster_resources()))
             raise ShapesysError(
-                f"no worker could be started within {self._start_limit:g} s; the cluster has "
-                f"{_resources(ray.available_resources())} free of {_resources(ray.cluster_resources())}"
+                f"no worker could be started within {self._start_limit:g} s; the cluster has {free} free of {there}: "
+                "wait for others to end, lower --scale.cpus-per-actor or --scale.gpus-per-actor, or raise "
+                "--scale.start-limit-s"
             )
 
     def dismiss(self, workers: Sequence[Worker]) -> None:

@@ -12,9 +12,9 @@ import torch
 
 from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
-from shapesys.evaluation.evaluator import BatchResult, Evaluator
+from shapesys.evaluation.evaluator import DEVICE_BROKEN, BatchResult, Evaluator
 from shapesys.evaluation.plan import EvaluationPlan, Progress, Tally, exclusive
-from shapesys.on_ray.pool import ActorPool
+from shapesys.on_ray.pool import ActorPool, BrokenWorker
 from shapesys.on_ray.runtime import runtime
 from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training.checkpoint import Checkpoint
@@ -45,7 +45,10 @@ class EvaluationActor:
         return True
 
     def run(self, shape_ids: Batch) -> BatchResult:
-        return self._evaluator.evaluate(shape_ids)
+        try:
+            return self._evaluator.evaluate(shape_ids)
+        except DEVICE_BROKEN as error:
+            raise BrokenWorker(str(error)) from error
 
 
 def evaluate(

@@ -29,6 +29,10 @@ _REMEMBERED = 1000
 Item = TypeVar("Item")
 
 
+class BrokenWorker(Exception):
+    """Raised by an actor that can do nothing any more: it is replaced, and its item tried again, as if it had died."""
+
+
 @dataclass(frozen=True)
 class Outcome(Generic[Item]):
     """How one item ended: `value`, or `failure` (why) with `stage` in crash, timeout or error."""
@@ -173,8 +177,13 @@ class ActorPool(Generic[Item]):
         try:
             value = ray.get(worker.reference)
         except ray.exceptions.RayTaskError as error:
+            cause = error.cause or error
+            if isinstance(cause, BrokenWorker):
+                self._lose([worker])
+                yield from self._crashed(task, cause)
+                return
             self._release(worker)
-            yield from self._broken(task, "error", _first_line(error.cause or error))
+            yield from self._broken(task, "error", _first_line(cause))
         except ray.exceptions.RayError as error:
             # The actor died, or what it returned was lost with its node.
             self._lose([worker])
