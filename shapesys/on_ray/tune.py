@@ -6,49 +6,31 @@ driver begins a new Ray experiment, tells its search and its scheduler what is k
 
 from __future__ import annotations
 
-import math
 import os
 import queue
 import shutil
 import threading
+import time
 import uuid
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import ray
 from ray import tune as ray_tune
 
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.failure import first_cause
 from shapesys.on_ray.quiet import silence_of_tune
-from shapesys.on_ray.runtime import runtime, usable_cpus
+from shapesys.on_ray.runtime import runtime
 from shapesys.on_ray.storage import require_on_all_nodes, run_and_store, unseen
-from shapesys.on_ray.train import reserved_cpus
 from shapesys.on_ray.tune_callbacks import Observer, Said, Search, Watch, scheduler, trial_id
+from shapesys.on_ray.tune_slots import Slots, is_nested, private_cpus, slots_of
 from shapesys.on_ray.tune_trial import run_in_tune
 from shapesys.tuning.config import Sweep
 from shapesys.tuning.sweep_dir import SweepDirectory
 from shapesys.tuning.trial_queue import TrialQueue
 
 POLL_SECONDS = 0.5
-DRIVER_MEMORY = 500e6
-"""Bytes that the process of a trial takes while workers of its own train: it reserves these and no CPU, since trials
-that hold CPUs while they wait for CPUs would wait for one another for ever."""
-
-
-@dataclass(frozen=True)
-class Slots:
-    """What one trial reserves, and how many fit.
-
-    Attributes:
-        resources: of the trial's own process.
-        concurrent: trials at a time.
-    """
-
-    resources: dict[str, float]
-    concurrent: int
 
 
 def tune(
@@ -70,16 +52,18 @@ def tune(
     Raises:
         ShapesysError: the cluster cannot be reached, or can never hold a trial.
     """
-    nested = sweep.base.scale.num_workers > 1
+    entered = time.monotonic()
+    may_grow = bool(address or os.environ.get("RAY_ADDRESS"))
     # Without Ray's state service, a trial that ends early would keep the CPUs of its workers.
     with (
-        runtime(address, num_cpus=_private_cpus(sweep), dashboard=nested),
+        runtime(address, num_cpus=private_cpus(sweep), dashboard=is_nested(sweep)),
         run_and_store(directory, sweep.base.data.store) as witnesses,
     ):
         require_on_all_nodes(unseen, witnesses)
-        slots = slots_of(sweep)
+        slots = slots_of(sweep, may_grow)
         said: queue.SimpleQueue[Said] = queue.SimpleQueue()
-        tuner = _tuner(directory, sweep, slots, trials, Watch(directory, trials, said.put), seconds)
+        left = None if seconds is None else max(seconds - (time.monotonic() - entered), 1.0)
+        tuner = _tuner(directory, sweep, slots, trials, Watch(directory, trials, said.put), left)
         ended = _follow(tuner, said, observer)
     shutil.rmtree(_scratch(directory), ignore_errors=True)
     if ended is not None:
@@ -143,47 +127,3 @@ def _tuner(
 def _scratch(directory: SweepDirectory) -> Path:
     """Where Ray keeps its own notes on the sweep, which nothing reads."""
     return directory.path / ".ray"
-
-
-def slots_of(sweep: Sweep) -> Slots:
-    """How the running cluster holds trials.
-
-    Raises:
-        ShapesysError: it can never hold one; says what it has.
-    """
-    has_cpus, has_gpus = usable_cpus(), ray.cluster_resources().get("GPU", 0.0)
-    cpus, gpus = _cpus_of_trial(sweep), _gpus_of_trial(sweep, has_gpus)
-    fits = min(has_cpus / cpus, has_gpus / gpus if gpus else math.inf)
-    if fits < 1:
-        raise ShapesysError(
-            f"a trial needs {cpus:g} CPUs and {gpus:g} GPUs, but the cluster has {has_cpus:g} and {has_gpus:g}; lower "
-            "--scale.num-workers, --scale.cpus-per-worker or --gpus-per-trial"
-        )
-    concurrent = min(math.floor(fits + 1e-9), sweep.tune.concurrent or math.inf)
-    resources = {"CPU": cpus} | ({"GPU": gpus} if gpus else {})
-    return Slots({"memory": DRIVER_MEMORY} if _is_nested(sweep) else resources, int(concurrent))
-
-
-def _cpus_of_trial(sweep: Sweep) -> float:
-    """One CPU at least for a trial in one process: training and measuring both fill it."""
-    scale = sweep.base.scale
-    return reserved_cpus(scale) if _is_nested(sweep) else max(1.0, scale.cpus_per_worker)
-
-
-def _gpus_of_trial(sweep: Sweep, has: float) -> float:
-    """A GPU per worker where the cluster has any and the CPU is not asked for; a share of one where stated."""
-    scale = sweep.base.scale
-    if scale.device == "cpu" or (scale.device == "auto" and has < scale.num_workers and not sweep.tune.gpus_per_trial):
-        return 0.0
-    if _is_nested(sweep):
-        return float(scale.num_workers)
-    return 1.0 if sweep.tune.gpus_per_trial is None else sweep.tune.gpus_per_trial
-
-
-def _is_nested(sweep: Sweep) -> bool:
-    """Whether a trial is a worker group of its own."""
-    return sweep.base.scale.num_workers > 1
-
-
-def _private_cpus(sweep: Sweep) -> float:
-    return _cpus_of_trial(sweep) * max(1, sweep.tune.concurrent)
