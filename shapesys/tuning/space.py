@@ -131,12 +131,6 @@ def size(space: Space) -> int | None:
     return math.prod(_values(knob) for knob in space.knobs.values()) if _is_discrete(space, whole) else None
 
 
-def grid_size(space: Space) -> int | None:
-    """Points of the grid; None where a knob is a range, of which there is no grid."""
-    choices = [knob.choices for knob in space.knobs.values()]
-    return None if None in choices else math.prod(len(values or ()) for values in choices)
-
-
 def grid(space: Space) -> list[Point]:
     """Every combination of the choices, knobs in alphabetical order; the last knob varies fastest.
 

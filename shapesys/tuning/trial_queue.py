@@ -10,7 +10,7 @@ from shapesys.tuning.config import Sweep
 from shapesys.tuning.ledger import Ending, Report, Trial, TrialRecord
 from shapesys.tuning.objective import direction
 from shapesys.tuning.proposer import Point, Proposer, make_proposer, point_results
-from shapesys.tuning.space import grid_size
+from shapesys.tuning.space import size
 
 
 class TrialQueue:
@@ -34,8 +34,8 @@ class TrialQueue:
     @property
     def total(self) -> int:
         """Trials in all, those that ended included."""
-        size = grid_size(self._sweep.space) if self.strategy == "grid" else None
-        points = self._sweep.tune.trials if size is None else min(size, self._sweep.tune.trials)
+        most = size(self._sweep.space)
+        points = self._sweep.tune.trials if most is None else min(most, self._sweep.tune.trials)
         return max(points, self._next_number) * self._sweep.tune.seeds
 
     @property

@@ -75,3 +75,15 @@ def test_random_points_do_not_depend_on_when_the_driver_was_restarted() -> None:
 def test_a_seed_that_no_call_has_begun_is_not_forgotten() -> None:
     begun = {"000-s0": TrialRecord(Trial("000-s0", 0, 0, {KNOB: 0.1}), ending="finished")}
     assert "000-s1" in [trial.id for trial in drain(TrialQueue(make_sweep(seeds=2), begun))]
+
+
+def test_no_more_trials_are_announced_than_the_space_has_points() -> None:
+    few = make_sweep({KNOB: {"choices": [0.1, 0.2]}}, strategy="random", trials=5, seeds=2)
+    assert TrialQueue(few, {}).total == len(drain(TrialQueue(few, {}))) == 4
+
+
+def test_what_was_cut_off_is_not_complete_although_nothing_is_left_to_hand_out() -> None:
+    trials = TrialQueue(make_sweep(trials=1), {})
+    assert trials.next() is not None
+    assert not trials.open()
+    assert not trials.complete()
