@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import SerializeAsAny, create_model
+from pydantic import SerializeAsAny, create_model, field_validator
 
 from shapesys.config.base import Config, diff, parse, setting
 from shapesys.errors import ShapesysError
@@ -13,6 +13,7 @@ from shapesys.evaluation.config import EvaluateConfig
 from shapesys.families import registry
 from shapesys.training.config import TrainJob, job_type
 from shapesys.training.run_dir import read_json, write_json
+from shapesys.tuning.ledger import Ledger
 from shapesys.tuning.space import Space
 from shapesys.tuning.sweep_dir import SweepDirectory
 
@@ -35,7 +36,7 @@ class TuneConfig(Config):
         "auto", help="how points are chosen: grid, random, optuna, or auto: what the space recommends"
     )
     trials: int = setting(20, help="points of the space to try; a grid tries at most all of its points", ge=1)
-    seeds: int = setting(1, help="trials of each point, with the seeds train.seed, train.seed + 1, ...", ge=1)
+    seeds: int = setting(1, help="trials of each point, with the seed train.seed and those that follow it", ge=1)
     early_stopping: EarlyStopping = setting(
         "asha", help="asha ends trials that fall behind at a rung (asynchronous successive halving); none ends none"
     )
@@ -48,6 +49,13 @@ class TuneConfig(Config):
     )
     search_seed: int = setting(0, help="seed of the choice of points", ge=0, lt=2**31)
 
+    @field_validator("gpus_per_trial")
+    @classmethod
+    def _of_one_gpu_or_whole(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and not gpus.is_integer():
+            raise ValueError(f"{gpus:g} is neither a share of one GPU nor a whole number of them")
+        return gpus
+
 
 class TrialEvaluation(EvaluateConfig):
     """How trials are measured: on held-out shapes that no table reports, at a fraction of an evaluation's cost."""
@@ -57,8 +65,11 @@ class TrialEvaluation(EvaluateConfig):
     samples: int = setting(30_000, help="surface samples per mesh for every surface metric", ge=100)
 
 
-MAY_CHANGE = ("tune.trials", "tune.hours", "tune.concurrent", "tune.gpus_per_trial", "base.scale.")
-"""What a sweep may change between two calls: how far it goes and where it runs, never what it compares."""
+MAY_CHANGE = (
+    *("tune.trials", "tune.hours", "tune.concurrent", "tune.gpus_per_trial", "base.scale."),
+    *("space.summary", "space.source"),
+)
+"""What a sweep may change between two calls: how far it goes, where it runs and its words, never what it compares."""
 
 
 class Sweep(Config):
@@ -96,10 +107,15 @@ def load_sweep(directory: SweepDirectory) -> Sweep:
 def claim_sweep(directory: SweepDirectory, sweep: Sweep) -> bool:
     """Write the sweep into its directory, or accept the same sweep again. Returns True where it resumes.
 
+    Settings may change until the first trial begins: what could not start is mended under the same name.
+
     Raises:
-        ShapesysError: the directory holds a sweep that compares something else; shows the difference.
+        ShapesysError: the directory holds trials of a sweep that compares something else; shows the difference.
     """
-    resumes = directory.definition.exists()
+    resumes = directory.definition.exists() and bool(Ledger(directory.ledger).records())
+    if directory.definition.exists() and not resumes and load_sweep(directory) != sweep:
+        # The tracked run holds the other settings as its parameters.
+        directory.tracking.unlink(missing_ok=True)
     if resumes:
         changed = diff(load_sweep(directory), sweep)
         other = [entry for entry in changed if not entry[0].startswith(MAY_CHANGE)]
