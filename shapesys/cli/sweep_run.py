@@ -29,6 +29,9 @@ from shapesys.tuning.trial_queue import TrialQueue
 PAGE_SECONDS = 60.0
 """The page is drawn anew while the sweep runs, at most this often."""
 
+_ENDINGS: tuple[Ending, ...] = ("finished", "stopped", "errored")
+_GO_ON = "interrupted; the same command goes on"
+
 
 def run_sweep(
     sweep: Sweep,
@@ -56,11 +59,12 @@ def run_sweep(
         claim_sweep(directory, sweep)
         write_json(directory.provenance, provenance.collect(digest, sys.argv, sweep))
         driver = _Driver(directory, sweep, retry_errored, tracker)
+        seconds = driver.seconds_left()
         with driver.told():
             if driver.trials.open():
                 from shapesys.on_ray.tune import tune
 
-                tune(directory, sweep, driver.trials, driver, address=address, seconds=driver.seconds_left())
+                tune(directory, sweep, driver.trials, driver, address=address, seconds=seconds)
         return driver.result()
 
 
@@ -78,6 +82,8 @@ class _Driver:
         status = read_json(directory.status) if directory.status.exists() else {}
         self._spent = float(status.get("seconds", 0.0))
         self._next_page = self._started + PAGE_SECONDS
+        self._state: Outcome = "interrupted"
+        self._why = ""
 
     @property
     def seconds(self) -> float:
@@ -85,12 +91,12 @@ class _Driver:
         return self._spent + time.monotonic() - self._started
 
     def seconds_left(self) -> float | None:
-        """Of the time budget.
+        """Of the time budget; None for no limit, or where nothing is left to do.
 
         Raises:
             ShapesysError: none is left.
         """
-        if not self._sweep.tune.hours:
+        if not self._sweep.tune.hours or not self.trials.open():
             return None
         left = self._sweep.tune.hours * 3600 - self.seconds
         if left <= 0:
@@ -104,11 +110,17 @@ class _Driver:
         self._tracking.began(trial)
 
     def reported(self, trial: Trial, report: Report) -> None:
+        # The tracker hears first: what the ledger does not know when this process dies is said again.
+        known = self._ledger.records()[trial.id].reports
+        if (report.epoch, report.value) not in [(before.epoch, before.value) for before in known]:
+            self._tracking.reported(trial, report)
         self._ledger.report(trial.id, report)
-        self._tracking.reported(trial, report)
 
     def ended(self, trial: Trial, ending: Ending, error: str) -> None:
-        self._ledger.end(trial.id, ending, error)
+        record = self._ledger.records().get(trial.id)
+        if record is None or record.ending is not None:
+            # Its process died before it had started.
+            self.began(trial)
         run = self._directory.trial(trial.id)
         if ending == "stopped":
             run.update_status(state="stopped", error=None)
@@ -116,7 +128,9 @@ class _Driver:
             # A process that died could not say so itself.
             run.update_status(state="failed", error=error)
             self._screen.note(f"trial {trial.id} failed: {error}")
-        self._tracking.ended(trial, ending, error)
+        self._tracking.ended(trial, ending, error, record.epoch if record else 0)
+        self._ledger.end(trial.id, ending, error)
+        self._tracking.progress(self._ledger.records())
 
     def tick(self) -> None:
         records = self._ledger.records()
@@ -148,26 +162,39 @@ class _Driver:
         except BaseException as error:
             self._end("failed", str(error) if isinstance(error, ShapesysError) else f"{type(error).__name__}: {error}")
             raise
-        if self.trials.open():
-            self._end(
-                "interrupted", f"the time budget of {self._sweep.tune.hours:g} h ended it; raise --hours to go on"
-            )
-        else:
+        if self.trials.complete():
             self._end("finished", None)
+        else:
+            self._end("interrupted", self._cut_off())
+
+    def _cut_off(self) -> str:
+        hours = self._sweep.tune.hours
+        return f"the time budget of {hours:g} h ended it; raise --hours to go on" if hours else _GO_ON
 
     def _end(self, state: Outcome, error: str | None) -> None:
+        self._state, self._why = state, error or ("" if state == "finished" else _GO_ON)
+        self._let_go()
         self._directory.update_status(state=state, error=error, seconds=self.seconds)
         self._page()
-        self._tracking.finish(state, self._ledger.records())
+        self._tracking.finish(state, self._ledger.records(), self._why or "all trials ended")
+
+    def _let_go(self) -> None:
+        """Trials that were cut off do not run any more."""
+        for record in self._ledger.records().values():
+            run = self._directory.trial(record.trial.id)
+            if record.ending is None and run.status.exists() and read_json(run.status)["state"] == "running":
+                run.update_status(state="interrupted")
 
     def result(self) -> dict[str, Any]:
         """What the sweep found, as plain data; ``records`` is the ledger."""
         records = self._ledger.records()
         best = best_point(self._sweep, records)
-        counts = Counter(record.ending or "waiting" for record in records.values())
-        named = {name: counts[name] for name in ("finished", "stopped", "errored", "waiting")}
+        counts = Counter(record.ending for record in records.values() if record.ending)
+        named = {name: counts[name] for name in _ENDINGS} | {"waiting": self.trials.total - counts.total()}
         return {
             "sweep": self._directory.name,
+            "state": self._state,
+            "reason": self._why or None,
             "path": self._directory.path,
             "page": self._directory.page,
             "metric": self._sweep.tune.metric,

@@ -44,9 +44,13 @@ class PlainScreen:
         self._sweep = sweep
         self._total = total
         self._line = Progress("tune", "trials", total)
+        self._complete = False
 
     def show(self, records: Records) -> None:
-        self._line(_ended(records), self._total, **_facts(self._sweep, records))
+        # What is complete is said once, however often it is looked at.
+        if not self._complete:
+            self._line(_ended(records), self._total, **_facts(self._sweep, records))
+        self._complete = _ended(records) >= self._total
 
     def note(self, text: str) -> None:
         self._line.note(text)

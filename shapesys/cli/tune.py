@@ -85,8 +85,18 @@ def resolve_sweep(space: Any, family_name: str, preset: str, typed: dict[str, An
     }
     sweep = parse(sweep_type(registry.load(family_name)), data)
     check_metric(sweep.tune.metric, registry.load(family_name), sweep.evaluate)
+    _check_search(sweep)
     _check_split(sweep)
     return sweep
+
+
+def _check_search(sweep: Any) -> None:
+    """Refuse what would fail once the sweep has its directory: no grid of the space, no Optuna, shares of no GPU."""
+    from shapesys.tuning.trial_queue import TrialQueue
+
+    TrialQueue(sweep, {}).open()
+    if sweep.tune.gpus_per_trial is not None and sweep.base.scale.num_workers > 1:
+        raise UsageError("--gpus-per-trial is for trials of one worker; --scale.num-workers gives each worker a GPU")
 
 
 def _check_split(sweep: Any) -> None:
@@ -140,5 +150,7 @@ def _run(sweep: Any, name: str, **how: Any) -> Answer:
     if best is not None:
         shown.append(f"best: trial {best['trial']}; next: shapesys evaluate {best['path']} --split test")
     shown.append(f"page: {result['page']}")
+    if result["reason"]:
+        shown.append(result["reason"])
     shown.append(", ".join(f"{count} {what}" for what, count in counts.items()) + f"; {duration(result['seconds'])}")
     return Answer(result, shown, exit_code=int(counts["finished"] + counts["stopped"] == 0))
