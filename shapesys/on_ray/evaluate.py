@@ -15,6 +15,7 @@ from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import DEVICE_BROKEN, BatchResult, Evaluator
 from shapesys.evaluation.plan import EvaluationPlan, Progress, Tally, exclusive
 from shapesys.on_ray.pool import ActorPool, BrokenWorker
+from shapesys.on_ray.reach import check_reachable
 from shapesys.on_ray.runtime import runtime
 from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training.checkpoint import Checkpoint
@@ -64,6 +65,10 @@ def evaluate(
     Raises:
         ShapesysError: no checkpoint, store or shapes, or no actor can be started.
     """
+    named = address or os.environ.get("RAY_ADDRESS")
+    if named and not ray.is_initialized():
+        # Before the plan, which puts results of other settings aside.
+        check_reachable(named)
     with exclusive(run):
         plan = EvaluationPlan.open(run, settings, store_url, scale.retry_failed)
         if plan.waiting:
@@ -74,8 +79,7 @@ def evaluate(
             ):
                 require_on_all_nodes(unseen, witnesses)
                 # A cluster may start machines when actors ask for them; what was started here may not.
-                may_grow = bool(address or os.environ.get("RAY_ADDRESS"))
-                _run_pool(plan, scale, actors, may_grow, witnesses, progress)
+                _run_pool(plan, scale, actors, bool(named), witnesses, progress)
         return plan.finish()
 
 
