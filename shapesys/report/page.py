@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -106,10 +107,15 @@ def _compared(comparison: Comparison, worst: int, embedded: dict[str, str]) -> d
 
 
 def _write(text: str, out: Path) -> Path:
-    out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(f".{out.name}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(text, encoding="utf-8")
+        part.replace(out)
+    except OSError as error:
+        with suppress(OSError):
+            part.unlink()
+        raise ShapesysError(f"cannot write {out}: {error.strerror or error}; name another place with --out") from error
     return out
 
 

@@ -130,3 +130,16 @@ def test_the_job_is_the_verb() -> None:
     path = Path(__file__).parents[2] / "jobs" / "compare.py"
     done = subprocess.run([sys.executable, str(path), "--help"], capture_output=True, text=True, check=True, timeout=60)
     assert "Usage: shapesys compare [OPTIONS] RUN RUN..." in done.stdout
+
+
+def test_a_page_that_cannot_be_written_is_named_and_costs_the_tables_only_where_asked_for(runs: Path) -> None:
+    (runs / "file").touch()
+    words = ["compare", "base", "wide-s0", "--runs-root", runs]
+    result = invoke(*words, "-o", runs / "file" / "page.html")
+    assert result.exit_code == 1
+    assert f"cannot write {runs}/file/page.html: " in result.stderr
+    assert "another place with --out" in result.stderr
+    (runs / "compare.html").mkdir()
+    result = invoke(*words)
+    assert (result.exit_code, "no page: cannot write" in result.stderr) == (0, True)
+    assert not list(runs.glob(".*.part"))
