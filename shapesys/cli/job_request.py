@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,6 +18,7 @@ from shapesys.errors import UsageError
 from shapesys.tracking.location import public
 
 TRACKING = "MLFLOW_TRACKING_URI"
+_PASSWORD = re.compile(r"://[^/@\s]*:[^/@\s]+@")
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -50,6 +52,7 @@ class Request:
         asked = order(words, workdir, own_flags)
         code = options["upload"] == "code"
         variables, notes = environment(options["variables"])
+        notes += _told_to_everybody(words)
         upload = collect(code, asked.inputs, asked.folders)
         return cls(asked, upload, variables, tuple(notes), options["python"], workdir, code)
 
@@ -90,6 +93,16 @@ def environment(given: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         else:
             variables[TRACKING] = uri
     return variables, notes
+
+
+def _told_to_everybody(words: Sequence[str]) -> list[str]:
+    """A remark where the command line holds a password, since a cluster shows it with the job."""
+    if not any(_PASSWORD.search(word) for word in words):
+        return []
+    return [
+        "the command line holds a password, and whoever may see the cluster's jobs may read it; let the cluster's "
+        "nodes know it instead"
+    ]
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -27,7 +27,13 @@ UPLOADS = ("code", "none")
 @click.option("--workdir", help="Folder on the cluster, on storage of all nodes, that relative paths start from.")
 @click.option("--upload", type=click.Choice(UPLOADS), default="code", show_default=True,
               help="What the job takes along: this machine's shapesys, or none where the cluster has it.")  # fmt: skip
-@click.option("--env", "variables", multiple=True, metavar="NAME[=VALUE]", help="A variable for the job; repeatable.")
+@click.option(
+    "--env",
+    "variables",
+    multiple=True,
+    metavar="NAME[=VALUE]",
+    help="A variable for the job; repeatable. Whoever may see the cluster's jobs may read it.",
+)
 @click.option("--python", default="python", show_default=True, help="Interpreter on the cluster.")
 @click.option("--token-file", type=click.Path(path_type=Path), help="File with the cluster's token. "
               "[default: RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token]")  # fmt: skip

@@ -22,7 +22,6 @@ LIMIT = 100e6
 INPUTS = "inputs"
 """Folder of the job that holds the files named on the command line."""
 
-_SKIPPED = {"__pycache__", ".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache"}
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -123,8 +122,13 @@ def _declaration() -> Iterator[Entry]:
 def _folder(folder: Path) -> Iterator[Entry]:
     for file in sorted(folder.rglob("*")):
         relative = file.relative_to(folder.parent)
-        if file.is_file() and file.suffix != ".pyc" and not _SKIPPED & set(relative.parts):
+        if file.is_file() and file.suffix != ".pyc" and not _is_private(relative):
             yield Entry(relative.as_posix(), file)
+
+
+def _is_private(relative: Path) -> bool:
+    """Whether a file is a cache, or hidden: no code, and perhaps somebody's secret."""
+    return any(part == "__pycache__" or part.startswith(".") for part in relative.parts)
 
 
 def _checkout() -> Path:

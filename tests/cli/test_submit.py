@@ -247,3 +247,20 @@ def test_a_log_whose_reader_leaves_is_detached_from(monkeypatch: pytest.MonkeyPa
             job_answers._to_terminal("step 1\n")
         nobody.write("what comes later bothers nobody")
         nobody.flush()
+
+
+@pytest.mark.parametrize(
+    ("uri", "told"), [("http://me:secret@mlflow:5000", True), ("http://mlflow:5000", False), ("http://[odd", False)]
+)
+def test_a_password_on_the_command_line_is_remarked_upon(uri: str, told: bool) -> None:
+    notes = " ".join(rehearse("doctor", "--tracking-uri", uri, "--shared=/s")["notes"])
+    assert ("holds a password" in notes) == told
+    assert "secret" not in notes
+
+
+def test_hidden_files_and_caches_stay_here(tmp_path: Path) -> None:
+    for name in (".env", ".git/config", "__pycache__/a.py", "a.pyc", "a.py"):
+        file = tmp_path / "package" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("KEY=secret")
+    assert [entry.name for entry in upload._folder(tmp_path / "package")] == ["package/a.py"]
