@@ -146,7 +146,7 @@ def _run(sweep: Any, name: str, **how: Any) -> Answer:
 
     result = run_sweep(sweep, name, **how)
     best, counts = result["best"], result["counts"]
-    shown: list[Any] = [sweep_table(sweep, result.pop("records"))]
+    shown: list[Any] = [sweep_table(sweep, result.pop("records"), alive=False)]
     if best is not None:
         shown.append(f"best: trial {best['trial']}; next: shapesys evaluate {best['path']} --split test")
     shown.append(f"page: {result['page']}")

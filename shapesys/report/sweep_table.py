@@ -25,6 +25,7 @@ _ARROWS = {1: " ↑", -1: " ↓"}
 _STYLES = {"finished": "green", "stopped": "dim", "errored": "red", "running": "cyan"}
 _AFTER_RANKED = ("running", "stopped", "errored")
 _WIDEST_VALUE, _WIDEST_ERROR, _WIDEST_HEADING = 20, 40, 12
+_LESS_THAN_KNOBS = ("time", "epochs")
 _AROUND = 3
 """Letters of padding and rule that a column takes."""
 
@@ -42,25 +43,29 @@ class _Column:
         return max(widest, *(cell.cell_len for cell in self.cells), 0) + _AROUND
 
 
-def sweep_table(sweep: Sweep, records: Records, most: int = 12, width: int | None = None) -> Table:
+def sweep_table(sweep: Sweep, records: Records, most: int = 12, width: int | None = None, alive: bool = True) -> Table:
     """One line per point of the space, the best first; those that have not finished follow.
 
     Args:
         sweep: names the knobs, which are the only settings shown, and the metric.
         records: the ledger's.
         most: lines to show; up to a third of them go to points that run now.
-        width: letters across, by default the terminal's; knobs that do not fit are named in the caption instead.
+        width: letters across, by default the terminal's; what does not fit is named in the caption instead.
+        alive: whether trials that have not ended can still be running.
 
     Returns:
         A rich table whose caption counts the trials by how they ended.
     """
     points = points_of(sweep, records)
     best = ranked(sweep, points)
+    words = WORDS if alive else WORDS | {"running": "interrupted"}
     shown = _shown(best, points, most)
-    first, *others = _essential(sweep, shown, formatter(best[0].mean if best else _any_value(points), 4))
+    first, *others = _essential(sweep, shown, words, formatter(best[0].mean if best else _any_value(points), 4))
+    knobs_wanted = _knobs(sweep, shown)
     room = (Console().width if width is None else width) - 1 - sum(column.width for column in (first, *others))
-    knobs, left_out = _fitting(_knobs(sweep, shown), room)
-    table = Table(caption=_caption(records, len(points) - len(shown), left_out))
+    others, given_up, room = _without(others, room, sum(column.width for column in knobs_wanted.values()))
+    knobs, left_out = _fitting(knobs_wanted, room)
+    table = Table(caption=_caption(records, words, len(points) - len(shown), [*left_out, *given_up]))
     columns = [first, *knobs, *others]
     for column in columns:
         table.add_column(column.heading, justify="right" if column.right else "left", no_wrap=True)
@@ -70,14 +75,16 @@ def sweep_table(sweep: Sweep, records: Records, most: int = 12, width: int | Non
     return table
 
 
-def _essential(sweep: Sweep, points: Sequence[Point], show: Callable[[Any], str]) -> list[_Column]:
+def _essential(
+    sweep: Sweep, points: Sequence[Point], words: Mapping[str, str], show: Callable[[Any], str]
+) -> list[_Column]:
     """What a sweep is watched for: which trial, what it reached, how it stands, why it failed."""
     objective = _folded(sweep.tune.metric).append(_ARROWS[better(sweep)])
     columns = [
         _Column(Text("point" if sweep.tune.seeds > 1 else "trial"), [Text(point.name) for point in points]),
         _Column(objective, [_objective(point, show) for point in points], right=True),
         _Column(Text("epochs"), [_epochs_text(point) for point in points], right=True),
-        _Column(Text("state"), [_states(point) for point in points]),
+        _Column(Text("state"), [_states(point, words) for point in points]),
         _Column(Text("time"), [Text(duration(p.seconds) if p.seconds else MISSING) for p in points], right=True),
     ]
     errors = [_error(point) for point in points]
@@ -97,6 +104,17 @@ def _knobs(sweep: Sweep, points: Sequence[Point]) -> dict[str, _Column]:
         )
         for path, name in short_names(sweep.space.knobs).items()
     }
+
+
+def _without(columns: list[_Column], room: int, wanted: int) -> tuple[list[_Column], list[str], int]:
+    """The columns without those that matter less than the knobs, as far as these want room; the names, the new room."""
+    given_up: list[str] = []
+    for name in _LESS_THAN_KNOBS:
+        if wanted > room:
+            room += next(column.width for column in columns if column.heading.plain == name)
+            columns = [column for column in columns if column.heading.plain != name]
+            given_up.append(name)
+    return columns, given_up, room
 
 
 def _fitting(columns: Mapping[str, _Column], room: int) -> tuple[list[_Column], list[str]]:
@@ -165,21 +183,21 @@ def _epochs(point: Point) -> tuple[int, int]:
     return min(reached), max(reached)
 
 
-def _states(point: Point) -> Text:
+def _states(point: Point, words: Mapping[str, str]) -> Text:
     counted = Counter(state(record) for record in point.records)
     text = Text()
     for name in (name for name in STATES if counted[name]):
         number = f"{counted[name]} " if len(point.records) > 1 else ""
-        text.append(", " if text else "").append(f"{number}{WORDS[name]}", _STYLES[name])
+        text.append(", " if text else "").append(f"{number}{words[name]}", _STYLES[name])
     return text
 
 
-def _caption(records: Records, hidden: int, left_out: Sequence[str]) -> Text:
+def _caption(records: Records, words: Mapping[str, str], hidden: int, left_out: Sequence[str]) -> Text:
     """'12 finished, 3 stopped early, 0 errored, 1 running; 4 more points not shown; too narrow for: hidden'."""
     counted = Counter(state(record) for record in records.values())
     text = Text()
     for name in STATES:
         style = "bold red" if name == "errored" and counted[name] else ""
-        text.append(", " if text else "").append(f"{counted[name]} {WORDS[name]}", style)
+        text.append(", " if text else "").append(f"{counted[name]} {words[name]}", style)
     text.append(f"; {hidden} more points not shown" if hidden else "")
     return text.append(f"; too narrow for: {', '.join(left_out)}" if left_out else "")

@@ -86,8 +86,27 @@ def test_knobs_that_do_not_fit_are_named_below() -> None:
     for width in (60, 80, 100, 160):
         heading, line, caption = printed(make_sweep(knobs), by_id(record), width=width)
         shown = [path for path in paths if path in heading]
-        assert heading == ["trial", *shown, "chamfer/onet.chamfer_l1 ↓", "epochs", "state", "time"]
-        assert line == ["000-s0", *["0.1235"] * len(shown), "0.01230", "27", "finished", "3 min 00 s"]
-        left_out = [path for path in paths if path not in shown]
+        gives_up = ["time", "epochs"] if width < 160 else []
+        kept = [name for name in ("epochs", "state", "time") if name not in gives_up]
+        cells = {"epochs": "27", "state": "finished", "time": "3 min 00 s"}
+        assert heading == ["trial", *shown, "chamfer/onet.chamfer_l1 ↓", *kept]
+        assert line == ["000-s0", *["0.1235"] * len(shown), "0.01230", *(cells[name] for name in kept)]
+        left_out = [*(path for path in paths if path not in shown), *gives_up]
         assert (f"; too narrow for: {', '.join(left_out)}" if left_out else "") in " ".join(caption)
     assert shown == list(paths)
+
+
+def test_the_only_knob_is_worth_more_than_the_time() -> None:
+    record = make_record(0, [0.03, 0.02, 0.0123], error="the gradient's norm is nan at step 12")
+    heading, _, caption = printed(make_sweep(), by_id(record), width=100)
+    assert heading == ["trial", "saliency_weight", "chamfer/onet.chamfer_l1 ↓", "epochs", "state", "error"]
+    assert caption[0].endswith("; too narrow for: time")
+
+
+def test_what_was_cut_off_does_not_run() -> None:
+    records = by_id(make_record(0, [0.03], None))
+    console = Console(file=io.StringIO(), width=200)
+    console.print(sweep_table(make_sweep(), records, width=200, alive=False))
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "1 interrupted" in text
+    assert "running" not in text
