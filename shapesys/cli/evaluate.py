@@ -38,7 +38,7 @@ def evaluation_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequ
 @click.option("--local", is_flag=True, help="Evaluate in this process, without Ray.")
 @click.option("--page/--no-page", default=True, help="Build the run's offline page afterwards.")
 @click.option("--tracker", default="auto", show_default=True, help="auto, mlflow, jsonl or none.")
-@click.option("--dry-run", is_flag=True, help="Say which shapes would be evaluated, and stop.")
+@click.option("--dry-run", is_flag=True, help="Say what would be evaluated, finished shapes included, and stop.")
 @click.pass_context
 def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **placement: Any) -> Answer:
     """Reconstruct every shape of a split of RUN and measure it against its ground truth.
