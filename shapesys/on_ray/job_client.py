@@ -119,14 +119,14 @@ def find_token(file: Path | None = None) -> str | None:
     """The authentication token: from `file`, RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token, in this order.
 
     Raises:
-        UsageError: a file that was named cannot be read, or is empty.
+        UsageError: a file that was named cannot be read, or what is there is no token.
     """
     if file is not None:
         return _read_token(file, "--token-file")
     if os.environ.get("RAY_AUTH_MODE") == "disabled":
         return None
     if token := os.environ.get("RAY_AUTH_TOKEN", "").strip():
-        return token
+        return _checked(token, "RAY_AUTH_TOKEN")
     if path := os.environ.get("RAY_AUTH_TOKEN_PATH"):
         return _read_token(Path(path), "RAY_AUTH_TOKEN_PATH")
     default = Path.home() / ".ray" / "auth_token"
@@ -188,6 +188,13 @@ def _read_token(path: Path, source: str) -> str:
         raise UsageError(f"{source} '{path}' cannot be read: {getattr(error, 'strerror', None) or error}") from error
     if not token:
         raise UsageError(f"{source} '{path}' is empty; write one with: ray get-auth-token --generate")
+    return _checked(token, f"{source} '{path}'")
+
+
+def _checked(token: str, source: str) -> str:
+    """The token, if it can be sent: one line of plain characters. It is not quoted, whatever it is."""
+    if not (token.isascii() and token.isprintable()):
+        raise UsageError(f"{source} holds no token, but several lines or odd characters; give the cluster's own")
     return token
 
 

@@ -188,3 +188,15 @@ def test_a_token_file_that_gives_none_is_told(home: Path) -> None:
     (home / "empty").write_text("\n")
     with pytest.raises(UsageError, match="is empty"):
         find_token(home / "empty")
+
+
+@pytest.mark.parametrize("text", ["one\ntwo", "<html>\n</html>", "caf\u00e9", "a\0b"])
+def test_what_cannot_be_a_token_is_told_and_not_quoted(home: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    (home / "file").write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match=r"^--token-file '.*file' holds no token") as told:
+        find_token(home / "file")
+    assert text not in str(told.value)
+    if "\0" not in text:
+        monkeypatch.setenv("RAY_AUTH_TOKEN", text)
+        with pytest.raises(UsageError, match="^RAY_AUTH_TOKEN holds no token"):
+            find_token()
