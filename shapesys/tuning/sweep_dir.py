@@ -3,8 +3,11 @@
 runs/<name>/
   sweep.json         the resolved sweep: space, base job, search and evaluation settings
   trials.jsonl       the ledger: one line per trial begun, rung measured and trial ended
+  trials.parquet     the trials as a table, written when a call ends
   status.json, provenance.json, tracking.json, page.html     as those of a run
-  trials/<id>/       the run directory of one trial: point number and seed, e.g. 003-s1
+  trials/<id>/       the run directory of one trial: point number and seed, e.g. 003-s1; besides the files of a run:
+    rungs.json         what it reported, rung by rung
+    tracked_step.json  the step up to which its curves were passed on to the tracker
 """
 
 from __future__ import annotations
