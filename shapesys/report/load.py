@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -79,8 +80,15 @@ def load_run(run: RunDirectory) -> RunReport:
 def load_evaluation(run: RunDirectory, split: str) -> Evaluation:
     """Summary and rows of one split; no rows where the table is missing."""
     directory = run.evaluation(split)
-    rows = pq.read_table(directory.rows).to_pylist() if directory.rows.is_file() else []
+    rows = _rows(directory.rows) if directory.rows.is_file() else []
     return Evaluation(split, directory, read_json(directory.summary), rows, _optional(directory.settings))
+
+
+def _rows(path: Path) -> list[Row]:
+    """The columns that pages show; of hundreds of thousands of shapes, every column costs."""
+    shown = [name for name in pq.read_schema(path).names if not name.startswith(("cost/", "fact/"))]
+    rows: list[Row] = pq.read_table(path, columns=shown).to_pylist()
+    return rows
 
 
 def load_truth(evaluation: Evaluation, shape_id: str) -> Mesh | None:

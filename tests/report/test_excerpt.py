@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from report_support import CHAMFER, embedded, scored_run
 
 from shapesys.report.compare import compare
@@ -56,3 +58,12 @@ def test_a_scatter_of_few_shapes_holds_them_all(tmp_path: Path) -> None:
     runs = [scored_run(tmp_path, name, {"chair/0": 0.1, "chair/1": 0.2}) for name in "ab"]
     (split,) = compare([load_run(run) for run in runs]).splits
     assert scatter_data(split)["shapes"] == ["chair/0", "chair/1"]
+
+
+def test_costs_of_shapes_are_not_read(tmp_path: Path) -> None:
+    run = scored_run(tmp_path, "a", {"chair/0": 0.1})
+    rows = run.evaluation("test").rows
+    table = pq.read_table(rows)
+    pq.write_table(table.append_column("cost/seconds", pa.array([2.0])), rows)
+    (evaluation,) = load_run(run).evaluations
+    assert list(evaluation.rows[0]) == table.column_names
