@@ -114,9 +114,11 @@ def _check_split(sweep: Any) -> None:
 
 def _rehearse(sweep: Any, name: str) -> Answer:
     """What the sweep would do, without Ray."""
+    from shapesys.training.run_dir import check_name
     from shapesys.tuning.trial import rungs_of, trial_job
     from shapesys.tuning.trial_queue import TrialQueue
 
+    check_name(name)
     trials = TrialQueue(sweep, {})
     listed = [trial for _ in range(min(_PLAIN, trials.total)) if (trial := trials.next()) is not None]
     jobs = [trial_job(sweep, trial) for trial in listed]

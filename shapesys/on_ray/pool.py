@@ -22,6 +22,8 @@ from shapesys.on_ray.crew import Crew, Worker
 
 POLL = 0.2
 """Seconds between looks at the clock."""
+KNOWN, HANGS = 3, 12.0
+"""Items that must have ended before others' pace tells of a hang, and how many times the slowest share that is."""
 SLOW = 2.0
 """An item is slow that takes this many times the median share of its deadline."""
 _REMEMBERED = 1000
@@ -212,9 +214,20 @@ class ActorPool(Generic[Item]):
         else:
             yield from self._broken(task, "crash", f"its worker died {task.lost} times: {_first_line(error)}")
 
+    def _limit(self, task: _Task[Item]) -> float:
+        """Seconds that a task may take.
+
+        An item of several parts is divided long before all their deadlines are over, once it is known what others
+        took: its parts have their own limits after that, and one that hangs keeps its neighbours waiting for less.
+        """
+        whole = self._deadline(task.item)
+        if len(self._paces) < KNOWN or not self._parts(task.item):
+            return whole
+        return min(whole, max(HANGS * self._patience, HANGS * max(self._paces) * whole))
+
     def _overdue(self) -> Iterator[Outcome[Item]]:
         for task in self._running():
-            limit = self._deadline(task.item)
+            limit = self._limit(task)
             if time.monotonic() - task.began > limit and not _has_ended(task):
                 self._lose(list(task.workers))
                 yield from self._broken(task, "timeout", f"took longer than {limit:g} s")

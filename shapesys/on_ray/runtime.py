@@ -8,7 +8,9 @@ import math
 import os
 import secrets
 import shutil
+import signal
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from importlib import import_module
@@ -60,12 +62,28 @@ def runtime(
     _choose_authentication(private=address is None)
     divert_messages()
     with contextlib.ExitStack() as stack:
-        if address:
-            _connect(address)
-        else:
-            _start(stack.enter_context(_temporary_folder()), num_cpus, dashboard, resources)
+        with _own_end():
+            if address:
+                _connect(address)
+            else:
+                _start(stack.enter_context(_temporary_folder()), num_cpus, dashboard, resources)
         stack.callback(ray.shutdown)
         yield
+
+
+@contextlib.contextmanager
+def _own_end() -> Iterator[None]:
+    """A block after which SIGTERM does again what it did before: Ray's core ends the process by it, with a stack trace
+    and without a word in any status file."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 def physical_cpus() -> int:

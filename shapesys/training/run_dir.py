@@ -130,11 +130,20 @@ def create(root: str | os.PathLike[str], name: str) -> RunDirectory:
     Raises:
         ShapesysError: the name holds anything but letters, digits, dot, dash and underscore.
     """
-    if not _SAFE_NAME.fullmatch(name):
-        raise ShapesysError(f"run name '{name}' is not usable as a folder; use letters, digits, '.', '-' and '_'")
+    check_name(name)
     run = RunDirectory(Path(root).resolve() / name)
     run.path.mkdir(parents=True, exist_ok=True)
     return run
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that cannot be a folder everywhere.
+
+    Raises:
+        ShapesysError: it holds anything but letters, digits, dot, dash and underscore.
+    """
+    if not _SAFE_NAME.fullmatch(name):
+        raise ShapesysError(f"run name '{name}' is not usable as a folder; use letters, digits, '.', '-' and '_'")
 
 
 def find(name_or_path: str, root: str | os.PathLike[str] = "runs") -> RunDirectory:

@@ -238,6 +238,26 @@ def test_a_broken_item_is_tried_in_parts_and_only_those_to_blame_fail(ray_cluste
     assert "its worker died 2 times" in ended["crash"].failure, "once with the others, once alone"
 
 
+def test_an_item_that_hangs_is_divided_long_before_its_deadline(ray_cluster: str) -> None:
+    import ray
+    from pool_actor import Trickster
+
+    from shapesys.on_ray.pool import ActorPool
+
+    remote = ray.remote(num_cpus=0.5)(Trickster)
+    pool: ActorPool[str] = ActorPool(
+        remote.remote,
+        2,
+        deadline=lambda item: 300.0 if "+" in item else 3.0,
+        parts=lambda item: item.split("+") if "+" in item else [],
+        patience=0.25,
+    )
+    began = time.monotonic()
+    ended = {outcome.item: outcome for outcome in pool.map(["double a+double b"] * 4 + ["double cc+hang"])}
+    assert time.monotonic() - began < 60, "the whole deadline is five minutes"
+    assert (ended["double cc"].value, ended["hang"].stage) == (4, "timeout")
+
+
 def test_actors_that_the_cluster_cannot_hold_stop_no_other(ray_cluster: str) -> None:
     import ray
     from pool_actor import Trickster

@@ -68,3 +68,29 @@ def test_without_the_token_the_reason_is_given(ray_cluster: str, tmp_path: Path)
     said = _connect(ray_cluster, RAY_AUTH_MODE=None, RAY_AUTH_TOKEN=None, HOME=str(tmp_path))
     assert f"cannot reach the Ray cluster at '{ray_cluster}'" in said
     assert "RAY_AUTH_TOKEN" in said
+
+
+_WAIT = """
+import signal, sys, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+from shapesys.on_ray.runtime import runtime
+try:
+    with runtime(sys.argv[1]):
+        print("ready", flush=True)
+        time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(5)
+    print("ended in order", flush=True)
+"""
+
+
+def test_a_driver_that_is_told_to_end_has_the_time_to(ray_cluster: str) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", _WAIT, ray_cluster], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as driver:
+        assert driver.stdout is not None
+        assert driver.stdout.readline() == "ready\n"
+        driver.terminate()
+        said, trouble = driver.communicate(timeout=60)
+    assert (said, driver.returncode) == ("ended in order\n", 0), trouble
+    assert "SIGTERM" not in trouble
