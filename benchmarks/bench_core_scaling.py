@@ -52,11 +52,14 @@ def prepare(place: Workplace) -> Seconds:
 
 
 def evaluate(place: Workplace) -> Seconds:
-    """Seconds of the same evaluation with one actor and with two."""
+    """Seconds of the same evaluation with one actor and with two.
+
+    Shape by shape, since how many share a batch shows in the last digits, and how many do depends on the actors.
+    """
     settings, runs = place.evaluate_settings, {workers: place.evaluation(f"on-{workers}") for workers in CORES}
     found = {
         workers: seconds_of(
-            lambda workers=workers: ray_evaluate(runs[workers], settings, place.evaluate_scale(workers))
+            lambda workers=workers: ray_evaluate(runs[workers], settings, place.evaluate_scale(workers, batch=1))
         )
         for workers in CORES
     }

@@ -93,7 +93,9 @@ class Workplace:
 
     @cached_property
     def data(self) -> str:
-        """The store that is trained on and evaluated."""
+        """The store that is trained on and evaluated: any that is here, since they are the same."""
+        if made := sorted(Path(self.store("")).glob("*")):
+            return str(made[0])
         store = self.store("data")
         plain_jobs.prepare(self.source, store, self.size.settings, workers=2)
         return store
@@ -135,8 +137,8 @@ class Workplace:
             saliency_points=min(EvaluateConfig().saliency_points, stored),
         )
 
-    def evaluate_scale(self, workers: int) -> EvaluateScale:
-        return EvaluateScale(num_actors=workers)
+    def evaluate_scale(self, workers: int, batch: int = 8) -> EvaluateScale:
+        return EvaluateScale(num_actors=workers, batch_shapes=batch)
 
 
 def seconds_of(job: Callable[[], Any]) -> float:
