@@ -34,13 +34,6 @@ def test_the_same_work_in_and_out_of_ray_gives_the_same() -> None:
     assert all(row["ratio"] > 0 for row in rows)  # type: ignore[operator]
 
 
-@pytest.mark.timeout(300)
-def test_two_cores_do_the_work_of_one() -> None:
-    rows = bench("core_scaling")
-    assert {"2 cores, prepare", "2 cores, evaluate", "2 cores, numpy alone"} <= {row["name"] for row in rows}
-    assert all(row["theirs"] > 0 for row in rows)  # type: ignore[operator]
-
-
 def test_a_store_that_lacks_nothing_is_prepared_again_on_ray(tmp_path: Path) -> None:
     words = [sys.executable, str(BENCHMARKS / "simulate_metadata.py"), "--shapes", "640", "--folder", str(tmp_path)]
     done = subprocess.run(
