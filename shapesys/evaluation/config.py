@@ -54,7 +54,7 @@ class EvaluateConfig(Config):
 
 
 class EvaluateScale(Config):
-    """Where an evaluation runs and what it keeps; never changes a number."""
+    """Where an evaluation runs and what it keeps; changes no number, but for the rounding of sums over a batch."""
 
     num_actors: int = setting(2, help="actors that evaluate in parallel", ge=1)
     cpus_per_actor: float = setting(1.0, help="CPUs reserved per actor", gt=0)

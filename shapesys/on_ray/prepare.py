@@ -48,6 +48,9 @@ SURVEY_SECONDS = 3.0
 
 BUCKET_ATTEMPTS = 4
 
+MOST_BLOCKS = 1000
+"""Blocks that a stream holds: Ray Data takes minutes to set out with tens of thousands."""
+
 POOLS = 4
 """Pools of actors that a call may use up by losing nodes."""
 
@@ -211,6 +214,7 @@ def _one_pool(
     context = ray.data.DataContext.get_current()
     context.print_on_execution_start = False
     longest = max(len(bucket.entries) for bucket in buckets) * work.settings.limits.seconds
+    longest *= -(-len(buckets) // MOST_BLOCKS)
     context.execution_no_progress_timeout_s = max(1800, round(2 * longest))
     size = min(len(buckets), workers or max(1, int(usable_cpus())))
     rows = iter(_reports(work, buckets, size, sight).iter_rows())
@@ -221,8 +225,12 @@ def _one_pool(
 
 
 def _reports(work: Work, buckets: Sequence[Bucket], actors: int, sight: _Sight) -> ray.data.Dataset:
-    """One block per bucket in, one row per bucket out."""
-    items = ray.data.from_items([{"bucket": _bucket_to_json(b)} for b in buckets], override_num_blocks=len(buckets))
+    """Blocks of a bucket each, or of several where they would be too many; one row per bucket out.
+
+    A block that is tried again finds the buckets that it had committed.
+    """
+    blocks = min(len(buckets), MOST_BLOCKS)
+    items = ray.data.from_items([{"bucket": _bucket_to_json(b)} for b in buckets], override_num_blocks=blocks)
     with warnings.catch_warnings():
         # Ray plans to name this option; without it, a bucket that kills its actor is retried for ever.
         warnings.filterwarnings("ignore", message=".*ray_remote_args.*", category=DeprecationWarning)

@@ -30,7 +30,7 @@ from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store
 from shapesys.training import checkpoint, loop
 from shapesys.training.config import ScaleConfig, TrainJob
 from shapesys.training.context import ProcessGroupContext
-from shapesys.training.feed import open_data
+from shapesys.training.feed import LocalFeed, MakeFeed, open_data
 from shapesys.training.history import Follower, Record
 from shapesys.training.plan import RankPlan
 from shapesys.training.reader import Columns, Reader
@@ -49,6 +49,21 @@ BYTES_TO_SEND = 2**20
 """A reading task hands on what it has read once it is this much, however much its block still holds."""
 CPUS_PER_READER = 0.25
 """One reading task per worker at a time: decoding a step's bytes takes a few per cent of its training time."""
+
+
+class ThreadFeed(LocalFeed):
+    """Reads a rank's plan in a thread of the worker."""
+
+    def batches(self, plans: RankPlan) -> Iterator[Columns]:
+        """Batches in plan order.
+
+        Raises:
+            RuntimeError: reading failed; says why. Storage may recover, so this is worth a restart of all workers.
+        """
+        try:
+            yield from super().batches(plans)
+        except (ShapesysError, OSError) as error:
+            raise RuntimeError(f"reading data failed: {error}") from None
 
 
 class RayFeed:
@@ -88,6 +103,10 @@ class RayFeed:
         return ray.data.from_items(blocks, override_num_blocks=len(blocks)).map_batches(
             read, batch_size=1, compute=ray.data.TaskPoolStrategy(size=1), num_cpus=CPUS_PER_READER
         )
+
+
+FEEDS: dict[str, MakeFeed] = {"thread": ThreadFeed, "ray_data": RayFeed}
+"""By the setting ``scale.reader``."""
 
 
 def train(
@@ -203,7 +222,7 @@ def _worker(settings: dict[str, Any]) -> dict[str, Any]:
     run = RunDirectory(Path(settings["run"]))
     try:
         context = ProcessGroupContext(get_device())
-        return asdict(loop.train(job, run, context, RayFeed, until_epoch=settings["until_epoch"]))
+        return asdict(loop.train(job, run, context, FEEDS[job.scale.reader], until_epoch=settings["until_epoch"]))
     except ShapesysError as error:
         return {"error": str(error)}
 
