@@ -24,7 +24,7 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest tests -m "not cluster" -n 2 --dist worksteal $(PYTEST_ARGS)
-	$(BIN)/python -m pytest tests -m cluster $(PYTEST_ARGS)
+	$(BIN)/python -m pytest tests -m cluster -n 2 --dist loadfile $(PYTEST_ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .
