@@ -34,6 +34,23 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     return UsageError(f"unknown {kind} '{name}'; {hint}")
 
 
+def in_words(error: BaseException) -> str:
+    """An error for a person: our own as it is, any other with its class."""
+    return str(error) if isinstance(error, ShapesysError) else f"{type(error).__name__}: {error}"
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text; its class where it has none."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def class_and_line(error: BaseException) -> str:
+    """The class and the first line of an error of somebody else's."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+
+
 def missing_extra(package: str, extra: str, purpose: str) -> ShapesysError:
     """The error for an optional dependency that is not installed."""
     way_out = f"pip install 'shapesys[{extra}]'"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from shapesys.cli.background import BackgroundTracker
+from shapesys.cli.failure import page_if_possible
 from shapesys.cli.progress import Progress
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.report.page import build_page
@@ -68,15 +69,7 @@ def _evaluate(
 
 
 def _page(run: RunDirectory) -> Path | None:
-    """The run's page; an evaluation is worth its hours even where the page cannot be drawn."""
-    try:
-        return build_page([run], run.page)
-    except Exception as error:
-        from shapesys.cli.failure import explain
-        from shapesys.cli.output import complain
-
-        complain(f"no page: {explain(error)[0]}")
-        return None
+    return page_if_possible(lambda: build_page([run], run.page))
 
 
 def _track(run: RunDirectory, split: str, summary: dict[str, Any], page: Path | None, kind: str) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import errno
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 import shapesys
 from shapesys.cli.output import Answer, StandardOut, complain
-from shapesys.errors import ShapesysError, UsageError
+from shapesys.errors import ShapesysError, UsageError, class_and_line
 
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 _PACKAGE = Path(shapesys.__file__).parent
@@ -43,6 +44,15 @@ def explain(error: BaseException) -> tuple[str, int]:
     return _failure_card(error), FAILED
 
 
+def page_if_possible(build: Callable[[], Path]) -> Path | None:
+    """A page; hours of work are worth their results even where the page of them cannot be drawn."""
+    try:
+        return build()
+    except Exception as error:
+        complain(f"no page: {explain(error)[0]}")
+        return None
+
+
 def _own_error(error: BaseException | None) -> ShapesysError | None:
     """The `ShapesysError` at the bottom of a chain: a cluster wraps what its workers raise."""
     found: ShapesysError | None = None
@@ -56,13 +66,7 @@ def _own_error(error: BaseException | None) -> ShapesysError | None:
 
 
 def _failure_card(error: BaseException) -> str:
-    what = f"{type(error).__name__}: {_first_line(error)}"
-    return f"unexpected {what}{_where(error)}; run the same command with --debug for the traceback"
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else "no message"
+    return f"unexpected {class_and_line(error)}{_where(error)}; run the same command with --debug for the traceback"
 
 
 def _where(error: BaseException) -> str:

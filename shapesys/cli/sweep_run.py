@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from shapesys.cli.output import complain
+from shapesys.cli.failure import page_if_possible
 from shapesys.cli.sweep_screen import open_screen
 from shapesys.cli.sweep_tracking import SweepTracking
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapesysError, in_words
 from shapesys.report.sweep import build_sweep_page
 from shapesys.report.sweep_points import best_point
 from shapesys.samples.filesystem import Folder
@@ -142,11 +142,7 @@ class _Driver:
             self._page()
 
     def _page(self) -> None:
-        """The sweep's page; a sweep is worth its days even where the page cannot be drawn."""
-        try:
-            build_sweep_page(self._directory, self._directory.page)
-        except ShapesysError as error:
-            complain(f"no page: {error}")
+        page_if_possible(lambda: build_sweep_page(self._directory, self._directory.page))
 
     @contextlib.contextmanager
     def told(self) -> Iterator[None]:
@@ -160,7 +156,7 @@ class _Driver:
             self._end("interrupted", None)
             raise
         except BaseException as error:
-            self._end("failed", str(error) if isinstance(error, ShapesysError) else f"{type(error).__name__}: {error}")
+            self._end("failed", in_words(error))
             raise
         if self.trials.complete():
             self._end("finished", None)

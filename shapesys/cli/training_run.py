@@ -13,7 +13,7 @@ from typing import Any
 from shapesys.cli.background import BackgroundTracker
 from shapesys.cli.progress import Progress
 from shapesys.config.base import flat, search_ranges
-from shapesys.errors import ShapesysError
+from shapesys.errors import in_words
 from shapesys.families import registry
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
@@ -137,7 +137,7 @@ def _told(run: RunDirectory, tracker: Tracker) -> Iterator[Tracker]:
         end("interrupted", None)
         raise
     except BaseException as error:
-        end("failed", str(error) if isinstance(error, ShapesysError) else f"{type(error).__name__}: {error}")
+        end("failed", in_words(error))
         raise
     end("finished", None)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapesysError, in_words
 from shapesys.evaluation.config import EvaluateConfig, SymmetryPlane
 from shapesys.evaluation.measure import Measured, Truth, measure
 from shapesys.families import registry
@@ -90,7 +90,7 @@ class Evaluator:
     def _one_by_one(self, shape_ids: Sequence[str], error: Exception) -> BatchResult:
         """The same for a batch that failed together: only the shape to blame fails."""
         if len(shape_ids) == 1:
-            return BatchResult([self.failed_row(shape_ids[0], _words(error))], ())
+            return BatchResult([self.failed_row(shape_ids[0], in_words(error))], ())
         results = [self.evaluate([shape_id]) for shape_id in shape_ids]
         rows = [row for result in results for row in result.rows]
         return BatchResult(rows, next((result.records for result in results if result.records), ()))
@@ -134,7 +134,7 @@ class Evaluator:
         except DEVICE_BROKEN:
             raise
         except SHAPE_FAILURES as error:
-            return self.failed_row(prediction.shape_id, _words(error)), ()
+            return self.failed_row(prediction.shape_id, in_words(error)), ()
         if self.keep:
             self._write(prediction.shape_id, measured)
         return measured.row, measured.records
@@ -197,7 +197,3 @@ def failed_row(shape: dict[str, Any], reason: str) -> dict[str, Any]:
     """A row for a shape that has no scores, from its row of the `shapes` view."""
     names = {name: shape[name] for name in ("shape_id", "category", "split")}
     return names | {"status": "failed", "reason": reason}
-
-
-def _words(error: Exception) -> str:
-    return str(error) if isinstance(error, ShapesysError) else f"{type(error).__name__}: {error}"

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapesysError, first_line
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import DEVICE_BROKEN, Evaluator, failed_row, shape_row
 from shapesys.evaluation.results import Results
@@ -149,7 +149,7 @@ def _run_here(plan: EvaluationPlan, scale: EvaluateScale, progress: Progress | N
 
 def _device_broken(plan: EvaluationPlan, batch: tuple[str, ...], tally: Tally, error: Exception) -> ShapesysError:
     """What to do where this process lost its device; a shape that did it alone is not tried by the next call."""
-    reason = str(error).strip().splitlines()[0]
+    reason = first_line(error)
     if len(batch) > 1:
         way_out = "leave out --local, or find the shape to blame with --scale.batch-shapes 1"
     else:

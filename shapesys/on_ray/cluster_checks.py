@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from shapesys.on_ray import node_probe
 from shapesys.on_ray.failure import first_cause
+from shapesys.on_ray.runtime import on_node
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def ask(where: list[Node], question: Callable[..., Any], *args: Any, deadline: f
         deadline: seconds that a node has, the start of its worker included.
     """
     asked = time.time()
-    waiting = {_on(node, question).remote(*args): node for node in where}
+    waiting = {on_node(node.id, question).remote(*args): node for node in where}
     replies: dict[str, Reply] = {}
     end = time.monotonic() + deadline
     while waiting and (left := end - time.monotonic()) > 0:
@@ -110,12 +110,6 @@ def _unused() -> dict[str, dict[str, float]]:
         return {}
     told: dict[str, dict[str, float]] = ray._private.state.available_resources_per_node()
     return told
-
-
-def _on(node: Node, question: Callable[..., Any]) -> Any:
-    """The question as a task that runs there and nowhere else, however busy the node is."""
-    pinned = NodeAffinitySchedulingStrategy(node.id, soft=False)
-    return ray.remote(question).options(num_cpus=0, max_retries=0, scheduling_strategy=pinned)
 
 
 def _reply(node: Node, reference: Any, asked: float) -> Reply:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import math
-import os
 from typing import Any
 
 import ray
@@ -16,13 +14,12 @@ from shapesys.evaluation.evaluator import DEVICE_BROKEN, BatchResult, Evaluator
 from shapesys.evaluation.plan import EvaluationPlan, Progress, Tally, exclusive
 from shapesys.on_ray.pool import ActorPool, BrokenWorker
 from shapesys.on_ray.reach import check_reachable
-from shapesys.on_ray.runtime import runtime
+from shapesys.on_ray.runtime import cluster_address, require_room, runtime
 from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training.checkpoint import Checkpoint
 from shapesys.training.run_dir import RunDirectory
 
 Batch = tuple[str, ...]
-_log = logging.getLogger(__name__)
 
 
 class EvaluationActor:
@@ -65,7 +62,7 @@ def evaluate(
     Raises:
         ShapesysError: no checkpoint, store or shapes, or no actor can be started.
     """
-    named = address or os.environ.get("RAY_ADDRESS")
+    named = cluster_address(address)
     if named and not ray.is_initialized():
         # Before the plan, which puts results of other settings aside.
         check_reachable(named)
@@ -136,8 +133,7 @@ def _gpus_per_actor(scale: EvaluateScale, actors: int, may_grow: bool) -> float:
             f"an actor needs {scale.cpus_per_actor:g} CPUs and {share:g} GPUs, but the cluster has "
             f"{has.get('CPU', 0.0):g} and {gpus:g}"
         )
-        if not may_grow:
-            raise ShapesysError(f"{lack}; lower --scale.cpus-per-actor or --scale.gpus-per-actor")
-        _log.warning("%s; waiting %g s for it to grow", lack, scale.start_limit_s)
+        way_out = "lower --scale.cpus-per-actor or --scale.gpus-per-actor"
+        require_room(lack, way_out, may_grow, scale.start_limit_s)
     # Ray takes whole GPUs, or shares of one in steps of a ten-thousandth.
     return math.floor(share * 10_000) / 10_000

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import ray
 from ray.job_submission import JobSubmissionClient
 
-from shapesys.errors import ShapesysError, UsageError, unknown_name
+from shapesys.errors import ShapesysError, UsageError, first_line, unknown_name
 
 ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 OLDEST_PYTHON = (3, 11)
@@ -158,12 +158,6 @@ def known_job(client: JobsClient, job_id: str) -> Any:
             raise ShapesysError(f"{client.url} could not tell about job '{job_id}': {first_line(error)}") from error
         known = [job.submission_id for job in client.list_jobs() if job.submission_id]
         raise unknown_name("job", job_id, known) from error
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's text, else its class."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 @contextlib.contextmanager

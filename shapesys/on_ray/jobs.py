@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shapesys.errors import ShapesysError
-from shapesys.on_ray.job_client import JobsClient, Unreachable, first_line, known_job
+from shapesys.errors import ShapesysError, first_line
+from shapesys.on_ray.job_client import JobsClient, Unreachable, known_job
 
 RUNNING, ENDED = frozenset({"PENDING", "RUNNING"}), frozenset({"SUCCEEDED", "FAILED", "STOPPED"})
 VERB, COMMAND, CODE = "shapesys.verb", "shapesys.command", "shapesys.code"

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 import ray
 
+from shapesys.errors import class_and_line
 from shapesys.on_ray.crew import Crew, Worker
 
 POLL = 0.2
@@ -185,7 +186,7 @@ class ActorPool(Generic[Item]):
                 yield from self._crashed(task, cause)
                 return
             self._release(worker)
-            yield from self._broken(task, "error", _first_line(cause))
+            yield from self._broken(task, "error", class_and_line(cause))
         except ray.exceptions.RayError as error:
             # The actor died, or what it returned was lost with its node.
             self._lose([worker])
@@ -212,7 +213,7 @@ class ActorPool(Generic[Item]):
         if task.lost < self._attempts and not self._parts(task.item):
             self._queue.append(task)
         else:
-            yield from self._broken(task, "crash", f"its worker died {task.lost} times: {_first_line(error)}")
+            yield from self._broken(task, "crash", f"its worker died {task.lost} times: {class_and_line(error)}")
 
     def _limit(self, task: _Task[Item]) -> float:
         """Seconds that a task may take.
@@ -244,8 +245,3 @@ class ActorPool(Generic[Item]):
 def _has_ended(task: _Task[Any]) -> bool:
     """Whether its result came while the driver was busy with another."""
     return bool(ray.wait([worker.reference for worker in task.workers], timeout=0)[0])
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0] if text else 'no message'}"

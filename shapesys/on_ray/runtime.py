@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import logging
 import math
 import os
 import secrets
@@ -12,12 +13,12 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapesysError, first_line
 from shapesys.on_ray.quiet import divert_messages
 from shapesys.on_ray.reach import check_reachable, why_refused
 
@@ -28,6 +29,7 @@ for one another's CPU would wait for ever."""
 _ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 _PREFIX = "shapesys-ray-"
 _LOCK = "owner.lock"
+_log = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
@@ -56,7 +58,7 @@ def runtime(
     if ray.is_initialized():
         yield
         return
-    address = address or os.environ.get("RAY_ADDRESS")
+    address = cluster_address(address)
     if address:
         check_reachable(address)
     _choose_authentication(private=address is None)
@@ -84,6 +86,34 @@ def _own_end() -> Iterator[None]:
     finally:
         if before is not None:
             signal.signal(signal.SIGTERM, before)
+
+
+def cluster_address(given: str | None) -> str | None:
+    """The cluster that is named, by argument or by RAY_ADDRESS; None where an instance is started here.
+
+    A cluster that is named may start machines for what waits; an instance of our own stays as it is.
+    """
+    return given or os.environ.get("RAY_ADDRESS")
+
+
+def require_room(lack: str, way_out: str, may_grow: bool, seconds: float | None = None) -> None:
+    """Say that the cluster lacks room: a warning where it may grow, for `seconds` or for as long as it takes.
+
+    Raises:
+        ShapesysError: it stays as it is.
+    """
+    if not may_grow:
+        raise ShapesysError(f"{lack}; {way_out}")
+    _log.warning("%s; waiting%s for it to grow", lack, "" if seconds is None else f" {seconds:g} s")
+
+
+def on_node(node_id: str, function: Callable[..., Any]) -> Any:
+    """The function as a task that runs there and nowhere else; it reserves nothing, so that a busy node answers too."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    there = NodeAffinitySchedulingStrategy(node_id, soft=False)
+    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(function)
 
 
 def physical_cpus() -> int:
@@ -135,7 +165,7 @@ def _start(folder: str, num_cpus: float, dashboard: bool, resources: dict[str, f
         # "local" starts an instance even where the environment or a file names another one.
         ray.init(address="local", **options)
     except Exception as error:
-        raise ShapesysError(f"a private Ray instance did not start: {_first_line(error)}") from error
+        raise ShapesysError(f"a private Ray instance did not start: {first_line(error)}") from error
 
 
 def _choose_authentication(private: bool) -> None:
@@ -185,8 +215,3 @@ def _is_abandoned(folder: Path) -> bool:
     except OSError:
         return False
     return True
-
-
-def _first_line(error: BaseException) -> str:
-    text = str(error).strip().splitlines()
-    return text[0] if text else type(error).__name__

@@ -17,10 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import ray
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from shapesys.errors import ShapesysError
-from shapesys.on_ray.runtime import alive_nodes
+from shapesys.on_ray.runtime import alive_nodes, on_node
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.manifest import MANIFEST
 from shapesys.training.run_dir import RunDirectory
@@ -107,7 +106,8 @@ def require_on_all_nodes(complaint: Callable[..., str | None], *arguments: Any) 
     Raises:
         ShapesysError: the first complaint, or that a node cannot import this package.
     """
-    asked = {_ask(node["NodeID"], complaint, arguments): node["NodeManagerAddress"] for node in _other_nodes()}
+    others = {node["NodeID"]: node["NodeManagerAddress"] for node in _other_nodes()}
+    asked = {on_node(node_id, complaint).remote(*arguments): address for node_id, address in others.items()}
     answered = ray.wait(list(asked), num_returns=len(asked), timeout=NODES_LIMIT_S)[0] if asked else []
     for reference in answered:
         if said := _answer(asked[reference], reference):
@@ -123,12 +123,6 @@ def own_address() -> str:
 def _other_nodes() -> list[dict[str, Any]]:
     own = ray.get_runtime_context().get_node_id()
     return [node for node in alive_nodes() if node["NodeID"] != own and {"CPU", "GPU"} & node["Resources"].keys()]
-
-
-def _ask(node_id: str, complaint: Callable[..., str | None], arguments: Sequence[Any]) -> Any:
-    there = NodeAffinitySchedulingStrategy(node_id, soft=False)
-    # It reserves nothing, so that nodes at work on something else answer too.
-    return ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(complaint).remote(*arguments)
 
 
 def _answer(address: str, reference: Any) -> str | None:

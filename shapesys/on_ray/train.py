@@ -25,7 +25,7 @@ from ray.train.torch import TorchTrainer, get_device
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.failure import first_cause
 from shapesys.on_ray.process_group import OwnNetworkConfig
-from shapesys.on_ray.runtime import alive_nodes, physical_cpus, runtime
+from shapesys.on_ray.runtime import alive_nodes, cluster_address, physical_cpus, require_room, runtime
 from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training import checkpoint, loop
 from shapesys.training.config import ScaleConfig, TrainJob
@@ -129,7 +129,7 @@ def train(
     """
     _check_data(job)
     _check_machine(job.scale, address)
-    may_grow = bool(address or os.environ.get("RAY_ADDRESS"))
+    may_grow = cluster_address(address) is not None
     with runtime(address, num_cpus=reserved_cpus(job.scale)), run_and_store(run, job.data.store) as witnesses:
         require_on_all_nodes(unseen, witnesses)
         trainer = _trainer(job, run, _scaling(job.scale, may_grow), until_epoch, witnesses)
@@ -246,10 +246,8 @@ def _scaling(scale: ScaleConfig, may_grow: bool) -> ScalingConfig:
             f"{reserved_cpus(scale):g} in all, but the cluster has {cpus:g}"
         )
         way_out = "lower --scale.num-workers or --scale.cpus-per-worker"
-    if lack and not may_grow:
-        raise ShapesysError(f"{lack}; {way_out}")
     if lack:
-        _log.warning("%s; waiting %g s for it to grow", lack, scale.timeout_s)
+        require_room(lack, way_out, may_grow, scale.timeout_s)
     return ScalingConfig(
         num_workers=scale.num_workers,
         use_gpu=use_gpu,
@@ -263,7 +261,7 @@ def _check_machine(scale: ScaleConfig, address: str | None) -> None:
     Raises:
         ShapesysError: the workers would share fewer CPUs than they reserve.
     """
-    if address or "RAY_ADDRESS" in os.environ or ray.is_initialized():
+    if cluster_address(address) or ray.is_initialized():
         return
     wanted, has = scale.num_workers * scale.cpus_per_worker, physical_cpus()
     if wanted > has:

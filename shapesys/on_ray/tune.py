@@ -21,7 +21,7 @@ from ray import tune as ray_tune
 from shapesys.errors import ShapesysError
 from shapesys.on_ray.failure import first_cause
 from shapesys.on_ray.quiet import silence_of_tune
-from shapesys.on_ray.runtime import runtime
+from shapesys.on_ray.runtime import cluster_address, runtime
 from shapesys.on_ray.storage import require_on_all_nodes, run_and_store, unseen
 from shapesys.on_ray.tune_callbacks import Observer, Said, Search, Watch, scheduler, trial_id
 from shapesys.on_ray.tune_slots import Slots, is_nested, private_cpus, slots_of
@@ -53,7 +53,7 @@ def tune(
         ShapesysError: the cluster cannot be reached, or can never hold a trial.
     """
     entered = time.monotonic()
-    may_grow = bool(address or os.environ.get("RAY_ADDRESS"))
+    may_grow = cluster_address(address) is not None
     # Without Ray's state service, a trial that ends early would keep the CPUs of its workers.
     with (
         runtime(address, num_cpus=private_cpus(sweep), dashboard=is_nested(sweep)),

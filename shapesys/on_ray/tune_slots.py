@@ -9,8 +9,7 @@ from dataclasses import dataclass
 
 import ray
 
-from shapesys.errors import ShapesysError
-from shapesys.on_ray.runtime import alive_nodes, physical_cpus
+from shapesys.on_ray.runtime import alive_nodes, physical_cpus, require_room
 from shapesys.on_ray.train import CPUS_PER_READER, reserved_cpus
 from shapesys.tuning.config import Sweep
 
@@ -148,6 +147,4 @@ def _lacks_room(sweep: Sweep, gpus: float, may_grow: bool) -> None:
         f"a trial needs {needs}, for which no node has room: the cluster has {has.get('CPU', 0.0):g} CPUs and "
         f"{has.get('GPU', 0.0):g} GPUs on {len(alive_nodes())} nodes"
     )
-    if not may_grow:
-        raise ShapesysError(f"{lack}; lower --scale.num-workers, --scale.cpus-per-worker or --gpus-per-trial")
-    _log.warning("%s; waiting for it to grow", lack)
+    require_room(lack, "lower --scale.num-workers, --scale.cpus-per-worker or --gpus-per-trial", may_grow)

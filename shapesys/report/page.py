@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from contextlib import suppress
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from shapesys.errors import ShapesysError, missing_extra
+from shapesys.errors import ShapesysError
 from shapesys.report.compare import Comparison, compare
 from shapesys.report.compare_shapes import side_by_side
 from shapesys.report.compare_view import comparison_view, scatter_data, split_view
 from shapesys.report.gallery import gallery
 from shapesys.report.load import RunReport, load_run
-from shapesys.report.numbers import MISSING, known, number
+from shapesys.report.offline import asset, script_json, template, write_page
 from shapesys.report.sections import evaluation_view, run_view
 from shapesys.report.select import Selection
 from shapesys.training.run_dir import RunDirectory
@@ -41,7 +38,7 @@ def build_page(runs: Sequence[RunDirectory], out: Path, selection: Selection | N
     chosen = selection or Selection(best=each, median=each, worst=each)
     reports = [load_run(run) for run in runs]
     comparison = compare(reports) if len(reports) > 1 else None
-    return _write(render(reports, chosen, comparison, chosen.worst), out)
+    return write_page(render(reports, chosen, comparison, chosen.worst), out)
 
 
 def build_comparison(comparison: Comparison, out: Path, worst: int = 2) -> Path:
@@ -58,7 +55,7 @@ def build_comparison(comparison: Comparison, out: Path, worst: int = 2) -> Path:
     Raises:
         ShapesysError: jinja2 or matplotlib is missing, or a file of a run is broken.
     """
-    return _write(render([], Selection(), comparison, worst), out)
+    return write_page(render([], Selection(), comparison, worst), out)
 
 
 def render(
@@ -70,14 +67,14 @@ def render(
     views = [_run(report, at, selection, embedded) for at, report in enumerate(reports)]
     names = [report.run.name for report in reports] or [c.name for c in (comparison.columns if comparison else ())]
     galleries = any(key.startswith("shapes-") for key in embedded)
-    return _template().render(
+    return template("page.html", "the offline page").render(
         title=" · ".join(names),
         runs=views,
         comparison=compared,
         embedded=embedded,
-        style=_asset("page.css"),
-        scripts=[_asset("page.js"), *([_asset("scatter.js")] if compared else ())],
-        viewer=_asset("viewer.js") if galleries else "",
+        style=asset("page.css"),
+        scripts=[asset("page.js"), *([asset("scatter.js")] if compared else ())],
+        viewer=asset("viewer.js") if galleries else "",
     )
 
 
@@ -104,48 +101,3 @@ def _compared(comparison: Comparison, worst: int, embedded: dict[str, str]) -> d
         if splits[-1]["scatter"]:
             embedded[f"scatter-{at}"] = script_json(scatter_data(split, shapes))
     return comparison_view(comparison, splits)
-
-
-def _write(text: str, out: Path) -> Path:
-    part = out.with_name(f".{out.name}.part")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(text, encoding="utf-8")
-        part.replace(out)
-    except OSError as error:
-        with suppress(OSError):
-            part.unlink()
-        raise ShapesysError(f"cannot write {out}: {error.strerror or error}; name another place with --out") from error
-    return out
-
-
-def script_json(data: Any) -> str:
-    """JSON that cannot end the script element it stands in, whatever names shapes have."""
-    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _template() -> Any:
-    try:
-        from jinja2 import Environment, PackageLoader, StrictUndefined
-    except ImportError:
-        raise missing_extra("jinja2", "report", "the offline page") from None
-    environment = Environment(
-        loader=PackageLoader("shapesys.report"), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    environment.filters |= {"number": number, "shown": _shown}
-    return environment.get_template("page.html")
-
-
-def _shown(value: Any) -> str:
-    """A setting or fact as text."""
-    if value is None or value == "" or value == []:
-        return MISSING
-    if known(value):
-        return f"{value:g}" if isinstance(value, float) else str(value)
-    return value if isinstance(value, str) else json.dumps(value, default=str)
-
-
-def _asset(name: str) -> str:
-    return resources.files("shapesys.report").joinpath("assets", name).read_text(encoding="utf-8")

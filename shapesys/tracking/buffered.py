@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Protocol
 
+from shapesys.errors import first_line
 from shapesys.tracking.spool import Operation, Spool
 from shapesys.tracking.system import SystemMetrics
 from shapesys.tracking.tracker import PENDING, RunDescription, require_outcome
@@ -138,7 +139,7 @@ class BufferedTracker:
 
     def _warn(self, error: Exception) -> None:
         if not self._warned:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            reason = first_line(error)[:200]
             _log.warning(
                 "%s cannot be reached (%s); the run goes on, and what it logs waits in %s",
                 self._store.name, reason, self._spool.path,

@@ -77,6 +77,11 @@ class TrialRecord:
     def seconds(self) -> float:
         return sum(report.seconds for report in self.reports)
 
+    def with_report(self, report: Report) -> TrialRecord:
+        """The record with one more rung, or with a rung measured again."""
+        kept = [known for known in self.reports if known.epoch != report.epoch]
+        return replace(self, reports=tuple(sorted([*kept, report], key=lambda known: known.epoch)))
+
 
 class Ledger:
     """Appends events to a JSON-lines file, which only the driver of the sweep writes."""
@@ -143,6 +148,4 @@ def _apply(record: TrialRecord | None, event: Mapping[str, Any]) -> TrialRecord:
     assert record is not None
     if event["event"] == "end":
         return replace(record, ending=event["ending"], error=event["error"], ended=event["time"])
-    fresh = Report(event["epoch"], event["value"], event["metrics"], event["seconds"])
-    kept = [report for report in record.reports if report.epoch != fresh.epoch]
-    return replace(record, reports=tuple(sorted([*kept, fresh], key=lambda report: report.epoch)))
+    return record.with_report(Report(event["epoch"], event["value"], event["metrics"], event["seconds"]))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapesysError, in_words
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.plan import evaluate_locally
 from shapesys.samples.filesystem import Folder
@@ -135,10 +135,5 @@ def _told(run: RunDirectory) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        run.update_status(state="failed", error=describe(error))
+        run.update_status(state="failed", error=in_words(error))
         raise
-
-
-def describe(error: Exception) -> str:
-    """An error in the words that the ledger keeps: our own as they are, others with their class."""
-    return str(error) if isinstance(error, ShapesysError) else f"{type(error).__name__}: {error}"

@@ -72,9 +72,7 @@ class TrialQueue:
 
     def report(self, trial_id: str, report: Report) -> None:
         """A trial reached a rung."""
-        record = self._records[trial_id]
-        kept = [known for known in record.reports if known.epoch != report.epoch]
-        self._records[trial_id] = replace(record, reports=(*kept, report))
+        self._records[trial_id] = self._records[trial_id].with_report(report)
 
     def end(self, trial_id: str, ending: Ending) -> None:
         """A trial ended; the proposer hears of a point once all its trials have."""

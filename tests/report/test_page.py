@@ -17,7 +17,8 @@ from report_support import CHAMFER, Outline, embedded, evaluated_run, octahedron
 
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.geometry.mesh import Mesh
-from shapesys.report.page import build_page, script_json
+from shapesys.report.offline import script_json
+from shapesys.report.page import build_page
 from shapesys.report.select import Selection
 from shapesys.training.run_dir import RunDirectory, write_json
 
