@@ -44,12 +44,14 @@ class Crew:
         make_actor: starts one actor; it must have a method ``ping()``.
         size: most actors at a time.
         start_limit: seconds without any ready actor, after which none is expected any more.
+        way_out: what may help then.
     """
 
-    def __init__(self, make_actor: Callable[[], Any], size: int, start_limit: float) -> None:
+    def __init__(self, make_actor: Callable[[], Any], size: int, start_limit: float, way_out: str) -> None:
         self._make_actor = make_actor
         self._size = size
         self._start_limit = start_limit
+        self._way_out = way_out
         self._failed_starts = 0
         self._last_ready = time.monotonic()
         self.workers: list[Worker] = []
@@ -121,8 +123,7 @@ class Crew:
             free, there = (_resources(found) for found in (ray.available_resources(), ray.cluster_resources()))
             raise ShapesysError(
                 f"no worker could be started within {self._start_limit:g} s; the cluster has {free} free of {there}: "
-                "wait for others to end, lower --scale.cpus-per-actor or --scale.gpus-per-actor, or raise "
-                "--scale.start-limit-s"
+                f"wait for others to end, or {self._way_out}"
             )
 
     def dismiss(self, workers: Sequence[Worker]) -> None:

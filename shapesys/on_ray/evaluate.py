@@ -104,6 +104,7 @@ def _run_pool(
         attempts=scale.attempts,
         start_limit=scale.start_limit_s,
         parts=_single_shapes,
+        way_out="lower --scale.cpus-per-actor or --scale.gpus-per-actor, or raise --scale.start-limit-s",
     )
     tally = Tally(plan, progress)
     for outcome in pool.map(plan.batches(scale.batch_shapes, lambda: pool.workers)):

@@ -78,6 +78,7 @@ class ActorPool(Generic[Item]):
         start_limit: seconds to wait for an actor while none is ready.
         parts: item -> the items to try in its place once it broke, so that only those to blame fail; none by default.
         patience: least seconds an item must have taken before a free actor runs it too.
+        way_out: what may help where no actor could be started within the limit.
 
     `map` raises a `ShapesysError` where no actor can be started: the constructor's own error, or what is missing.
     """
@@ -91,6 +92,7 @@ class ActorPool(Generic[Item]):
         start_limit: float = 300.0,
         parts: Callable[[Item], Sequence[Item]] = _whole,
         patience: float = 5.0,
+        way_out: str = "ask for less",
     ) -> None:
         self._make_actor = make_actor
         self._size = size
@@ -99,7 +101,8 @@ class ActorPool(Generic[Item]):
         self._start_limit = start_limit
         self._parts = parts
         self._patience = patience
-        self._crew = Crew(make_actor, size, start_limit)
+        self._way_out = way_out
+        self._crew = self._crew_of(size)
         self._queue: deque[_Task[Item]] = deque()
         self._source: Iterator[Item] | None = None
         self._paces: deque[float] = deque(maxlen=_REMEMBERED)
@@ -111,7 +114,7 @@ class ActorPool(Generic[Item]):
 
     def map(self, items: Iterable[Item]) -> Iterator[Outcome[Item]]:
         """Outcomes in the order they finish. Items are taken from an iterator when an actor is free for them."""
-        self._crew = Crew(self._make_actor, min(self._size, length_hint(items, self._size)), self._start_limit)
+        self._crew = self._crew_of(min(self._size, length_hint(items, self._size)))
         self._source, self._queue = iter(items), deque()
         self._draw()
         try:
@@ -122,6 +125,9 @@ class ActorPool(Generic[Item]):
                 yield from self._overdue()
         finally:
             self._crew.dismiss(list(self._crew.workers))
+
+    def _crew_of(self, size: int) -> Crew:
+        return Crew(self._make_actor, size, self._start_limit, self._way_out)
 
     def _draw(self) -> None:
         """Put the next item of the source on an empty queue."""

@@ -1,27 +1,22 @@
-"""Preparation on Ray Data: buckets stream through a pool of actors, each with an isolated child for the shapes.
+"""Preparation on a pool of Ray actors, each with an isolated child for the shapes.
 
-An actor that dies has committed its bucket or not; if not, Ray Data hands the bucket to another one.
+An actor that dies has committed its bucket or not; if not, the bucket goes to another one. Samples never leave the
+actors and reports are small, so that Ray Data's memory-aware streaming would cost time and give nothing.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-import json
-import logging
+import math
 import time
-import warnings
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import ray
-import ray.data
 
 from shapesys.errors import ShapeRejected, ShapesysError
-from shapesys.on_ray.quiet import actor_pool_starts
+from shapesys.on_ray.pool import ActorPool
 from shapesys.on_ray.runtime import physical_cpus, runtime, usable_cpus
 from shapesys.on_ray.storage import MOUNT_STORE, Witness, marked, own_address, require_on_all_nodes, unseen
 from shapesys.samples.commit import sweep
@@ -38,23 +33,19 @@ from shapesys.samples.prepare import (
 )
 from shapesys.samples.settings import PrepareConfig
 from shapesys.samples.store import Store
-from shapesys.sources.base import ShapeRef, Skipped, Source
-
-CPUS_PER_ACTOR = 0.5
-"""Half a CPU each, one actor per CPU: the other half is left for Ray Data's own tasks, even on one CPU."""
+from shapesys.sources.base import ShapeRef, Source
 
 SURVEY_SECONDS = 3.0
 """Time to look for work before Ray is started; a store that is up to date is recognised without it."""
 
 BUCKET_ATTEMPTS = 4
+"""Workers that a bucket may cost by dying."""
 
-MOST_BLOCKS = 1000
-"""Blocks that a stream holds: Ray Data takes minutes to set out with tens of thousands."""
+LEAST_LIMIT = 1800.0
+"""Seconds that a bucket has at least: each shape has its own limit, reading from slow storage has none."""
 
-POOLS = 4
-"""Pools of actors that a call may use up by losing nodes."""
-
-_log = logging.getLogger(__name__)
+START_LIMIT = 600.0
+"""Seconds to wait for a first worker on a cluster that has no room, or that grows."""
 
 
 def prepare(
@@ -84,7 +75,7 @@ def prepare(
         pending = _survey(work, buckets, tally)
         if pending:
             with (
-                runtime(address, num_cpus=CPUS_PER_ACTOR * (workers or physical_cpus())),
+                runtime(address, num_cpus=workers or physical_cpus()),
                 _sight(work, pending) as sight,
             ):
                 require_on_all_nodes(_complaint, work, sight)
@@ -154,111 +145,45 @@ class BucketActor:
     """Brings buckets up to date; its child process starts with the first shape that needs it."""
 
     def __init__(self, work: Work, sight: _Sight) -> None:
-        self._work = work
         # A node that joined later was not asked before.
-        self._complaint = _complaint(work, sight)
+        if complaint := _complaint(work, sight):
+            raise ShapesysError(complaint)
+        self._work = work
         self._prepare = work.prepare_isolated()
 
-    def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, list[str]]:
-        return {"report": [self._report(text) for text in batch["bucket"]]}
+    def ping(self) -> bool:
+        return True
 
-    def _report(self, text: str) -> str:
-        if self._complaint:
-            return json.dumps({"failure": self._complaint})
-        bucket = _bucket_from_json(text)
+    def run(self, bucket: Bucket) -> BucketReport | str:
+        """The bucket's report, or why the store cannot take it."""
         try:
-            report = prepare_bucket(self._work, bucket, self._prepare)
+            return prepare_bucket(self._work, bucket, self._prepare)
         except ShapesysError as error:
-            # An exception would reach the driver wrapped in Ray's own, after retries that cannot help.
-            return json.dumps({"failure": str(error)})
-        return json.dumps(asdict(report) | {"bucket": bucket.number})
+            return str(error)
 
 
 def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None, sight: _Sight) -> Iterator[BucketReport]:
     """Reports in the order that buckets finish.
 
-    Until Ray knows that a node is lost, every try on its actors fails at once: tries run out within a second. That is
-    no bucket's fault, so what is left goes to a new pool.
+    Raises:
+        ShapesysError: the store cannot be written to, or a bucket's workers die again and again.
     """
-    left = {bucket.number: bucket for bucket in buckets}
-    try:
-        for number, report in _through_lost_nodes(work, left, workers, sight):
-            del left[number]
-            yield report
-    except (ray.exceptions.RayActorError, ray.exceptions.RaySystemError) as error:
-        raise ShapesysError(
-            f"a worker died {BUCKET_ATTEMPTS} times over one bucket ({str(error).splitlines()[0]}); what is committed "
-            "stays, the same command continues; workers die most often for lack of memory: use fewer --workers"
-        ) from error
-
-
-def _through_lost_nodes(
-    work: Work, left: dict[int, Bucket], workers: int | None, sight: _Sight
-) -> Iterator[tuple[int, BucketReport]]:
-    """(bucket, report) of all that is left, which the caller removes from as reports come."""
-    for pools_to_come in reversed(range(POOLS)):
-        try:
-            yield from _one_pool(work, list(left.values()), workers, sight)
-            return
-        except ray.exceptions.ActorUnavailableError:
-            if not left:
-                return
-            if not pools_to_come:
-                raise
-            _log.warning("a node was lost; its work is taken up again")
-
-
-def _one_pool(
-    work: Work, buckets: Sequence[Bucket], workers: int | None, sight: _Sight
-) -> Iterator[tuple[int, BucketReport]]:
-    context = ray.data.DataContext.get_current()
-    context.print_on_execution_start = False
-    longest = max(len(bucket.entries) for bucket in buckets) * work.settings.limits.seconds
-    longest *= -(-len(buckets) // MOST_BLOCKS)
-    context.execution_no_progress_timeout_s = max(1800, round(2 * longest))
-    size = min(len(buckets), workers or max(1, int(usable_cpus())))
-    rows = iter(_reports(work, buckets, size, sight).iter_rows())
-    with actor_pool_starts():
-        first = next(rows)
-    for row in itertools.chain([first], rows):
-        yield _report_from_json(row["report"])
-
-
-def _reports(work: Work, buckets: Sequence[Bucket], actors: int, sight: _Sight) -> ray.data.Dataset:
-    """Blocks of a bucket each, or of several where they would be too many; one row per bucket out.
-
-    A block that is tried again finds the buckets that it had committed.
-    """
-    blocks = min(len(buckets), MOST_BLOCKS)
-    items = ray.data.from_items([{"bucket": _bucket_to_json(b)} for b in buckets], override_num_blocks=blocks)
-    with warnings.catch_warnings():
-        # Ray plans to name this option; without it, a bucket that kills its actor is retried for ever.
-        warnings.filterwarnings("ignore", message=".*ray_remote_args.*", category=DeprecationWarning)
-        return items.map_batches(
-            BucketActor,
-            fn_constructor_kwargs={"work": work, "sight": sight},
-            batch_size=1,
-            compute=ray.data.ActorPoolStrategy(size=actors),
-            num_cpus=CPUS_PER_ACTOR,
-            max_task_retries=BUCKET_ATTEMPTS - 1,
-        )
-
-
-def _bucket_to_json(bucket: Bucket) -> str:
-    return json.dumps(asdict(bucket))
-
-
-def _bucket_from_json(text: str) -> Bucket:
-    data: dict[str, Any] = json.loads(text)
-    return Bucket(
-        data["number"],
-        tuple(ShapeRef(**entry) for entry in data["shapes"]),
-        tuple(Skipped(**entry) for entry in data["skipped"]),
+    remote = ray.remote(num_cpus=1)(BucketActor)
+    pool: ActorPool[Bucket] = ActorPool(
+        lambda: remote.remote(work, sight),
+        min(len(buckets), workers or max(1, int(usable_cpus()))),
+        deadline=lambda bucket: max(LEAST_LIMIT, 2 * len(bucket.entries) * work.settings.limits.seconds),
+        attempts=BUCKET_ATTEMPTS,
+        start_limit=START_LIMIT,
+        patience=math.inf,
+        way_out="use fewer --workers",
     )
-
-
-def _report_from_json(text: str) -> tuple[int, BucketReport]:
-    data: dict[str, Any] = json.loads(text)
-    if "failure" in data:
-        raise ShapesysError(data["failure"])
-    return data.pop("bucket"), BucketReport(**data | {"rejections": tuple(data["rejections"])})
+    for outcome in pool.map(buckets):
+        if not outcome.ok:
+            raise ShapesysError(
+                f"bucket {outcome.item.number} failed: {outcome.failure}; what is committed stays, the same command "
+                "continues; workers die most often for lack of memory: use fewer --workers"
+            )
+        if isinstance(outcome.value, str):
+            raise ShapesysError(outcome.value)
+        yield outcome.value

@@ -1,4 +1,4 @@
-"""Training on Ray: the same loop in a worker group, fed by Ray Data.
+"""Training on Ray: the same loop in a worker group, each worker fed by a thread of its own or by Ray Data.
 
 Checkpoints and history live in the run directory on storage that all nodes share, not in Ray's own store: a run is
 one folder, whoever wrote it, and a restarted worker group (a worker died) or a restarted driver (the same command
@@ -48,7 +48,8 @@ to hide a task's overhead."""
 BYTES_TO_SEND = 2**20
 """A reading task hands on what it has read once it is this much, however much its block still holds."""
 CPUS_PER_READER = 0.25
-"""One reading task per worker at a time: decoding a step's bytes takes a few per cent of its training time."""
+"""Of each worker's thread, or of the reading task that takes its place: decoding a step's bytes takes a few
+per cent of its training time."""
 
 
 class ThreadFeed(LocalFeed):

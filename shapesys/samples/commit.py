@@ -7,6 +7,7 @@ the shapes it holds, so that a store built in one go and one built with interrup
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -98,8 +99,19 @@ def kept_outcomes(folder: Folder, part: Part) -> list[Kept]:
 
 def committed_parts(folder: Folder, bucket: int) -> list[Part]:
     """Every part of a bucket that has a commit record; two where a clean-up was interrupted."""
-    # Asked for each bucket: a look at the files of all would make a large store's cost quadratic.
-    parts = (Part.of_file(name) for name in folder.starting(f"{COMMIT_VIEW}/part-{bucket:05d}-"))
+    return _parts_starting(folder, f"part-{bucket:05d}-")
+
+
+def all_committed_parts(folder: Folder) -> defaultdict[int, list[Part]]:
+    """Bucket -> its committed parts, by one look at the folder."""
+    found: defaultdict[int, list[Part]] = defaultdict(list)
+    for part in _parts_starting(folder, "part-"):
+        found[part.bucket].append(part)
+    return found
+
+
+def _parts_starting(folder: Folder, start: str) -> list[Part]:
+    parts = (Part.of_file(name) for name in folder.starting(f"{COMMIT_VIEW}/{start}"))
     return sorted(part for part in parts if part is not None)
 
 

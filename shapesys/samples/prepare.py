@@ -16,7 +16,16 @@ from typing import Any
 
 from shapesys.config.base import Config, diff, parse
 from shapesys.errors import ShapeRejected, UsageError
-from shapesys.samples.commit import Fresh, Kept, Outcome, commit, committed_parts, kept_outcomes, sweep
+from shapesys.samples.commit import (
+    Fresh,
+    Kept,
+    Outcome,
+    all_committed_parts,
+    commit,
+    committed_parts,
+    kept_outcomes,
+    sweep,
+)
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.isolation import IsolatedWorker
 from shapesys.samples.manifest import MANIFEST, Manifest
@@ -62,11 +71,16 @@ class Work:
 
 @dataclass(frozen=True)
 class Bucket:
-    """The source's entries that fall into one bucket."""
+    """The source's entries that fall into one bucket.
+
+    Attributes:
+        parts: what the store held of it when the work was planned.
+    """
 
     number: int
     shapes: tuple[ShapeRef, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    parts: tuple[Part, ...] = ()
 
     @property
     def entries(self) -> tuple[ShapeRef | Skipped, ...]:
@@ -203,7 +217,10 @@ def plan(source: Source, store: str, settings: PrepareConfig, retry: bool) -> tu
     for entry in census.skipped:
         skipped[bucket_of(entry.id, manifest.buckets)].append(entry)
     numbers = sorted(shapes.keys() | skipped.keys())
-    buckets = [Bucket(number, tuple(shapes[number]), tuple(skipped[number])) for number in numbers]
+    parts = all_committed_parts(folder)
+    buckets = [
+        Bucket(number, tuple(shapes[number]), tuple(skipped[number]), tuple(parts[number])) for number in numbers
+    ]
     return Work(source, settings, folder, manifest, retry), buckets, census.notes
 
 
@@ -247,6 +264,8 @@ def prepare_bucket(work: Work, bucket: Bucket, prepare: Prepare) -> BucketReport
     Raises:
         ShapesysError: the store cannot be written to.
     """
+    if report := bucket_if_current(work, bucket):
+        return report
     parts = committed_parts(work.folder, bucket.number)
     held = _held(work, parts)
     found: dict[str, Outcome] = {}
@@ -264,14 +283,20 @@ def prepare_bucket(work: Work, bucket: Bucket, prepare: Prepare) -> BucketReport
 
 
 def bucket_if_current(work: Work, bucket: Bucket) -> BucketReport | None:
-    """The report of a bucket that needs no work, without doing any; None if it does."""
-    parts = committed_parts(work.folder, bucket.number)
-    held = _held(work, parts) if len(parts) == 1 else {}
-    try:
-        found = [_up_to_date(work, entry, held.get(entry.id, {}), _refuse)[0] for entry in bucket.entries]
-    except _NeedsWorkError:
+    """The report of a bucket that needs no work, without doing any; None if it does.
+
+    Looks at the parts that were there when the work was planned: a look at the folder, whose files are those of all
+    buckets, would make the cost of a store that lacks nothing grow with the square of its size.
+    """
+    if len(bucket.parts) != 1:
         return None
-    return _report(found, prepared=0, rejected=0) if parts and all(isinstance(one, Kept) for one in found) else None
+    try:
+        held = _held(work, bucket.parts)
+        found = [_up_to_date(work, entry, held.get(entry.id, {}), _refuse)[0] for entry in bucket.entries]
+    except (_NeedsWorkError, FileNotFoundError):
+        # A file is gone where an earlier try replaced the part.
+        return None
+    return _report(found, prepared=0, rejected=0) if all(isinstance(one, Kept) for one in found) else None
 
 
 class _NeedsWorkError(Exception):

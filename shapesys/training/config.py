@@ -58,7 +58,7 @@ class ScaleConfig(Config):
     cpus_per_worker: float = setting(0.5, help="CPUs reserved per worker; below 1 leaves room for reading data", gt=0)
     max_failures: int = setting(3, help="restarts from the last checkpoint after lost workers", ge=0)
     reader: Literal["thread", "ray_data"] = setting(
-        "ray_data",
+        "thread",
         help="what reads data on Ray: a thread of each worker, or tasks of Ray Data, which may run on other nodes",
     )
     prefetch_steps: int = setting(4, help="steps of data to hold ready per worker", ge=1)

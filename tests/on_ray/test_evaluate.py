@@ -15,7 +15,10 @@ from shapesys.on_ray.evaluate import evaluate
 from shapesys.training.run_dir import create
 
 
-def test_a_cluster_out_of_reach_is_told_before_results_of_other_settings_are_put_aside(tmp_path: Path) -> None:
+def test_a_cluster_out_of_reach_is_told_before_results_of_other_settings_are_put_aside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
     run = create(tmp_path, "mugs")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
