@@ -44,8 +44,8 @@ BUCKET_ATTEMPTS = 4
 LEAST_LIMIT = 1800.0
 """Seconds that a bucket has at least: each shape has its own limit, reading from slow storage has none."""
 
-START_LIMIT = 600.0
-"""Seconds to wait for a first worker on a cluster that has no room, or that grows."""
+START_LIMIT = 1800.0
+"""Seconds to wait for a first worker on a cluster that has no room yet, or that grows: new machines take a while."""
 
 
 def prepare(
