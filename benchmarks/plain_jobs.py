@@ -41,7 +41,7 @@ def prepare(
     work, buckets, notes = preparation.plan(source, store, settings, retry=False)
     tally = preparation.Tally(sum(len(bucket.entries) for bucket in buckets))
     with work.folder.exclusive(), _pool(workers, _hold_preparation, work, isolate) as pool:
-        for report in pool.imap_unordered(_prepare, buckets):
+        for report in pool.imap_unordered(_prepare, preparation.with_parts(work, buckets)):
             tally.add(report)
         sweep(Store.open(work.folder.url))
     return tally.report(work.folder.url, notes)

@@ -247,7 +247,7 @@ class _Beats:
 
 
 def actors(shapes: int, folder: str) -> Measured:
-    """Calls that do nothing, through the pool that evaluates."""
+    """Calls that do nothing, through the pool that prepares and evaluates."""
     import ray
 
     from shapesys.on_ray.pool import ActorPool

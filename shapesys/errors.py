@@ -46,9 +46,9 @@ def first_line(error: BaseException) -> str:
 
 
 def class_and_line(error: BaseException) -> str:
-    """The class and the first line of an error of somebody else's."""
+    """The class and the first line of a foreign error's text, without its full stop."""
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0] if lines else 'no message'}"
+    return f"{type(error).__name__}: {lines[0].rstrip('.') if lines else 'no message'}"
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> ShapesysError:

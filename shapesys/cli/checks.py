@@ -16,6 +16,8 @@ from typing import Literal
 
 from packaging.requirements import Requirement
 
+from shapesys.errors import class_and_line
+
 State = Literal["ok", "warning", "missing"]
 GIGABYTE = 1e9
 SOCKET_ROOM = 40
@@ -216,6 +218,6 @@ def findings(checks: list[Callable[[], Iterator[Check]]]) -> list[Check]:
             found += check()
         except Exception as error:
             name = getattr(check, "__name__", "check").replace("_", " ")
-            what = f"{type(error).__name__}: {error}"
+            what = class_and_line(error)
             found.append(Check(name, "missing", what, "pip install -c constraints.txt -e ."))
     return found

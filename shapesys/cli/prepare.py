@@ -55,7 +55,9 @@ def _of_source(name: str, taken: set[str]) -> list[ConfigOption]:
 @click.option("--store", required=True, help="Where samples go: a folder or any fsspec address.")
 @click.option("--preset", default="paper", show_default=True, help="Named sampler settings: paper or tiny.")
 @click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
-@click.option("--workers", type=int, help="Actors that prepare in parallel. [default: one per CPU]")
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Actors that prepare in parallel, a CPU each. [default: one per CPU]"
+)
 @click.option("--local", is_flag=True, help="Prepare in this process and one child, without Ray.")
 @click.option("--retry", is_flag=True, help="Try again what was rejected for a limit or a crash.")
 @click.option("--dry-run", is_flag=True, help="Count the shapes and stop; reads no mesh.")

@@ -15,6 +15,8 @@ from shapesys.on_ray.failure import first_cause
 
 START_ATTEMPTS = 3
 """Actors in a row that may die before they answer; then the reason is told once instead of for every item."""
+SILENCE = 30.0
+"""Seconds without any ready actor, after which the wait is explained."""
 SOON = 60.0
 """Seconds for which an actor that starts is expected to join; later ones are welcome, and not counted on."""
 
@@ -54,6 +56,7 @@ class Crew:
         self._way_out = way_out
         self._failed_starts = 0
         self._last_ready = time.monotonic()
+        self._explained = False
         self.workers: list[Worker] = []
 
     @property
@@ -120,17 +123,24 @@ class Crew:
         if self.ready:
             self._last_ready = now
         if now - self._last_ready > self._start_limit:
-            free, there = (_resources(found) for found in (ray.available_resources(), ray.cluster_resources()))
             raise ShapesysError(
-                f"no worker could be started within {self._start_limit:g} s; the cluster has {free} free of {there}: "
-                f"wait for others to end, or {self._way_out}"
+                f"no worker could be started within {self._start_limit:g} s; {_room()}: wait for others to end, or "
+                f"{self._way_out}"
             )
+        if now - self._last_ready > SILENCE and not self._explained:
+            self._explained = True
+            _log.warning("no worker has started yet; %s; waiting %g s in all", _room(), self._start_limit)
 
     def dismiss(self, workers: Sequence[Worker]) -> None:
         """End actors, at work or not, so that the cluster may use or return what they hold."""
         for worker in workers:
             self.workers.remove(worker)
             ray.kill(worker.actor)
+
+
+def _room() -> str:
+    free, there = (_resources(found) for found in (ray.available_resources(), ray.cluster_resources()))
+    return f"the cluster has {free} free of {there}"
 
 
 def _resources(found: dict[str, float]) -> str:

@@ -15,6 +15,9 @@ _CLASS = re.compile(r"^[A-Za-z_][\w.]*(Error|Exception|Rejected|Diverged): ")
 def first_cause(error: BaseException) -> str:
     """The words of the error that began a chain of them."""
     innermost = _innermost(error)
+    if isinstance(innermost, ray.exceptions.ActorDiedError) and innermost.actor_init_failed:
+        # Of what its constructor raised, Ray keeps the traceback as text.
+        return _CLASS.sub("", _lines(str(innermost))[-1])
     if isinstance(innermost, ray.exceptions.RayActorError):
         return _DIED
     if isinstance(innermost, ray.exceptions.RayTaskError):

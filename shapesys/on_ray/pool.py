@@ -8,6 +8,7 @@ nobody needs are released.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections import deque
@@ -67,6 +68,10 @@ def _whole(item: Any) -> Sequence[Any]:
     return ()
 
 
+def _same(item: Any) -> Any:
+    return item
+
+
 class ActorPool(Generic[Item]):
     """Runs ``actor.run.remote(item)`` for every item.
 
@@ -77,7 +82,8 @@ class ActorPool(Generic[Item]):
         attempts: actors that an item may cost by dying.
         start_limit: seconds to wait for an actor while none is ready.
         parts: item -> the items to try in its place once it broke, so that only those to blame fail; none by default.
-        patience: least seconds an item must have taken before a free actor runs it too.
+        patience: least seconds an item must have taken before a free actor runs it too; infinite where none may.
+        again: item -> what to try once its actor died; the same by default.
         way_out: what may help where no actor could be started within the limit.
 
     `map` raises a `ShapesysError` where no actor can be started: the constructor's own error, or what is missing.
@@ -92,8 +98,11 @@ class ActorPool(Generic[Item]):
         start_limit: float = 300.0,
         parts: Callable[[Item], Sequence[Item]] = _whole,
         patience: float = 5.0,
-        way_out: str = "ask for less",
+        again: Callable[[Item], Item] = _same,
+        way_out: str = "start a node with room for one",
     ) -> None:
+        if size < 1:
+            raise ValueError(f"a pool of {size} actors would never end")
         self._make_actor = make_actor
         self._size = size
         self._deadline = deadline
@@ -101,6 +110,7 @@ class ActorPool(Generic[Item]):
         self._start_limit = start_limit
         self._parts = parts
         self._patience = patience
+        self._again = again
         self._way_out = way_out
         self._crew = self._crew_of(size)
         self._queue: deque[_Task[Item]] = deque()
@@ -169,7 +179,7 @@ class ActorPool(Generic[Item]):
     def _may_double(self, task: _Task[Item]) -> bool:
         """Whether it runs once, and leaves an actor for each part even if it took two with it."""
         spare = bool(self._parts(task.item))
-        return len(task.workers) == 1 and task.lost + 2 + spare <= self._attempts
+        return math.isfinite(self._patience) and len(task.workers) == 1 and task.lost + 2 + spare <= self._attempts
 
     def _is_slow(self, task: _Task[Item], usual: float) -> bool:
         """Whether it took much longer than the usual share of its deadline."""
@@ -217,7 +227,7 @@ class ActorPool(Generic[Item]):
         if task.workers:
             return
         if task.lost < self._attempts and not self._parts(task.item):
-            self._queue.append(task)
+            self._queue.append(_Task(self._again(task.item), task.lost))
         else:
             yield from self._broken(task, "crash", f"its worker died {task.lost} times: {class_and_line(error)}")
 

@@ -1,7 +1,7 @@
 """Preparation on a pool of Ray actors, each with an isolated child for the shapes.
 
 An actor that dies has committed its bucket or not; if not, the bucket goes to another one. Samples never leave the
-actors and reports are small, so that Ray Data's memory-aware streaming would cost time and give nothing.
+actors; only reports do.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import ray
 
 from shapesys.errors import ShapeRejected, ShapesysError
-from shapesys.on_ray.pool import ActorPool
-from shapesys.on_ray.runtime import physical_cpus, runtime, usable_cpus
+from shapesys.on_ray.pool import ActorPool, Outcome
+from shapesys.on_ray.runtime import cluster_address, physical_cpus, require_room, runtime, usable_cpus
 from shapesys.on_ray.storage import MOUNT_STORE, Witness, marked, own_address, require_on_all_nodes, unseen
 from shapesys.samples.commit import sweep
 from shapesys.samples.prepare import (
@@ -30,6 +30,7 @@ from shapesys.samples.prepare import (
     bucket_if_current,
     plan,
     prepare_bucket,
+    with_parts,
 )
 from shapesys.samples.settings import PrepareConfig
 from shapesys.samples.store import Store
@@ -37,6 +38,8 @@ from shapesys.sources.base import ShapeRef, Source
 
 SURVEY_SECONDS = 3.0
 """Time to look for work before Ray is started; a store that is up to date is recognised without it."""
+
+CPUS_PER_ACTOR = 1
 
 BUCKET_ATTEMPTS = 4
 """Workers that a bucket may cost by dying."""
@@ -62,7 +65,7 @@ def prepare(
 
     Args:
         store: local path or fsspec URL that every node can reach; made if missing.
-        workers: actors; one per CPU where None.
+        workers: actors, of a CPU each; one per CPU where None.
         retry: try shapes again that an earlier run rejected for a limit, a crash or an unexpected error.
 
     Raises:
@@ -72,17 +75,26 @@ def prepare(
     work, buckets, notes = plan(source, store, settings or PrepareConfig(), retry)
     tally = Tally(sum(len(bucket.entries) for bucket in buckets), progress)
     with work.folder.exclusive():
-        pending = _survey(work, buckets, tally)
+        pending = _survey(work, with_parts(work, buckets), tally)
         if pending:
             with (
                 runtime(address, num_cpus=workers or physical_cpus()),
                 _sight(work, pending) as sight,
             ):
                 require_on_all_nodes(_complaint, work, sight)
+                _require_a_cpu(may_grow=cluster_address(address) is not None)
                 for report in _stream(work, pending, workers, sight):
                     tally.add(report)
         sweep(Store.open(work.folder.url))
     return tally.report(work.folder.url, notes)
+
+
+def _require_a_cpu(may_grow: bool) -> None:
+    """Say that no worker has room anywhere, instead of waiting without a word."""
+    has = ray.cluster_resources().get("CPU", 0.0)
+    if has < CPUS_PER_ACTOR:
+        lack = f"a worker needs {CPUS_PER_ACTOR} CPU, but the cluster has {has:g}"
+        require_room(lack, "start a node with CPUs", may_grow, START_LIMIT)
 
 
 def _survey(work: Work, buckets: Sequence[Bucket], tally: Tally) -> list[Bucket]:
@@ -168,22 +180,33 @@ def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None, sight: _
     Raises:
         ShapesysError: the store cannot be written to, or a bucket's workers die again and again.
     """
-    remote = ray.remote(num_cpus=1)(BucketActor)
+    actor = ray.remote(num_cpus=CPUS_PER_ACTOR)(BucketActor)
     pool: ActorPool[Bucket] = ActorPool(
-        lambda: remote.remote(work, sight),
+        lambda: actor.remote(work, sight),
         min(len(buckets), workers or max(1, int(usable_cpus()))),
         deadline=lambda bucket: max(LEAST_LIMIT, 2 * len(bucket.entries) * work.settings.limits.seconds),
         attempts=BUCKET_ATTEMPTS,
         start_limit=START_LIMIT,
         patience=math.inf,
-        way_out="use fewer --workers",
+        again=lambda bucket: replace(bucket, parts=None),
     )
     for outcome in pool.map(buckets):
         if not outcome.ok:
-            raise ShapesysError(
-                f"bucket {outcome.item.number} failed: {outcome.failure}; what is committed stays, the same command "
-                "continues; workers die most often for lack of memory: use fewer --workers"
-            )
+            raise ShapesysError(_failure(work, outcome))
         if isinstance(outcome.value, str):
             raise ShapesysError(outcome.value)
         yield outcome.value
+
+
+_WAYS_OUT = {
+    "crash": "workers die most often for lack of memory: use fewer --workers",
+    "timeout": "shapes have limits of their own, so that it waited for storage: look at that of source and store",
+    "error": "the store or the source may be damaged",
+}
+
+
+def _failure(work: Work, outcome: Outcome[Bucket]) -> str:
+    """What to know of a bucket that nobody could prepare."""
+    entries = outcome.item.entries
+    which = f"bucket {outcome.item.number} of {work.folder.url}, {len(entries)} shapes from {entries[0].id} on"
+    return f"{which}: {outcome.failure}; {_WAYS_OUT[outcome.stage]}; what is committed stays, the same command goes on"

@@ -48,8 +48,7 @@ to hide a task's overhead."""
 BYTES_TO_SEND = 2**20
 """A reading task hands on what it has read once it is this much, however much its block still holds."""
 CPUS_PER_READER = 0.25
-"""Of each worker's thread, or of the reading task that takes its place: decoding a step's bytes takes a few
-per cent of its training time."""
+"""One reading task per worker at a time: decoding a step's bytes takes a few per cent of its training time."""
 
 
 class ThreadFeed(LocalFeed):
@@ -242,9 +241,10 @@ def _scaling(scale: ScaleConfig, may_grow: bool) -> ScalingConfig:
         lack = f"{_workers(scale)} a GPU each, but the cluster has {gpus:g}"
         way_out = "lower --scale.num-workers or pass --scale.device cpu"
     elif reserved_cpus(scale) > cpus:
+        reading = f" and {reading_cpus(scale):g} for reading" if reading_cpus(scale) else ""
         lack = (
-            f"{_workers(scale)} {scale.cpus_per_worker:g} CPUs each and {CPUS_PER_READER:g} for reading, "
-            f"{reserved_cpus(scale):g} in all, but the cluster has {cpus:g}"
+            f"{_workers(scale)} {scale.cpus_per_worker:g} CPUs each{reading}, {reserved_cpus(scale):g} in all, but the "
+            f"cluster has {cpus:g}"
         )
         way_out = "lower --scale.num-workers or --scale.cpus-per-worker"
     if lack:
@@ -277,8 +277,13 @@ def _workers(scale: ScaleConfig) -> str:
 
 
 def reserved_cpus(scale: ScaleConfig) -> float:
-    """CPUs of the workers and of what reads for them. A reader that waits for a CPU would stop all workers."""
-    return scale.num_workers * (scale.cpus_per_worker + CPUS_PER_READER)
+    """CPUs of the workers and of the tasks that read for them: one that waits for a CPU would stop all workers."""
+    return scale.num_workers * (scale.cpus_per_worker + reading_cpus(scale))
+
+
+def reading_cpus(scale: ScaleConfig) -> float:
+    """CPUs beside each worker's own: a thread reads in the worker."""
+    return CPUS_PER_READER if scale.reader == "ray_data" else 0.0
 
 
 def _last_step(run: RunDirectory) -> int:

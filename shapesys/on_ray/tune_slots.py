@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import ray
 
 from shapesys.on_ray.runtime import alive_nodes, physical_cpus, require_room
-from shapesys.on_ray.train import CPUS_PER_READER, reserved_cpus
+from shapesys.on_ray.train import reading_cpus, reserved_cpus
 from shapesys.tuning.config import Sweep
 
 DRIVER_MEMORY = 500e6
@@ -84,10 +84,10 @@ def trials_that_fit(nodes: Iterable[Resources], sweep: Sweep, gpus: float) -> in
         return processes_that_fit(nodes, {"CPU": _cpus(sweep), "GPU": gpus})
     scale = sweep.base.scale
     drivers = processes_that_fit(nodes, {"memory": DRIVER_MEMORY})
-    with_readers = {"CPU": scale.cpus_per_worker + CPUS_PER_READER, "GPU": gpus}
+    with_readers = {"CPU": scale.cpus_per_worker + reading_cpus(scale), "GPU": gpus}
     trials = processes_that_fit(nodes, with_readers) // scale.num_workers
     alone = processes_that_fit(nodes, {"CPU": scale.cpus_per_worker, "GPU": gpus}) >= scale.num_workers
-    # Readers of one trial find a CPU on whichever node has one left.
+    # Tasks that read for one trial find a CPU on whichever node has one left.
     one = alone and sum(node.get("CPU", 0.0) for node in nodes) >= reserved_cpus(scale)
     return min(drivers, max(trials, int(one)))
 
@@ -117,7 +117,7 @@ def _as_the_machine_is(nodes: list[dict[str, float]], sweep: Sweep) -> list[dict
     """A private instance pretends to have more CPUs than there are; they count for what reads, not for what trains."""
     if len(nodes) > 1:
         return nodes
-    reading = sweep.base.scale.num_workers * CPUS_PER_READER if is_nested(sweep) else 0.0
+    reading = sweep.base.scale.num_workers * reading_cpus(sweep.base.scale) if is_nested(sweep) else 0.0
     return [node | {"CPU": min(node.get("CPU", 0.0), physical_cpus() + reading)} for node in nodes]
 
 
@@ -140,8 +140,8 @@ def _lacks_room(sweep: Sweep, gpus: float, may_grow: bool) -> None:
     needs = f"{_cpus(sweep):g} CPUs and {gpus:g} GPUs"
     if is_nested(sweep):
         needs = (
-            f"{scale.num_workers} workers with {scale.cpus_per_worker:g} CPUs and {gpus:g} GPUs each, "
-            f"{CPUS_PER_READER:g} CPUs per worker for reading and {DRIVER_MEMORY / 1e6:g} MB of memory"
+            f"{scale.num_workers} workers with {scale.cpus_per_worker + reading_cpus(scale):g} CPUs and {gpus:g} GPUs "
+            f"each, and {DRIVER_MEMORY / 1e6:g} MB of memory"
         )
     lack = (
         f"a trial needs {needs}, for which no node has room: the cluster has {has.get('CPU', 0.0):g} CPUs and "

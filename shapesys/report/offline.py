@@ -55,7 +55,7 @@ def write_page(text: str, out: Path) -> Path:
     except OSError as error:
         with suppress(OSError):
             part.unlink()
-        raise ShapesysError(f"cannot write {out}: {error.strerror or error}; name another place with --out") from error
+        raise ShapesysError(f"cannot write {out}: {error.strerror or error}; free or choose another place") from error
     return out
 
 

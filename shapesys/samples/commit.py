@@ -102,8 +102,8 @@ def committed_parts(folder: Folder, bucket: int) -> list[Part]:
     return _parts_starting(folder, f"part-{bucket:05d}-")
 
 
-def all_committed_parts(folder: Folder) -> defaultdict[int, list[Part]]:
-    """Bucket -> its committed parts, by one look at the folder."""
+def all_committed_parts(folder: Folder) -> dict[int, list[Part]]:
+    """Bucket -> its committed parts, of those that have any."""
     found: defaultdict[int, list[Part]] = defaultdict(list)
     for part in _parts_starting(folder, "part-"):
         found[part.bucket].append(part)

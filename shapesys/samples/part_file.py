@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapesysError, first_line
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.parts import COMMIT_VIEW, Part
 
@@ -19,6 +19,15 @@ _PAGE_OVERHEAD = 56
 or more."""
 
 _IN_PLACE: dict[str, np.dtype[Any]] = {"FLOAT": np.dtype("<f4"), "INT32": np.dtype("<i4")}
+
+
+def damaged(folder: Folder, name: str, error: Exception) -> ShapesysError:
+    """The error for a file that is missing or no Parquet file; names the commit record that promised it."""
+    part = Part.of_file(name)
+    commit = f"remove {folder.path(part.file(COMMIT_VIEW))} and " if part else ""
+    return ShapesysError(
+        f"the store is damaged: {folder.path(name)} cannot be read ({first_line(error)}); {commit}prepare again"
+    )
 
 
 class PartFile:
@@ -35,11 +44,7 @@ class PartFile:
             source = pa.memory_map(path) if folder.is_local else folder.filesystem.open_input_file(path)
             self._file = pq.ParquetFile(source)
         except (OSError, ValueError) as error:
-            part = Part.of_file(name)
-            commit = f"remove {folder.path(part.file(COMMIT_VIEW))} and " if part else ""
-            raise ShapesysError(
-                f"the store is damaged: {path} cannot be read ({error}); {commit}prepare again"
-            ) from error
+            raise damaged(folder, name, error) from error
         self._leaves = {_top_level(self._schema.column(i).path): i for i in range(len(self._schema))}
         self._ranges: dict[tuple[int, str], tuple[int, np.dtype[Any], int] | None] = {}
 

@@ -10,7 +10,7 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -74,13 +74,13 @@ class Bucket:
     """The source's entries that fall into one bucket.
 
     Attributes:
-        parts: what the store held of it when the work was planned.
+        parts: what the store holds of it; None where that has to be looked up.
     """
 
     number: int
     shapes: tuple[ShapeRef, ...] = ()
     skipped: tuple[Skipped, ...] = ()
-    parts: tuple[Part, ...] = ()
+    parts: tuple[Part, ...] | None = None
 
     @property
     def entries(self) -> tuple[ShapeRef | Skipped, ...]:
@@ -187,6 +187,7 @@ def prepare_locally(
     work, buckets, notes = plan(source, store, settings or PrepareConfig(), retry)
     tally = Tally(sum(len(bucket.entries) for bucket in buckets), progress)
     with work.folder.exclusive():
+        buckets = with_parts(work, buckets)
         if isolate:
             with work.prepare_isolated() as worker:
                 _prepare_all(work, buckets, worker, tally)
@@ -217,11 +218,18 @@ def plan(source: Source, store: str, settings: PrepareConfig, retry: bool) -> tu
     for entry in census.skipped:
         skipped[bucket_of(entry.id, manifest.buckets)].append(entry)
     numbers = sorted(shapes.keys() | skipped.keys())
-    parts = all_committed_parts(folder)
-    buckets = [
-        Bucket(number, tuple(shapes[number]), tuple(skipped[number]), tuple(parts[number])) for number in numbers
-    ]
+    buckets = [Bucket(number, tuple(shapes[number]), tuple(skipped[number])) for number in numbers]
     return Work(source, settings, folder, manifest, retry), buckets, census.notes
+
+
+def with_parts(work: Work, buckets: Iterable[Bucket]) -> list[Bucket]:
+    """The same buckets with what the store holds of them, by one look at its folder.
+
+    A look for each bucket would make the cost of a store that lacks nothing grow with the square of its size. To be
+    called when no other process may write, and to be forgotten by a bucket whose preparation broke off.
+    """
+    parts = all_committed_parts(work.folder)
+    return [replace(bucket, parts=tuple(parts.get(bucket.number, ()))) for bucket in buckets]
 
 
 def open_or_create(folder: Folder, source: Source, settings: PrepareConfig, entries: int) -> Manifest:
@@ -264,9 +272,7 @@ def prepare_bucket(work: Work, bucket: Bucket, prepare: Prepare) -> BucketReport
     Raises:
         ShapesysError: the store cannot be written to.
     """
-    if report := bucket_if_current(work, bucket):
-        return report
-    parts = committed_parts(work.folder, bucket.number)
+    parts = _parts(work, bucket)
     held = _held(work, parts)
     found: dict[str, Outcome] = {}
     fresh: list[Outcome] = []
@@ -283,20 +289,20 @@ def prepare_bucket(work: Work, bucket: Bucket, prepare: Prepare) -> BucketReport
 
 
 def bucket_if_current(work: Work, bucket: Bucket) -> BucketReport | None:
-    """The report of a bucket that needs no work, without doing any; None if it does.
-
-    Looks at the parts that were there when the work was planned: a look at the folder, whose files are those of all
-    buckets, would make the cost of a store that lacks nothing grow with the square of its size.
-    """
-    if len(bucket.parts) != 1:
+    """The report of a bucket that needs no work, without doing any; None if it does."""
+    parts = _parts(work, bucket)
+    if len(parts) != 1:
         return None
+    held = _held(work, parts)
     try:
-        held = _held(work, bucket.parts)
         found = [_up_to_date(work, entry, held.get(entry.id, {}), _refuse)[0] for entry in bucket.entries]
-    except (_NeedsWorkError, FileNotFoundError):
-        # A file is gone where an earlier try replaced the part.
+    except _NeedsWorkError:
         return None
     return _report(found, prepared=0, rejected=0) if all(isinstance(one, Kept) for one in found) else None
+
+
+def _parts(work: Work, bucket: Bucket) -> Sequence[Part]:
+    return committed_parts(work.folder, bucket.number) if bucket.parts is None else bucket.parts
 
 
 class _NeedsWorkError(Exception):

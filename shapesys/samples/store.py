@@ -27,7 +27,7 @@ from shapesys.errors import ShapesysError, UsageError, unknown_name
 from shapesys.geometry.mesh import Mesh
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.manifest import Manifest
-from shapesys.samples.part_file import PartFile
+from shapesys.samples.part_file import PartFile, damaged
 from shapesys.samples.parts import COMMIT_VIEW, Part, bucket_of
 from shapesys.samples.views import VIEWS, View
 
@@ -305,9 +305,18 @@ class Store:
 
 
 def read_table(folder: Folder, part: Part, view: str) -> pa.Table:
-    """All rows of one part's file of a small view."""
-    with folder.filesystem.open_input_file(folder.path(part.file(view))) as file:
-        return pq.ParquetFile(file).read(use_threads=False).replace_schema_metadata(None).cast(VIEWS[view].schema)
+    """All rows of one part's file of a small view.
+
+    Raises:
+        ShapesysError: the file is missing or damaged.
+    """
+    name = part.file(view)
+    try:
+        with folder.filesystem.open_input_file(folder.path(name)) as file:
+            table = pq.ParquetFile(file).read(use_threads=False)
+    except (OSError, ValueError) as error:
+        raise damaged(folder, name, error) from error
+    return table.replace_schema_metadata(None).cast(VIEWS[view].schema)
 
 
 def _trailing(shape: str) -> tuple[int, ...]:

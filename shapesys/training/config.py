@@ -55,7 +55,7 @@ class ScaleConfig(Config):
 
     num_workers: int = setting(1, help="training workers (processes)", ge=1)
     device: Literal["auto", "cpu", "cuda"] = setting("auto", help="auto = CUDA where every worker can have one")
-    cpus_per_worker: float = setting(0.5, help="CPUs reserved per worker; below 1 leaves room for reading data", gt=0)
+    cpus_per_worker: float = setting(1.0, help="CPUs reserved per worker", gt=0)
     max_failures: int = setting(3, help="restarts from the last checkpoint after lost workers", ge=0)
     reader: Literal["thread", "ray_data"] = setting(
         "thread",

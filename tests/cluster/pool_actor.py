@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+from shapesys.errors import ShapesysError
+
 
 class Trickster:
     """Answers 'double N' and obeys 'crash', 'hang', 'raise', 'sleep S', 'once FILE' (crash) and 'straggle FILE'.
@@ -46,3 +48,10 @@ class Stillborn(Trickster):
         if before < times:
             Path(folder, str(before)).touch()
             os._exit(1)
+
+
+class Refusing(Trickster):
+    """Does not start, and says why."""
+
+    def __init__(self) -> None:
+        raise ShapesysError("this node does not see the store")

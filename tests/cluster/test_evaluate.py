@@ -219,6 +219,17 @@ def test_a_pool_survives_actors_that_die_at_birth_but_not_all_of_them(ray_cluste
     assert len(list((tmp_path / "all").iterdir())) == START_ATTEMPTS, "an actor's death is counted once"
 
 
+def test_actors_that_refuse_to_start_say_why(ray_cluster: str) -> None:
+    import ray
+    from pool_actor import Refusing
+
+    from shapesys.on_ray.pool import ActorPool
+
+    pool: ActorPool[str] = ActorPool(ray.remote(num_cpus=0.5)(Refusing).remote, 1, deadline=lambda item: 60.0)
+    with pytest.raises(ShapesysError, match="^workers cannot start: this node does not see the store$"):
+        list(pool.map(["double 21"]))
+
+
 def test_a_broken_item_is_tried_in_parts_and_only_those_to_blame_fail(ray_cluster: str) -> None:
     import ray
     from pool_actor import Trickster

@@ -60,3 +60,16 @@ def test_any_other_error_is_the_items_own(fail: Any) -> None:
     pool, worker, outcomes = fail(ValueError("odd"))
     assert outcomes == [Outcome("a", stage="error", failure="ValueError: odd")]
     assert worker in pool._crew.workers
+
+
+def test_what_is_tried_again_may_differ(fail: Any) -> None:
+    pool, _, _ = fail(ValueError("odd"))
+    pool._again = lambda item: f"{item} without notes"
+    task = pool_module._Task("b", 1)
+    list(pool._crashed(task, OSError("gone")))
+    assert [(waiting.item, waiting.lost) for waiting in pool._queue] == [("b without notes", 1)]
+
+
+def test_a_pool_of_nobody_is_refused() -> None:
+    with pytest.raises(ValueError, match="a pool of 0 actors would never end"):
+        ActorPool(lambda: None, 0, deadline=lambda item: 60.0)

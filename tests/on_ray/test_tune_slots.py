@@ -63,11 +63,11 @@ def test_plain_trials_take_a_cpu_each_of_the_machine_that_there_is(cluster: Any)
     assert slots_of(sweep_of({"concurrent": 9}), may_grow=False).concurrent == 2
 
 
-def test_groups_of_workers_fit_on_two_cpus_one_after_the_other(cluster: Any) -> None:
+def test_groups_of_workers_fit_on_two_cpus_by_what_each_worker_takes(cluster: Any) -> None:
     cluster({"CPU": 4})
-    for cpus in (0.5, 1.0):
-        slots = slots_of(sweep_of(num_workers=2, cpus_per_worker=cpus), may_grow=False)
-        assert slots == tune_slots.Slots({"memory": tune_slots.DRIVER_MEMORY}, 1)
+    for scale, fit in (({}, 1), ({"reader": "ray_data"}, 1), ({"cpus_per_worker": 0.5}, 2)):
+        slots = slots_of(sweep_of(num_workers=2, **scale), may_grow=False)
+        assert slots == tune_slots.Slots({"memory": tune_slots.DRIVER_MEMORY}, fit)
     with pytest.raises(ShapesysError, match=r"2 workers with 2 CPUs .* lower --scale.num-workers"):
         slots_of(sweep_of(num_workers=2, cpus_per_worker=2.0), may_grow=False)
 

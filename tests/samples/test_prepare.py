@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -318,3 +320,46 @@ def test_bad_inputs_are_all_accounted_for(shared_data: Path, tmp_path: Path) -> 
     assert len(ids) == report.total == report.prepared + report.rejected > 300
     assert not {"crash", "timeout", "memory", "error"} & set(report.stages())
     assert all(row["reason"] for row in report.rejections)
+
+
+def test_a_store_is_listed_once_and_a_source_read_once(
+    trap_source: TrapSource, trap_root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many buckets there are: otherwise the cost would grow with the square of the store."""
+    monkeypatch.setattr(prepare_module, "bucket_count", lambda _: 4)
+    store = str(tmp_path / "store")
+    prepare_locally(trap_source, store, SMALL, isolate=False)
+    listed, digested = [], []
+    starting, digest = Folder.starting, TrapSource.digest
+    monkeypatch.setattr(Folder, "starting", lambda self, start: listed.append(start) or starting(self, start))
+    monkeypatch.setattr(TrapSource, "digest", lambda self, ref: digested.append(ref.id) or digest(self, ref))
+    prepare_locally(trap_source, store, SMALL, isolate=False)
+    assert len(listed) == 1
+    write_shape(trap_root, "box/b9", size=3.0)
+    digested.clear()
+    assert prepare_locally(trap_source, store, SMALL, isolate=False).prepared == 1
+    assert sorted(digested) == sorted({*digested}), "a shape was digested twice"
+    assert "box/b9" in digested
+
+
+def test_a_bucket_that_broke_off_looks_again(trap_source: TrapSource, trap_root: Path, tmp_path: Path) -> None:
+    """Its first try had replaced the part that was there, and died before it could say so."""
+    store = str(tmp_path / "store")
+    prepare_locally(trap_source, store, SMALL, isolate=False)
+    write_shape(trap_root, "box/b1", size=7.0)
+    work, buckets, _ = prepare_module.plan(trap_source, store, SMALL, retry=False)
+    prepare = partial(prepare_shape, trap_source, settings=SMALL)
+    for bucket in prepare_module.with_parts(work, buckets):
+        first = prepare_module.prepare_bucket(work, bucket, prepare)
+        again = prepare_module.prepare_bucket(work, replace(bucket, parts=None), prepare)
+        assert (again.prepared, again.rejected) == (0, 0)
+        assert again.kept == first.prepared + first.kept + first.rejected
+
+
+def test_a_damaged_commit_record_is_named(trap_source: TrapSource, tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    prepare_locally(trap_source, str(store), SMALL, isolate=False)
+    record = next((store / "shapes").iterdir())
+    record.write_bytes(b"not a table")
+    with pytest.raises(ShapesysError, match=f"the store is damaged: {record} cannot be read .* prepare again"):
+        prepare_locally(trap_source, str(store), SMALL, isolate=False)
