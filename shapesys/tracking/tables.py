@@ -1,8 +1,9 @@
-"""Per-shape tables in the form that MLflow's interface shows."""
+"""Tables of shapes and of trials in the form that MLflow's interface shows."""
 
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,18 +11,22 @@ import pyarrow.parquet as pq
 
 _FIRST = ("shape_id", "status")
 _BESIDE = ("category", "split", "reason")
+_DIGITS = 6
 
 
 def table_json(rows: Path) -> str:
     """A Parquet table as the JSON that MLflow reads as a table: columns, and rows as lists.
 
-    MLflow shows the first five columns until asked for more: what tells shapes apart comes first, then their metrics.
+    MLflow shows the first columns until asked for more: what tells shapes apart comes first, then their metrics. Of a
+    dot in a column's name it makes a path into nested values, and shows nothing: a middle dot stands there. Numbers are
+    rounded to what a person reads; the Parquet file has all digits.
     """
     table = pq.read_table(rows)
     table = table.select(sorted(table.column_names, key=_place))
     columns = [_plain(column) for column in table.to_pydict().values()]
     data = [list(row) for row in zip(*columns, strict=True)]
-    return json.dumps({"columns": table.column_names, "data": data}, default=str)
+    names = [name.replace(".", "·") for name in table.column_names]
+    return json.dumps({"columns": names, "data": data}, default=str)
 
 
 def _place(column: str) -> int:
@@ -36,5 +41,9 @@ def _place(column: str) -> int:
 
 
 def _plain(column: list[Any]) -> list[Any]:
+    return [_shown(value) if isinstance(value, float) else value for value in column]
+
+
+def _shown(value: float) -> float | None:
     """NaN and infinity are no JSON; a table shows them as missing."""
-    return [None if isinstance(value, float) and value - value != 0 else value for value in column]
+    return float(f"{value:.{_DIGITS}g}") if math.isfinite(value) else None

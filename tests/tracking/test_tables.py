@@ -22,3 +22,11 @@ def test_metrics_stand_beside_the_shape_and_what_is_missing_is_null(tmp_path: Pa
         "category", "split", "reason",
     ]  # fmt: skip
     assert table["data"][0][3] is None
+
+
+def test_dots_that_would_hide_a_column_are_replaced_and_numbers_rounded(tmp_path: Path) -> None:
+    rows = tmp_path / "trials.parquet"
+    pq.write_table(pa.table({"trial": ["000"], "model.hidden": [64], "chamfer/onet.chamfer_l1": [1 / 3]}), rows)
+    table = json.loads(table_json(rows))
+    assert table["columns"] == ["trial", "model·hidden", "chamfer/onet·chamfer_l1"]
+    assert table["data"] == [["000", 64, 0.333333]]
