@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from shapesys.on_ray.failure import first_cause
 
 START_ATTEMPTS = 3
 """Actors in a row that may die before they answer; then the reason is told once instead of for every item."""
+REST = 60.0
+"""Seconds after so many failures before more actors are asked for: a bad node may be gone by then."""
 SILENCE = 30.0
 """Seconds without any ready actor, after which the wait is explained."""
 SOON = 60.0
@@ -55,6 +58,7 @@ class Crew:
         self._start_limit = start_limit
         self._way_out = way_out
         self._failed_starts = 0
+        self._last_failure = -math.inf
         self._last_ready = time.monotonic()
         self._explained = False
         self.workers: list[Worker] = []
@@ -78,9 +82,10 @@ class Crew:
         return sum(worker.is_ready or now - worker.asked < SOON for worker in self.workers)
 
     def staff(self, wanted: int) -> None:
-        """Ask for actors up to a number; after several failed starts in a row, only where nobody else is there."""
+        """Ask for actors up to a number; after several failed starts in a row, for a while only where nobody else is
+        there."""
         wanted = min(wanted, self._size)
-        if self._failed_starts >= START_ATTEMPTS:
+        if self._failed_starts >= START_ATTEMPTS and time.monotonic() - self._last_failure < REST:
             wanted = min(wanted, 1)
         while len(self.workers) < wanted:
             actor = self._make_actor()
@@ -110,6 +115,7 @@ class Crew:
         except ray.exceptions.RayError as error:
             self.dismiss([worker])
             self._failed_starts += 1
+            self._last_failure = time.monotonic()
             if self.ready:
                 _log.warning("a worker cannot start: %s; the others go on", first_cause(error))
             if self._failed_starts >= START_ATTEMPTS and not self.ready:
