@@ -55,7 +55,10 @@ def write_page(text: str, out: Path) -> Path:
     except OSError as error:
         with suppress(OSError):
             part.unlink()
-        raise ShapesysError(f"cannot write {out}: {error.strerror or error}; free or choose another place") from error
+        raise ShapesysError(
+            f"cannot write {out}: {error.strerror or error}; name another place with --out of 'shapesys report' or "
+            "'shapesys compare'"
+        ) from error
     return out
 
 
