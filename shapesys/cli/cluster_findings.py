@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,6 +19,12 @@ LEAST_DISK, LEAST_MEMORY = 5.0, 2.0
 
 DISK_SHARE = 0.05
 """Ray takes no more objects on a disk that has less than this share free."""
+
+LEAST_STORE = 0.1
+"""GB of a node's object store, through which results and reading tasks pass."""
+
+FULL = 0.9
+"""Share of an object store in use from which on Ray writes objects to disk."""
 
 MOST_SKEW = 1.0
 """Seconds by which clocks may differ: signed requests to object stores and the order of records depend on them."""
@@ -53,11 +60,14 @@ def examine(
         able = [reply.node for reply in answers if not reply.failure]
         found = [*living(address, known), *answering(answers)]
         good = [reply for reply in answers if not reply.failure]
-        for judge in (versions, gpus, room, clocks_of(cluster_checks.ask(able, node_probe.clock, deadline=deadline))):
+        clocks = clocks_of(cluster_checks.ask(able, node_probe.clock, deadline=deadline))
+        for judge in (versions, gpus, room, object_store, clocks):
             found += judge(good)
         found += authentication(good)
         if shared:
             found += storage(shared, *cluster_checks.share_files(able, shared, deadline))
+        elif len(able) > 1:
+            found.append(Check("storage", "warning", "not checked", "name what all nodes share with --shared DIR"))
         found += mlflow(tracking, able, deadline)
         return found, [_row(reply) for reply in good]
 
@@ -139,6 +149,30 @@ def room(answers: list[Reply]) -> Iterator[Check]:
         lambda told: max(LEAST_DISK * GIGABYTE, DISK_SHARE * told["disk_bytes"]),
         "free for Ray's temporary folder", "remove old session_* folders there, or 'ray start --temp-dir' elsewhere",
     )  # fmt: skip
+
+
+def object_store(answers: list[Reply]) -> Iterator[Check]:
+    """Room for what tasks hand on, in memory: containers have 64 MB of shared memory unless told otherwise."""
+    stores = [(reply.node.name, *_store_of(reply)) for reply in answers]
+    small = [f"{name} {size:.1f} GB" for name, size, _, _ in stores if size < LEAST_STORE]
+    on_disk = [f"{name} {size:.1f} GB" for name, size, _, shared in stores if shared < size]
+    full = [f"{name} {used:.1f} of {size:.1f} GB" for name, size, used, _ in stores if used > FULL * size]
+    for told, what, way_out in (
+        (small, "small", "start that node with a larger --object-store-memory"),
+        (on_disk, "larger than /dev/shm, so that it lies on a disk", "give the container more, as docker's --shm-size"),
+        (full, "nearly full", "wait for other jobs, or start more nodes"),
+    ):
+        if told:
+            yield Check("object store", "warning", f"{what}: {named(told)}", way_out)
+    if stores and not (small or on_disk or full):
+        yield Check("object store", "ok", f"{min(size for _, size, _, _ in stores):.1f} GB or more on every node")
+
+
+def _store_of(reply: Reply) -> tuple[float, float, float]:
+    """(size, used, shared memory of the node) in GB; shared memory that is not there to be measured is infinite."""
+    size = reply.node.resources.get("object_store_memory", 0.0)
+    left, shared = reply.node.unused.get("object_store_memory", size), reply.value["shared_memory_bytes"]
+    return size / GIGABYTE, (size - left) / GIGABYTE, math.inf if shared is None else shared / GIGABYTE
 
 
 def clocks_of(clocks: list[Reply]) -> Callable[[list[Reply]], Iterator[Check]]:

@@ -29,6 +29,7 @@ HTTP_SECONDS = 10.0
 VISIBLE_SECONDS = 6.0
 """How long a file may take to be seen by another node: network filesystems keep listings for a few seconds."""
 
+_SHARED_MEMORY = "/dev/shm"
 _GPU_SECONDS = 60.0
 _GPU = """
 import json, torch
@@ -56,6 +57,7 @@ def facts(promised: dict[str, float]) -> dict[str, Any]:
         "cpus": os.cpu_count(),
         "memory_bytes": memory.total,
         "memory_free_bytes": memory.available,
+        "shared_memory_bytes": shutil.disk_usage(_SHARED_MEMORY).total if Path(_SHARED_MEMORY).is_dir() else None,
         "temporary": temporary,
         "disk_bytes": disk.total,
         "disk_free_bytes": disk.free,

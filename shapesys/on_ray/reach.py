@@ -46,7 +46,9 @@ def why_refused(address: str, error: BaseException, has_token: bool) -> str:
             "versions here, or run the verb there with 'shapesys submit VERB ... --address http://HEAD:8265'"
         )
     lines = str(error).strip().splitlines()
-    hint = "" if has_token else "; if it asks for a token, set RAY_AUTH_TOKEN"
+    # Ray does not tell a wrong token from a head that answers nobody.
+    hint = "; is this the cluster's own token? set" if has_token else "; if it asks for a token, set"
+    hint += " RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a file of it"
     return f"cannot reach the Ray cluster at '{address}': {lines[0] if lines else type(error).__name__}{hint}"
 
 

@@ -23,6 +23,7 @@ def facts(**changes: Any) -> dict[str, Any]:
     told: dict[str, Any] = {
         "versions": {"python": "3.11.7", "ray": "2.60.0", "torch": "2.13.0", "shapesys": "0.1.0", "mlflow": "3.17.2"},
         "memory_free_bytes": 60 * GIGABYTE,
+        "shared_memory_bytes": 30 * GIGABYTE,
         "disk_bytes": 1000 * GIGABYTE,
         "disk_free_bytes": 500 * GIGABYTE,
         "authentication": "token",
@@ -39,6 +40,26 @@ def judged(found: Iterator[Check]) -> dict[str, Check]:
     checks = {check.name: check for check in found}
     assert all(check.way_out for check in checks.values() if check.state != "ok"), checks
     return checks
+
+
+@pytest.mark.parametrize(
+    ("size", "left", "shared", "said"),
+    [
+        (10.0, 8.0, 30.0, "10.0 GB or more on every node"),
+        (10.0, 8.0, None, "10.0 GB or more on every node"),
+        (0.05, 0.05, 30.0, "small: a 0.1 GB"),
+        (10.0, 10.0, 0.064, "larger than /dev/shm, so that it lies on a disk: a 10.0 GB"),
+        (10.0, 0.5, 30.0, "nearly full: a 9.5 of 10.0 GB"),
+    ],
+)
+def test_an_object_store_needs_room_in_memory(size: float, left: float, shared: float | None, said: str) -> None:
+    told = facts(shared_memory_bytes=None if shared is None else shared * GIGABYTE)
+    node = Node(
+        "a", "a", resources={"object_store_memory": size * GIGABYTE}, unused={"object_store_memory": left * GIGABYTE}
+    )
+    (check,) = judged(findings.object_store([Reply(node, told, "")])).values()
+    assert check.found == said
+    assert (check.state == "ok") == ("or more" in said)
 
 
 def test_the_same_environment_everywhere() -> None:

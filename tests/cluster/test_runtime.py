@@ -70,6 +70,12 @@ def test_without_the_token_the_reason_is_given(ray_cluster: str, tmp_path: Path)
     assert "RAY_AUTH_TOKEN" in said
 
 
+def test_a_wrong_token_is_thought_of(ray_cluster: str) -> None:
+    said = _connect(ray_cluster, RAY_AUTH_TOKEN="0" * 64)
+    assert f"cannot reach the Ray cluster at '{ray_cluster}'" in said
+    assert "is this the cluster's own token? set RAY_AUTH_TOKEN" in said
+
+
 _WAIT = """
 import signal, sys, time
 signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -58,5 +58,7 @@ def test_other_versions_are_both_named_with_the_way_out() -> None:
 
 def test_any_other_refusal_is_told_in_its_first_line() -> None:
     lost = ConnectionError("no GCS\nmore")
-    assert why_refused("h:1", lost, has_token=True) == "cannot reach the Ray cluster at 'h:1': no GCS"
-    assert why_refused("h:1", lost, has_token=False).endswith("no GCS; if it asks for a token, set RAY_AUTH_TOKEN")
+    with_token, without = (why_refused("h:1", lost, has_token) for has_token in (True, False))
+    assert with_token.startswith("cannot reach the Ray cluster at 'h:1': no GCS; is this the cluster's own token?")
+    assert "no GCS; if it asks for a token, set RAY_AUTH_TOKEN" in without
+    assert "\n" not in with_token + without
