@@ -156,6 +156,33 @@ def test_evaluate_report_and_reconstruct(trained: Path, tmp_path: Path) -> None:
         assert len(read_mesh(tmp_path / "own.glb").faces) > 0
 
 
+def test_evaluate_dry_run_tells_what_it_would_measure_and_changes_nothing(trained: Path, store: Path) -> None:
+    before = contents(trained)
+    found = data_of("evaluate", trained, "--dry-run")
+    assert found == {
+        "checkpoint": str(max((trained / "checkpoints").iterdir())),
+        "store": str(store),
+        "split": "test",
+        "categories": ["bottle", "mug"],
+        "shapes": 2,
+    }
+    one = data_of("evaluate", trained, "--split", "train", "--categories", "mug", "--dry-run")
+    assert (one["split"], one["categories"], one["shapes"]) == ("train", ["mug"], 2)
+    assert contents(trained) == before
+
+
+def contents(folder: Path) -> dict[Path, tuple[int, bytes]]:
+    """When each file below a folder was written, and what it holds."""
+    return {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_evaluate_dry_run_stops_at_a_missing_store(trained: Path, tmp_path: Path) -> None:
+    result = invoke("evaluate", trained, "--store", tmp_path / "absent", "--dry-run")
+    assert result.exit_code == 1
+    assert "absent" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
 def test_an_evaluation_in_which_every_shape_fails_fails(trained: Path) -> None:
     words = [
         "evaluate",
@@ -223,7 +250,7 @@ def test_bench_compares_with_targets_and_reports_failures(tmp_path: Path) -> Non
     assert "failed: bench_bad.py: RuntimeError: no peer" in both.stdout
 
 
-@pytest.mark.parametrize("job", ["prepare", "train", "evaluate", "report", "benchmark"])
+@pytest.mark.parametrize("job", ["prepare", "train", "tune", "evaluate", "compare", "report", "doctor", "benchmark"])
 def test_jobs_are_the_verbs(job: str) -> None:
     path = Path(__file__).parents[2] / "jobs" / f"{job}.py"
     assert len(path.read_text().splitlines()) < 40

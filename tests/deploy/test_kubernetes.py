@@ -146,6 +146,45 @@ def test_heads_take_no_work() -> None:
             assert head["serviceType"] == "ClusterIP"
 
 
+@pytest.fixture(scope="module")
+def cluster() -> dict[str, Any]:
+    """The specification of the cluster that stays."""
+    (found,) = [one["spec"] for one in manifests() if one["kind"] == "RayCluster"]
+    assert isinstance(found, dict)
+    return found
+
+
+def test_the_cluster_grows_from_nothing_and_shrinks_again(cluster: dict[str, Any]) -> None:
+    assert cluster["enableInTreeAutoscaling"] is True
+    assert cluster["autoscalerOptions"]["version"] == "v2"
+    assert cluster["autoscalerOptions"]["idleTimeoutSeconds"] > 0
+    assert {group["groupName"] for group in cluster["workerGroupSpecs"]} == {"gpu", "cpu"}
+    for group in cluster["workerGroupSpecs"]:
+        assert group["minReplicas"] == group["replicas"] == 0 < group["maxReplicas"], group["groupName"]
+
+
+def test_the_cluster_outlives_its_head(cluster: dict[str, Any]) -> None:
+    kept = cluster["gcsFaultToleranceOptions"]
+    host, port = kept["redisAddress"].split(":")
+    (service,) = [one for one in manifests() if named(one) == f"Service-{host}"]
+    assert int(port) in [one["port"] for one in service["spec"]["ports"]]
+    assert kept["redisPassword"]["valueFrom"]["secretKeyRef"] == {"name": "shapesys-redis", "key": "password"}
+    (redis,) = [one for one in manifests() if named(one) == f"StatefulSet-{host}"]
+    assert service["spec"]["selector"].items() <= redis["spec"]["template"]["metadata"]["labels"].items()
+
+
+def test_gpus_go_to_one_group_of_workers_which_their_nodes_admit(cluster: dict[str, Any]) -> None:
+    pods_of = {group["groupName"]: group["template"]["spec"] for group in cluster["workerGroupSpecs"]}
+    asked = {
+        name: [container["resources"]["limits"].get("nvidia.com/gpu") for container in pod["containers"]]
+        for name, pod in pods_of.items()
+    }
+    assert asked == {"gpu": ["1"], "cpu": [None]}
+    assert {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"} in pods_of["gpu"]["tolerations"]
+    assert "tolerations" not in pods_of["cpu"]
+    assert "nvidia.com/gpu" not in str(cluster["headGroupSpec"])
+
+
 def test_secrets_are_made_by_a_documented_command_and_stand_in_no_file() -> None:
     assert not [one for one in manifests() if one["kind"] == "Secret"]
     text = "".join(path.read_text() for path in FILES)
