@@ -65,7 +65,7 @@ class PlainScreen:
 
 
 class LiveScreen:
-    """The sweep's table, drawn anew in place, above a progress bar with the time left."""
+    """A progress bar with the time left and the sweep's table below it, whose end is what a small terminal cuts off."""
 
     def __init__(self, sweep: Sweep, total: int) -> None:
         from rich.console import Console
@@ -87,7 +87,7 @@ class LiveScreen:
 
         self._bar.update(self._task, completed=_ended(records))
         most = max(self._console.height - _ROWS_AROUND, 3)
-        self._live.update(Group(sweep_table(self._sweep, records, most), self._bar), refresh=True)
+        self._live.update(Group(self._bar, sweep_table(self._sweep, records, most)), refresh=True)
 
     def note(self, text: str) -> None:
         self._live.console.print(text, markup=False, highlight=False)

@@ -140,10 +140,10 @@ def check_name(name: str) -> None:
     """Refuse a name that cannot be a folder everywhere.
 
     Raises:
-        ShapesysError: it holds anything but letters, digits, dot, dash and underscore.
+        UsageError: it holds anything but letters, digits, dot, dash and underscore.
     """
     if not _SAFE_NAME.fullmatch(name):
-        raise ShapesysError(f"run name '{name}' is not usable as a folder; use letters, digits, '.', '-' and '_'")
+        raise UsageError(f"run name '{name}' is not usable as a folder; use letters, digits, '.', '-' and '_'")
 
 
 def find(name_or_path: str, root: str | os.PathLike[str] = "runs") -> RunDirectory:
