@@ -13,10 +13,13 @@ from typing import Any
 
 import psutil
 import pytest
+from click.testing import CliRunner
 
+from shapesys.cli.main import cli
 from shapesys.cli.sweep_run import run_sweep
 from shapesys.cli.tune import resolve_sweep
 from shapesys.errors import ShapesysError
+from shapesys.samples.filesystem import Folder
 from shapesys.training.run_dir import read_json
 from shapesys.tuning.config import Sweep
 from shapesys.tuning.ledger import Ledger, TrialRecord
@@ -145,6 +148,61 @@ def test_a_killed_driver_goes_on_where_it_was(mugs: Path, tmp_path: Path) -> Non
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["counts"] == {"finished": 4, "stopped": 0, "errored": 0, "waiting": 0}
     assert {key: (tmp_path / "sweep" / "trials" / key / "rungs.json").stat().st_mtime_ns for key in ended} == stamps
+
+
+def test_a_budget_cuts_off_what_runs_and_a_larger_one_goes_on(ray_cluster: str, mugs: Path, tmp_path: Path) -> None:
+    """One of two trials cannot end before its budget does: another process, this one, holds its directory."""
+    typed: dict[str, Any] = {"early_stopping": "none", "concurrent": 2}
+    short = sweep_of(mugs, [1e-3, 1e-2], hours=12 / 3600, **typed)
+    held = SweepDirectory(tmp_path / "sweep").trial("001-s0")
+    held.path.mkdir(parents=True)
+    with Folder(str(held.path)).exclusive():
+        result = run_sweep(short, "sweep", tmp_path, tracker="none")
+    assert result["state"] == "interrupted"
+    assert result["reason"].startswith("the time budget of 0.00333333 h ended it; raise --hours")
+    assert result["counts"]["errored"] == result["counts"]["stopped"] == 0
+    cut_off = records_of(tmp_path / "sweep")["001-s0"]
+    assert (cut_off.ending, cut_off.error, cut_off.reports) == (None, "", ())
+    with pytest.raises(ShapesysError, match=r"has used its 0\.00333333 hours; raise --hours to go on"):
+        run_sweep(short, "sweep", tmp_path, tracker="none")
+
+    ended = [key for key, record in records_of(tmp_path / "sweep").items() if record.ending]
+    events = (tmp_path / "sweep" / "trials.jsonl").read_text()
+    result = run_sweep(sweep_of(mugs, [1e-3, 1e-2], hours=1, **typed), "sweep", tmp_path, tracker="none")
+    assert (result["state"], result["reason"]) == ("finished", None)
+    assert result["counts"] == {"finished": 2, "stopped": 0, "errored": 0, "waiting": 0}
+    later = (tmp_path / "sweep" / "trials.jsonl").read_text().removeprefix(events)
+    begun = {json.loads(line)["id"] for line in later.splitlines()}
+    assert begun == {"000-s0", "001-s0"} - set(ended), "what had ended is not run again"
+
+
+def test_every_trial_is_a_child_of_the_sweep_s_run_in_mlflow(
+    ray_cluster: str, mugs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("optuna")
+    mlflow = pytest.importorskip("mlflow")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    words = command(
+        mugs, tmp_path, "1e-7, 0.01, 1e38", "--strategy", "optuna", "--trials", 3, "--concurrent", 1,
+        "--rungs", 2, "--train.epochs", 27, "--model.saliency-weight", 0, "--tracker", "mlflow", "--json",
+    )  # fmt: skip
+    done = CliRunner().invoke(cli, words[words.index("tune") :])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["counts"] == {"finished": 1, "stopped": 1, "errored": 1, "waiting": 0}
+    client = mlflow.MlflowClient(f"sqlite:///{tmp_path / 'mlflow.db'}")
+    runs = client.search_runs([found.experiment_id for found in client.search_experiments()])
+    (parent,) = (run for run in runs if run.info.run_name == "sweep")
+    assert parent.info.status == "FINISHED"
+    children = {run.info.run_name: run for run in runs if run is not parent}
+    assert {run.data.tags["mlflow.parentRunId"] for run in children.values()} == {parent.info.run_id}
+    statuses = {"finished": "FINISHED", "stopped": "KILLED", "errored": "FAILED"}
+    assert {name: run.info.status for name, run in children.items()} == {
+        f"{record.trial.number:03d} seed {record.trial.seed}": statuses[record.ending or ""]
+        for record in records_of(tmp_path / "sweep").values()
+    }
+    (failed,) = (run for run in children.values() if run.info.status == "FAILED")
+    assert failed.data.params[KNOB] == "1e+38"
+    assert failed.data.tags["ended"].startswith("the gradient's norm is")
 
 
 @pytest.mark.slow

@@ -109,3 +109,16 @@ def test_a_cluster_that_may_grow_is_waited_for(cluster: Any, caplog: pytest.LogC
 )
 def test_gpus(tune: dict[str, Any], scale: dict[str, Any], has: float, gpus: float) -> None:
     assert gpus_per_process(sweep_of(tune, **scale), has) == gpus
+
+
+def test_trials_that_share_a_gpu_reserve_their_part_of_it(cluster: Any) -> None:
+    cluster({"CPU": 64, "GPU": 2})
+    slots = slots_of(sweep_of({"gpus_per_trial": 0.25}), may_grow=True)
+    assert slots == tune_slots.Slots({"CPU": 1.0, "GPU": 0.25}, 8)
+    assert slots_of(sweep_of(), may_grow=True) == tune_slots.Slots({"CPU": 1.0, "GPU": 1.0}, 2)
+    cluster({"CPU": 3, "GPU": 1}, {"CPU": 3, "GPU": 1})
+    assert slots_of(sweep_of({"gpus_per_trial": 0.25}), may_grow=True).concurrent == 6, "CPUs end before GPUs do"
+    cluster({"CPU": 2, "GPU": 1})
+    assert slots_of(sweep_of({"gpus_per_trial": 0.25}), may_grow=False).concurrent == 2
+    with pytest.raises(ShapesysError, match=r"needs 1 CPUs and 2 GPUs.* has 2 CPUs and 1 GPUs .* --gpus-per-trial"):
+        slots_of(sweep_of({"gpus_per_trial": 2}), may_grow=False)
