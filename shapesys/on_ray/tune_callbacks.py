@@ -120,7 +120,7 @@ class Watch(_OfThisProcess, ray_tune.Callback):
             self._end(trial, "errored", error)
         elif state == "finished":
             self._end(trial, "finished")
-        # Anything else was cut off by the sweep's time budget: it has not ended.
+        # Anything else was cut off, as by a time budget: it has not ended.
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._end(trial, "errored", cause_in_trace(str(trial.get_error() or "")))

@@ -161,8 +161,9 @@ def test_a_budget_cuts_off_what_runs_and_a_larger_one_goes_on(ray_cluster: str, 
     assert result["state"] == "interrupted"
     assert result["reason"].startswith("the time budget of 0.00333333 h ended it; raise --hours")
     assert result["counts"]["errored"] == result["counts"]["stopped"] == 0
-    cut_off = records_of(tmp_path / "sweep")["001-s0"]
-    assert (cut_off.ending, cut_off.error, cut_off.reports) == (None, "", ())
+    cut_off = records_of(tmp_path / "sweep").get("001-s0")
+    # On a slow machine, no worker has started by then.
+    assert cut_off is None or (cut_off.ending, cut_off.error, cut_off.reports) == (None, "", ())
     with pytest.raises(ShapesysError, match=r"has used its 0\.00333333 hours; raise --hours to go on"):
         run_sweep(short, "sweep", tmp_path, tracker="none")
 
