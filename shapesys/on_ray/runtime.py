@@ -93,7 +93,7 @@ def cluster_address(given: str | None) -> str | None:
 
     A cluster that is named may start machines for what waits; an instance of our own stays as it is.
     """
-    return given or os.environ.get("RAY_ADDRESS")
+    return given or os.environ.get("RAY_ADDRESS") or None
 
 
 def require_room(lack: str, way_out: str, may_grow: bool, seconds: float | None = None) -> None:
