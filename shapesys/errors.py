@@ -41,14 +41,17 @@ def in_words(error: BaseException) -> str:
 
 def first_line(error: BaseException) -> str:
     """The first line of an error's text; its class where it has none."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    return _first_line_or(type(error).__name__, error)
 
 
 def class_and_line(error: BaseException) -> str:
     """The class and the first line of a foreign error's text, without its full stop."""
+    return f"{type(error).__name__}: {_first_line_or('no message', error).rstrip('.')}"
+
+
+def _first_line_or(otherwise: str, error: BaseException) -> str:
     lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].rstrip('.') if lines else 'no message'}"
+    return lines[0] if lines else otherwise
 
 
 def missing_extra(package: str, extra: str, purpose: str) -> ShapesysError:

@@ -20,6 +20,7 @@ from shapesys.training.checkpoint import Checkpoint
 from shapesys.training.run_dir import RunDirectory
 
 Batch = tuple[str, ...]
+ASK_LESS = "lower --scale.cpus-per-actor or --scale.gpus-per-actor"
 
 
 class EvaluationActor:
@@ -104,7 +105,7 @@ def _run_pool(
         attempts=scale.attempts,
         start_limit=scale.start_limit_s,
         parts=_single_shapes,
-        way_out="lower --scale.cpus-per-actor or --scale.gpus-per-actor, or raise --scale.start-limit-s",
+        way_out=f"{ASK_LESS}, or raise --scale.start-limit-s",
     )
     tally = Tally(plan, progress)
     for outcome in pool.map(plan.batches(scale.batch_shapes, lambda: pool.workers)):
@@ -134,7 +135,6 @@ def _gpus_per_actor(scale: EvaluateScale, actors: int, may_grow: bool) -> float:
             f"an actor needs {scale.cpus_per_actor:g} CPUs and {share:g} GPUs, but the cluster has "
             f"{has.get('CPU', 0.0):g} and {gpus:g}"
         )
-        way_out = "lower --scale.cpus-per-actor or --scale.gpus-per-actor"
-        require_room(lack, way_out, may_grow, scale.start_limit_s)
+        require_room(lack, ASK_LESS, may_grow, scale.start_limit_s)
     # Ray takes whole GPUs, or shares of one in steps of a ten-thousandth.
     return math.floor(share * 10_000) / 10_000

@@ -183,7 +183,7 @@ def _stream(work: Work, buckets: Sequence[Bucket], workers: int | None, sight: _
     actor = ray.remote(num_cpus=CPUS_PER_ACTOR)(BucketActor)
     pool: ActorPool[Bucket] = ActorPool(
         lambda: actor.remote(work, sight),
-        min(len(buckets), workers or max(1, int(usable_cpus()))),
+        workers or max(1, int(usable_cpus())),
         deadline=lambda bucket: max(LEAST_LIMIT, 2 * len(bucket.entries) * work.settings.limits.seconds),
         attempts=BUCKET_ATTEMPTS,
         start_limit=START_LIMIT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import socket
 
-from shapesys.errors import ShapesysError, UsageError
+from shapesys.errors import ShapesysError, UsageError, first_line
 
 _PATIENCE_S = 5.0
 _VERSIONS = re.compile(
@@ -45,11 +45,10 @@ def why_refused(address: str, error: BaseException, has_token: bool) -> str:
             f"the cluster at '{address}' runs {theirs}, and this machine {ours}; use an environment with the cluster's "
             "versions here, or run the verb there with 'shapesys submit VERB ... --address http://HEAD:8265'"
         )
-    lines = str(error).strip().splitlines()
     # Ray does not tell a wrong token from a head that answers nobody.
     hint = "; is this the cluster's own token? set" if has_token else "; if it asks for a token, set"
     hint += " RAY_AUTH_TOKEN, or RAY_AUTH_TOKEN_PATH to a file of it"
-    return f"cannot reach the Ray cluster at '{address}': {lines[0] if lines else type(error).__name__}{hint}"
+    return f"cannot reach the Ray cluster at '{address}': {first_line(error)}{hint}"
 
 
 def _greeting(connection: socket.socket) -> bytes:

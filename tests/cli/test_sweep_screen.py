@@ -76,7 +76,7 @@ def by_id(*records: TrialRecord) -> dict[str, TrialRecord]:
     return {record.trial.id: record for record in records}
 
 
-def test_the_live_table_has_a_line_for_each_trial_above_a_bar(sweep: Sweep, terminal: Terminal) -> None:
+def test_the_live_table_has_a_line_for_each_trial_below_a_bar(sweep: Sweep, terminal: Terminal) -> None:
     with LiveScreen(sweep, 4) as screen:
         screen.show(by_id(record(0, 0.25, ending="finished"), record(1)))
         first = terminal.take()
