@@ -17,9 +17,11 @@ from torch import Tensor, nn
 
 from shapesys.config.base import Config
 from shapesys.fields.field import Field
+from shapesys.samples.vocabulary import Vocabulary
 
 Batch = Mapping[str, Tensor]
-"""Columns of the needed views for B shapes, stacked, plus ``shape_index`` (B,) and ``noise_seed`` (B,), both int64."""
+"""Columns of B shapes, stacked: those of the needed views, or what the family's `sample` made of them; plus
+``shape_index`` (B,), ``category_index`` (B,), the place in the vocabulary, and ``noise_seed`` (B,), all int64."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,10 @@ class Objective(nn.Module, ABC):
     def forward(self, batch: Batch) -> Terms:
         """Loss terms of one batch."""
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before every step with the pass over the shapes that it belongs to, from 0: for schedules of the
+        model's own, such as the momentum of batch norm."""
+
 
 @dataclass(frozen=True)
 class Need:
@@ -68,6 +74,45 @@ class Need:
 
     view: str
     columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What an objective must know of the data it is built for.
+
+    Attributes:
+        shapes: number of training shapes.
+        vocabulary: the categories and parts that labels refer to.
+    """
+
+    shapes: int
+    vocabulary: Vocabulary = dataclasses.field(default_factory=Vocabulary)
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """What the reader asks of a family's `sample` for one shape in one step.
+
+    Attributes:
+        shape_id: names the shape in errors.
+        count: points (or pixels) to return, the same for every shape of the run.
+        seed: of everything random; belongs to shape and step, so that any process draws the same.
+        training: whether to augment; without, the same shape always gives the same.
+        scale: length in the file's unit that is 1 in the normalised frame.
+    """
+
+    shape_id: str
+    count: int
+    seed: int
+    training: bool
+    scale: float = 1.0
+
+
+Arrays = Mapping[str, np.ndarray]
+
+Sample = Callable[[Any, Arrays, SampleRequest], Arrays]
+"""(model config, a shape's stored columns, request) -> the arrays of one batch row. Pure NumPy, run where data is read;
+raises `ShapesysError` for a shape that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -79,12 +124,16 @@ class Traits:
         unused_parameters: some batch may leave a parameter without a gradient.
         gradient_at_evaluation: inference needs autograd (test-time optimisation).
         attributes: what predicted fields carry at every point beside their value, e.g. ``saliency``.
+        judged_by: the scalar of `Terms.scalars` by which a checkpoint is chosen on held-out shapes.
+        higher_is_better: of that scalar.
     """
 
     per_shape_codes: bool = False
     unused_parameters: bool = False
     gradient_at_evaluation: bool = False
     attributes: tuple[str, ...] = ()
+    judged_by: str = "loss/total"
+    higher_is_better: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,10 +158,14 @@ class Observation:
     Attributes:
         shape_id: names the shape in results.
         columns: the columns of the family's needed views, each (n, ...).
+        category: the shape's category where it is known; empty where not.
+        scale: length in the file's unit that is 1 in the normalised frame.
     """
 
     shape_id: str
     columns: Mapping[str, np.ndarray]
+    category: str = ""
+    scale: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -124,7 +177,39 @@ class FieldPrediction:
     facts: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
-Prediction = FieldPrediction
+@dataclass(frozen=True)
+class PointPrediction:
+    """Inference's answer as scores of labels: of the whole shape, of each of its points, or both.
+
+    Attributes:
+        vocabulary: what the scores' last axes are numbered by.
+        class_scores: (C,) log probability of each category, or None.
+        part_scores: (n, P) log probability of each part of all categories at every observed point, or None.
+        facts: numbers worth recording beside the metrics.
+    """
+
+    shape_id: str
+    vocabulary: Vocabulary
+    class_scores: np.ndarray | None = None
+    part_scores: np.ndarray | None = None
+    facts: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class SuperpixelPrediction:
+    """Inference's answer as superpixels of one image, at one or more requested counts.
+
+    Attributes:
+        maps: requested count -> (h, w) int32 superpixel of every pixel, from 0.
+        facts: numbers worth recording beside the metrics.
+    """
+
+    shape_id: str
+    maps: Mapping[int, np.ndarray]
+    facts: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+
+Prediction = FieldPrediction | PointPrediction | SuperpixelPrediction
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,8 +223,10 @@ class Family:
         presets: at least ``tiny`` and ``paper``.
         needs: views and columns it trains on.
         traits: what generic code must know.
-        build: (model config, number of training shapes) -> objective with fresh weights from torch's generator.
+        build: (model config, what to know of the data) -> objective with fresh weights from torch's generator.
+        predicts: the class of what `infer` returns, which decides how it is measured.
         infer: (objective, observations, inference config, seed) -> one prediction per observation.
+        sample: makes a batch row of a shape's columns; None where stored chunks are batch rows already.
         known: (objective, rows of training shapes, their ids) -> predictions from the trained codes; None without.
         inference: configuration of `infer`.
         observe_cloud: (points, normals, inference config, seed) -> columns for an observation, from a user's cloud.
@@ -152,9 +239,11 @@ class Family:
     presets: Mapping[str, Preset]
     needs: tuple[Need, ...]
     traits: Traits
-    build: Callable[[Any, int], Objective]
+    build: Callable[[Any, TrainingData], Objective]
     inference: type[Config]
-    infer: Callable[[Any, Sequence[Observation], Any, int], list[Prediction]]
-    known: Callable[[Any, Sequence[int], Sequence[str]], list[Prediction]] | None = None
+    infer: Callable[[Any, Sequence[Observation], Any, int], Sequence[Prediction]]
+    predicts: type[Prediction] = FieldPrediction
+    sample: Sample | None = None
+    known: Callable[[Any, Sequence[int], Sequence[str]], Sequence[Prediction]] | None = None
     observe_cloud: Callable[[np.ndarray, np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
     warnings: Callable[[Any], list[str]] = lambda config: []

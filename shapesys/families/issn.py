@@ -48,6 +48,7 @@ from shapesys.families.base import (
     Preset,
     Term,
     Terms,
+    TrainingData,
     Traits,
 )
 from shapesys.fields.field import FieldTraits
@@ -137,6 +138,11 @@ class ISSNObjective(Objective):
             "code": Term(codes.square().sum(dim=1).mean(), self.config.code_weight),
         }
         return Terms(losses, _statistics(error.detach(), saliency.detach()))
+
+
+def build(config: ISSNConfig, data: TrainingData) -> ISSNObjective:
+    """Fresh weights and one code per training shape."""
+    return ISSNObjective(config, data.shapes)
 
 
 def start_saliency_at(decoder: ImplicitDecoder, config: ISSNConfig) -> None:
@@ -349,7 +355,7 @@ FAMILY = Family(
     presets={"tiny": TINY, "paper": PAPER},
     needs=(Need("sdf", ("points", "distance")),),
     traits=Traits(per_shape_codes=True, gradient_at_evaluation=True, attributes=(SALIENCY,)),
-    build=ISSNObjective,
+    build=build,
     inference=ISSNInference,
     infer=infer,
     known=known,

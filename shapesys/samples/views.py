@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -59,6 +59,7 @@ SHAPES = View(
         Column("sign_undecided", pa.float64(), "", "share", "of the bounding box, winding number near one half"),
         Column("sign_quality", pa.float64(), "", "share", "of the outer surface that separates inside from outside"),
         Column("inside_share", pa.float64(), "", "share", "of the bounding box that is inside"),
+        Column("parts", pa.list_(pa.string()), "(p,) or empty", "", "what the labels of the category's parts mean"),
         Column("sampler", pa.string(), "", "", "sampler settings as JSON"),
     ),
 )
@@ -115,11 +116,24 @@ CLOUD = View(
     (
         _ID,
         Column("points", _FLOATS, "(n, 3)", "normalised", "surface points"),
-        Column("normals", _FLOATS, "(n, 3)", "unit", "outward normals where the sign is trusted"),
+        Column("normals", _FLOATS, "(n, 3) or empty", "unit", "outward normals where the sign is trusted"),
+        Column("colors", _FLOATS, "(n, 3) or empty", "0 to 1", "red, green, blue"),
         Column("labels", _INTS, "(n,) or empty", "", "part label of each point"),
     ),
 )
 
-VIEWS: dict[str, View] = {view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, OCCUPANCY, CLOUD)}
+SUPERPIXELS = View(
+    "superpixels",
+    "an image with the segmentations that people drew on it",
+    (
+        _ID,
+        Column("image", pa.binary(), "(bytes,)", "", "PNG, 8-bit RGB"),
+        Column("annotations", pa.binary(), "(bytes,)", "", "PNG, 16-bit grey: the maps (a, h, w), one below the other"),
+    ),
+)
+
+VIEWS: dict[str, View] = {
+    view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, OCCUPANCY, CLOUD, SUPERPIXELS)
+}
 SIGNED_VIEWS = frozenset({"sdf", "occupancy"})
 """Views that need trusted signs; a shape without them is kept for the others."""

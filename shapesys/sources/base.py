@@ -12,10 +12,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from shapesys.config.base import Config
+from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.mesh import Mesh
+from shapesys.sources.image import AnnotatedImage
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
+
+Loaded = Mesh | Cloud | AnnotatedImage
+"""What a source may give: a surface, bare points, or an image."""
 
 Plane = tuple[float, float, float, float]
 """(nx, ny, nz, d): the points with n·x = d, n a unit vector, in the frame of the source's files."""
@@ -82,10 +87,15 @@ class Census:
 
 
 class Source(ABC):
-    """A place shapes come from. Subclasses name themselves and their settings, and are built from the settings."""
+    """A place shapes come from. Subclasses name themselves and their settings, and are built from the settings.
+
+    Attributes:
+        gives: the class of what `load` returns, which decides the views that can be made of it.
+    """
 
     name: ClassVar[str]
     Settings: ClassVar[type[Config]]
+    gives: ClassVar[type[Loaded]] = Mesh
 
     @abstractmethod
     def census(self) -> Census:
@@ -96,7 +106,7 @@ class Source(ABC):
         """
 
     @abstractmethod
-    def load(self, ref: ShapeRef) -> Mesh:
+    def load(self, ref: ShapeRef) -> Loaded:
         """The shape in the frame and unit of its files.
 
         Raises:
@@ -114,6 +124,13 @@ class Source(ABC):
     def symmetry_plane(self, ref: ShapeRef) -> Plane | None:
         """The mirror plane that the shape is built around, where it is known; reads no file."""
         return None
+
+    def part_names(self, category: str) -> tuple[str, ...]:
+        """What the labels of a category's faces or points mean: label k is name k; empty where they have no meaning.
+
+        The same names, in the same order, for every shape of the category; reads no file.
+        """
+        return ()
 
     def shapes(self) -> list[ShapeRef]:
         """The census's shapes, sorted by id."""

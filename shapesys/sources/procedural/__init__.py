@@ -116,6 +116,10 @@ class ProceduralSource(Source):
         """x = 0, for every category."""
         return SYMMETRY_PLANE
 
+    def part_names(self, category: str) -> tuple[str, ...]:
+        """As `part_names` of the module."""
+        return part_names(category)
+
     def _refs(self, category: str) -> list[ShapeRef]:
         settings = self.settings
         seeds = range(settings.seed, settings.seed + settings.count)
