@@ -12,7 +12,7 @@ import torch
 from shapesys.cli.output import Answer, table
 from shapesys.errors import ShapesysError
 from shapesys.families import registry
-from shapesys.families.base import Family, Objective
+from shapesys.families.base import Family, Objective, TrainingData
 from shapesys.training.config import TrainJob
 from shapesys.training.feed import open_data, to_batch
 from shapesys.training.loop import code_parameters
@@ -34,8 +34,8 @@ def rehearse(job: TrainJob) -> Answer:
     reader, plan = open_data(job, family)
     steps = plan.micro_batches(0, 0, job.scale.num_workers, job.train.accumulate)
     torch.manual_seed(job.train.seed)
-    objective = family.build(job.model, plan.num_shapes)
-    tiny = _try_batch(job, reader, _shrink(steps[0]), objective)
+    objective = family.build(job.model, TrainingData(plan.num_shapes, reader.vocabulary))
+    tiny = _try_batch(job, reader, _shrink(steps[0], whole_shapes=family.sample is not None), objective)
     data = {
         "config": f"{job.family} {job.preset}",
         "warnings": family.warnings(job.model),
@@ -48,7 +48,10 @@ def rehearse(job: TrainJob) -> Answer:
     return Answer(data, [table("dry run: nothing was written", ("check", "found"), _rows(data)), *_warned(data)])
 
 
-def _shrink(step: StepPlan) -> StepPlan:
+def _shrink(step: StepPlan, whole_shapes: bool) -> StepPlan:
+    """A few of the step's shapes, and of their queries; a network that takes whole shapes gets all of their points."""
+    if whole_shapes:
+        return dataclasses.replace(step, shape_indices=step.shape_indices[:TINY_SHAPES])
     window = step.windows[0]
     short = dataclasses.replace(window, stop=min(window.stop, window.start + TINY_POINTS))
     return dataclasses.replace(step, shape_indices=step.shape_indices[:TINY_SHAPES], windows=(short,))
@@ -75,7 +78,7 @@ def _try_batch(job: TrainJob, reader: Reader, step: StepPlan, objective: Objecti
     own = {parameter.untyped_storage().data_ptr() for parameter in objective.parameters()}
     return {
         "shapes": len(step.shape_indices),
-        "points_per_shape": step.windows[0].stop - step.windows[0].start,
+        "points_per_shape": sum(window.stop - window.start for window in step.windows),
         "loss": float(loss.detach()),
         "seconds": time.perf_counter() - started,
         "activation_bytes": sum(size for pointer, size in kept.items() if pointer not in own),

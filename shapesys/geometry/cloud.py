@@ -31,11 +31,12 @@ class Cloud:
 
     def take(self, rows: Ints) -> Cloud:
         """The cloud of these rows, in their order."""
-        return Cloud(*(None if column is None else column[rows] for column in self._columns))
-
-    @property
-    def _columns(self) -> tuple[Floats, Floats | None, Floats | None, Ints | None]:
-        return self.points, self.normals, self.colors, self.labels
+        return Cloud(
+            self.points[rows],
+            None if self.normals is None else self.normals[rows],
+            None if self.colors is None else self.colors[rows],
+            None if self.labels is None else self.labels[rows],
+        )
 
 
 def checked(cloud: Cloud, label_count: int | None = None, least: int = 1) -> Cloud:

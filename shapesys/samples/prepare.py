@@ -206,8 +206,9 @@ def plan(source: Source, store: str, settings: PrepareConfig, retry: bool) -> tu
     """Take the source's census, open or make the store, and spread the entries over its buckets.
 
     Raises:
-        ShapesysError: the source is empty, or the store was made with other settings.
+        ShapesysError: the source is empty, the store was made with other settings, or a view cannot be made.
     """
+    settings = settings.of_what(source.gives)
     census = source.census()
     folder = Folder(store)
     manifest = open_or_create(folder, source, settings, len(census.shapes) + len(census.skipped))
@@ -353,7 +354,9 @@ def shape_digest(work: Work, ref: ShapeRef) -> str:
         ShapeRejected: the shape's files cannot be read.
     """
     content, plane = work.source.digest(ref), work.source.symmetry_plane(ref)
-    return digest_of(content, work.manifest.settings_digest, ref.category, ref.split, ref.source, json.dumps(plane))
+    parts = work.source.part_names(ref.category)
+    settings = work.manifest.settings_digest
+    return digest_of(content, settings, ref.category, ref.split, ref.source, json.dumps(plane), *parts)
 
 
 def _prepared(ref: ShapeRef, digest: str, prepare: Prepare) -> Fresh:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import field_validator
 
 from shapesys.config.base import Config, setting
-from shapesys.errors import unknown_name
+from shapesys.errors import UsageError, unknown_name
+from shapesys.geometry.cloud import Cloud
+from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.normalise import UNIT_SPHERE_MARGIN
 from shapesys.samples.isolation import Limits
 from shapesys.samples.manifest import settings_digest
 from shapesys.samples.views import VIEWS
+from shapesys.sources.image import AnnotatedImage
 
 SAMPLE_VIEWS = tuple(name for name in VIEWS if name not in ("shapes", "rejected"))
+
+VIEWS_OF: dict[type, tuple[str, ...]] = {
+    Mesh: ("meshes", "sdf", "occupancy", "cloud"),
+    Cloud: ("cloud",),
+    AnnotatedImage: ("superpixels",),
+}
+"""What a source gives -> the views that can be made of it."""
 
 
 class QueryConfig(Config):
@@ -41,10 +51,15 @@ class QueryConfig(Config):
 
 
 class CloudConfig(Config):
-    """Surface points in the order of farthest point sampling."""
+    """Points of the surface, or of a cloud that the source gives."""
 
-    points: int = setting(4096, help="surface points per shape; any prefix is a farthest point sample", ge=1)
-    oversampling: int = setting(4, help="candidates on the surface for each point that is kept", ge=1)
+    points: int = setting(4096, help="points per shape; a smaller cloud keeps all of its own", ge=1)
+    oversampling: int = setting(4, help="candidates on a mesh's surface for each point that is kept", ge=1)
+    order: Literal["fps", "given"] = setting(
+        "fps",
+        help="fps: farthest point sampling, so that any prefix is such a sample; given: a cloud's first points as its "
+        "file has them, which is what some published protocols train on",
+    )
 
 
 class OccupancyConfig(Config):
@@ -67,7 +82,7 @@ class LimitConfig(Config):
 class PrepareConfig(Config):
     """Everything `prepare` can be told."""
 
-    views: tuple[str, ...] = setting(SAMPLE_VIEWS, help="views to make", min_length=1)
+    views: tuple[str, ...] = setting((), help="views to make; all that the source can give where empty")
     sdf: QueryConfig = QueryConfig()
     cloud: CloudConfig = CloudConfig()
     occupancy: OccupancyConfig = OccupancyConfig()
@@ -82,6 +97,21 @@ class PrepareConfig(Config):
             if view not in SAMPLE_VIEWS:
                 raise ValueError(str(unknown_name("view", view, SAMPLE_VIEWS)))
         return tuple(name for name in SAMPLE_VIEWS if name in views)
+
+    def of_what(self, gives: type) -> PrepareConfig:
+        """The same with the views that are meant for a source: those named, or all that can be made of what it gives.
+
+        Raises:
+            UsageError: a view was named that cannot be made of it.
+        """
+        able = next(views for kind, views in VIEWS_OF.items() if issubclass(gives, kind))
+        for view in self.views:
+            if view not in able:
+                raise UsageError(
+                    f"view '{view}' cannot be made of a {gives.__name__}, which is what this source gives; leave out "
+                    f"--views, or choose among: {', '.join(able)}"
+                )
+        return self if self.views else self.model_copy(update={"views": able})
 
     def recorded(self) -> dict[str, Any]:
         """The settings that the samples depend on, as plain JSON data."""

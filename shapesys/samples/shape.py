@@ -1,74 +1,60 @@
-"""One shape, from its mesh to the rows of every view. Pure: the same shape and settings give the same samples."""
+"""One shape, from what its source gives to the rows of every view.
+
+Pure: the same shape and settings give the same samples.
+"""
 
 from __future__ import annotations
-
-import json
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shapesys.errors import ShapeRejected
+from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.fps import COMPILED_FROM, farthest_points
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation, unit_sphere
 from shapesys.geometry.signed_distance import SignedMesh
 from shapesys.geometry.surface import SurfaceSample, sample_surface
 from shapesys.geometry.validation import clean, validate
+from shapesys.samples.cloud_samples import cloud_row, prepare_cloud
 from shapesys.samples.queries import box_points, cut_into_chunks, query_points
 from shapesys.samples.settings import CloudConfig, OccupancyConfig, PrepareConfig, QueryConfig
+from shapesys.samples.shape_samples import Row, Seeds, ShapeSamples, known_parts, shape_row
 from shapesys.samples.views import SIGNED_VIEWS
-from shapesys.sources.base import Plane, ShapeRef, Source, digest_of
-
-Row = dict[str, Any]
+from shapesys.sources.base import ShapeRef, Source
+from shapesys.sources.image import AnnotatedImage
 
 NORMAL_PROBE = 1e-3
 """How far from the surface a normal's two sides are probed, in the normalised frame."""
 
 
-@dataclass(frozen=True)
-class ShapeSamples:
-    """A prepared shape.
-
-    Attributes:
-        shape: its row of the `shapes` view, without the content digest.
-        samples: view -> rows, one per chunk, without the id.
-        missing: the views it could not be prepared for.
-        reason: why they are missing; None where nothing is.
-    """
-
-    shape: Row
-    samples: dict[str, list[Row]]
-    missing: tuple[str, ...] = ()
-    reason: ShapeRejected | None = None
-
-
-@dataclass(frozen=True)
-class Seeds:
-    """Independent seeds for each use of chance in one shape."""
-
-    sign: int
-    surface: int
-    noise: int
-    order: int
-    occupancy: int
-    cloud: int
-
-    @classmethod
-    def of(cls, seed: int, shape_id: str) -> Seeds:
-        words = np.frombuffer(bytes.fromhex(digest_of(shape_id)), dtype=np.uint32)
-        state = np.random.SeedSequence([seed, *words.tolist()]).generate_state(6)
-        return cls(*(int(word) for word in state))
-
-
 def prepare_shape(source: Source, ref: ShapeRef, settings: PrepareConfig) -> ShapeSamples:
-    """Read, clean, normalise, find signs, sample.
+    """Read the shape and make the views that are asked for of it.
 
     Raises:
         ShapeRejected: no view can be made of the shape; stage and reason say why.
     """
-    cleaned = clean(source.load(ref)).mesh
+    loaded = source.load(ref)
+    settings = settings.of_what(type(loaded))
+    if isinstance(loaded, Cloud):
+        return prepare_cloud(source, ref, loaded, settings)
+    if isinstance(loaded, AnnotatedImage):
+        return _prepare_image(source, ref, loaded, settings)
+    return _prepare_mesh(source, ref, loaded, settings)
+
+
+def _prepare_image(source: Source, ref: ShapeRef, image: AnnotatedImage, settings: PrepareConfig) -> ShapeSamples:
+    # Imported on use: of the views, only this one needs an image library.
+    from shapesys.samples.image_rows import image_row
+
+    frame = Normalisation((0.0, 0.0, 0.0), 1.0)
+    return ShapeSamples(shape_row(source, ref, settings, frame, {}), {"superpixels": [image_row(image)]})
+
+
+def _prepare_mesh(source: Source, ref: ShapeRef, loaded: Mesh, settings: PrepareConfig) -> ShapeSamples:
+    """Clean, normalise, find signs, sample."""
+    cleaned = clean(loaded).mesh
+    known_parts(source, ref, cleaned.face_labels)
     frame = unit_sphere(cleaned, settings.margin)
     mesh = _in_frame(cleaned, frame)
     facts = validate(mesh)
@@ -81,23 +67,15 @@ def prepare_shape(source: Source, ref: ShapeRef, settings: PrepareConfig) -> Sha
     if reason and not made:
         raise reason
     samples = {view: _view_rows(view, mesh, signed, settings, seeds) for view in made}
-    shape = {
-        "shape_id": ref.id,
-        "category": ref.category,
-        "split": ref.split,
-        "source": ref.source,
-        "centre": list(frame.centre),
-        "scale": frame.scale,
+    surface = {
         "faces": facts.faces,
         "watertight": facts.watertight,
-        "symmetry_plane": _plane_in_frame(source.symmetry_plane(ref), frame),
         "sign_method": report.method.value,
         "sign_undecided": report.undecided,
         "sign_quality": report.quality,
         "inside_share": report.inside,
-        "sampler": json.dumps(settings.recorded(), sort_keys=True),
     }
-    return ShapeSamples(shape, samples, missing, reason)
+    return ShapeSamples(shape_row(source, ref, settings, frame, surface), samples, missing, reason)
 
 
 def warm_up() -> None:
@@ -116,21 +94,13 @@ def _in_frame(mesh: Mesh, frame: Normalisation) -> Mesh:
     return Mesh(vertices, mesh.faces.astype(np.int32), face_labels=labels)
 
 
-def _plane_in_frame(plane: Plane | None, frame: Normalisation) -> list[float]:
-    """(nx, ny, nz, d) of the file's frame -> of the normalised frame; empty where there is none."""
-    if plane is None:
-        return []
-    normal, offset = np.asarray(plane[:3]), plane[3]
-    return [*plane[:3], float((offset - normal @ np.asarray(frame.centre)) / frame.scale)]
-
-
 def _view_rows(view: str, mesh: Mesh, signed: SignedMesh, settings: PrepareConfig, seeds: Seeds) -> list[Row]:
     if view == "sdf":
         return sdf_rows(mesh, signed, settings.sdf, seeds)
     if view == "occupancy":
         return [occupancy_row(mesh, signed, settings.occupancy, seeds)]
     if view == "cloud":
-        return [cloud_row(mesh, signed, settings.cloud, seeds)]
+        return [surface_cloud_row(mesh, signed, settings.cloud, seeds)]
     labels = np.empty(0, np.int32) if mesh.face_labels is None else mesh.face_labels
     return [{"vertices": mesh.vertices, "faces": mesh.faces, "face_labels": labels}]
 
@@ -151,14 +121,14 @@ def occupancy_row(mesh: Mesh, signed: SignedMesh, config: OccupancyConfig, seeds
     return {"points": points, "inside": signed.inside(points)}
 
 
-def cloud_row(mesh: Mesh, signed: SignedMesh, config: CloudConfig, seeds: Seeds) -> Row:
+def surface_cloud_row(mesh: Mesh, signed: SignedMesh, config: CloudConfig, seeds: Seeds) -> Row:
     """Surface points (n, 3) in farthest-point order, from the candidate farthest from the frame's origin on."""
     candidates = sample_surface(mesh, config.points * config.oversampling, seeds.cloud)
     start = int(np.square(candidates.points).sum(axis=1).argmax())
     order = farthest_points(candidates.points, config.points, start)
     chosen = SurfaceSample(candidates.points[order], candidates.normals[order], candidates.faces[order])
-    labels = np.empty(0, np.int32) if mesh.face_labels is None else mesh.face_labels[chosen.faces]
-    return {"points": chosen.points, "normals": _outward(chosen, signed), "labels": labels}
+    labels = None if mesh.face_labels is None else mesh.face_labels[chosen.faces]
+    return cloud_row(chosen.points, Cloud(chosen.points, _outward(chosen, signed), None, labels))
 
 
 def _outward(sample: SurfaceSample, signed: SignedMesh) -> NDArray[np.float32]:

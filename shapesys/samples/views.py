@@ -132,8 +132,6 @@ SUPERPIXELS = View(
     ),
 )
 
-VIEWS: dict[str, View] = {
-    view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, OCCUPANCY, CLOUD, SUPERPIXELS)
-}
+VIEWS: dict[str, View] = {view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, OCCUPANCY, CLOUD, SUPERPIXELS)}
 SIGNED_VIEWS = frozenset({"sdf", "occupancy"})
 """Views that need trusted signs; a shape without them is kept for the others."""

@@ -4,8 +4,10 @@
       model.safetensors    weights and buffers, without codes
       codes.safetensors    latent codes (S, D), one row per training shape
       codes.json           the S shape ids, in row order
+      vocabulary.json      names of the categories and parts that labels number
       config.json          the job, so that the folder needs nothing else
       state.pt             optimiser state and position, tensors and plain values only
+      validation.json      the family's measure on held-out shapes, where checkpoints are chosen by it
 
 Codes belong to shape ids, never to positions: loading for another list of shapes is refused.
 """
@@ -25,7 +27,8 @@ from torch import nn
 
 from shapesys.errors import ShapesysError
 from shapesys.families import registry
-from shapesys.families.base import Objective
+from shapesys.families.base import Objective, TrainingData
+from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.config import TrainJob, load_job
 from shapesys.training.run_dir import RunDirectory, read_json, write_json
 
@@ -50,6 +53,14 @@ class Checkpoint:
     def shape_ids(self) -> list[str]:
         return list(read_json(self.path / "codes.json"))
 
+    def vocabulary(self) -> Vocabulary:
+        """What the network's labels mean."""
+        path = self.path / "vocabulary.json"
+        if path.is_file():
+            return Vocabulary.from_json(read_json(path))
+        # Checkpoints of versions without labels: the categories are in the ids.
+        return Vocabulary(tuple(sorted({shape_id.partition("/")[0] for shape_id in self.shape_ids()})))
+
     def load_into(self, objective: nn.Module, shape_ids: Sequence[str]) -> None:
         """Weights and codes into `objective`, whose rows stand for `shape_ids`.
 
@@ -62,6 +73,24 @@ class Checkpoint:
             objective.load_state_dict(weights)
         except RuntimeError as error:
             raise ShapesysError(f"checkpoint {self.path} does not fit the model: {error}") from None
+
+    def measure(self) -> float | None:
+        """How good it is on held-out shapes, the higher the better; None where that was not measured."""
+        path = self.path / "validation.json"
+        return float(read_json(path)["measure"]) if path.is_file() else None
+
+    def check_vocabulary(self, vocabulary: Vocabulary) -> None:
+        """Refuse a network whose labels mean something else.
+
+        Raises:
+            ShapesysError: the store's categories or parts are others than those trained on.
+        """
+        held = self.vocabulary()
+        if (self.path / "vocabulary.json").is_file() and held != vocabulary:
+            raise ShapesysError(
+                f"checkpoint {self.path} was trained on other labels ({_labels(held)} there, {_labels(vocabulary)} "
+                "now); train a new run"
+            )
 
     def optimiser_state(self) -> dict[str, Any]:
         """The optimiser's state dict."""
@@ -86,16 +115,24 @@ class Checkpoint:
 def restore(checkpoint: Checkpoint, device: torch.device | None = None) -> tuple[Objective, TrainJob, list[str]]:
     """The trained objective in evaluation mode, its job and its shape ids, from the folder alone."""
     job, shape_ids = checkpoint.job(), checkpoint.shape_ids()
-    objective = registry.load(job.family).build(job.model, len(shape_ids))
+    data = TrainingData(len(shape_ids), checkpoint.vocabulary())
+    objective = registry.load(job.family).build(job.model, data)
     checkpoint.load_into(objective, shape_ids)
     return objective.to(device or torch.device("cpu")).eval(), job, shape_ids
 
 
 def save(
-    folder: Path, step: int, job: TrainJob, objective: nn.Module, shape_ids: Sequence[str], optimiser: Any
+    folder: Path,
+    step: int,
+    job: TrainJob,
+    objective: nn.Module,
+    shape_ids: Sequence[str],
+    optimiser: Any,
+    vocabulary: Vocabulary,
+    measure: float | None = None,
 ) -> Checkpoint:
-    """Write a checkpoint and make it visible in one rename."""
-    final = folder / f"{_PREFIX}{step:08d}"
+    """Write a checkpoint and make it visible in one rename; `measure` as `Checkpoint.measure` gives it back."""
+    final = folder / _name(step)
     part = folder / f".{final.name}.part"
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
@@ -103,7 +140,10 @@ def save(
     save_file({k: v for k, v in weights.items() if not k.startswith(_CODES)}, part / "model.safetensors")
     save_file({k: v for k, v in weights.items() if k.startswith(_CODES)}, part / "codes.safetensors")
     write_json(part / "codes.json", list(shape_ids))
+    write_json(part / "vocabulary.json", vocabulary.to_json())
     write_json(part / "config.json", job.model_dump(mode="json"))
+    if measure is not None:
+        write_json(part / "validation.json", {"measure": measure})
     torch.save({"optimiser": optimiser.state_dict(), "step": step}, part / "state.pt")
     if final.exists():
         shutil.rmtree(final)
@@ -129,10 +169,33 @@ def newest_of(run: RunDirectory) -> Checkpoint:
     return newest
 
 
+def best(folder: Path) -> Checkpoint | None:
+    """The best checkpoint below `folder`, the older of equals; None where none was measured on held-out shapes."""
+    found = [Checkpoint(path) for path in sorted(folder.glob(f"{_PREFIX}*"))]
+    measured = [(measure, one) for one in found if (measure := one.measure()) is not None]
+    return max(measured, key=lambda pair: pair[0])[1] if measured else None
+
+
+def chosen_of(run: RunDirectory) -> Checkpoint:
+    """The checkpoint that stands for a run: the best one where it is chosen on held-out shapes, else the newest.
+
+    Raises:
+        ShapesysError: it has none.
+    """
+    newest = newest_of(run)
+    return best(run.checkpoints) or newest
+
+
 def prune(folder: Path, keep: int) -> None:
-    """Delete all but the newest `keep` checkpoints."""
+    """Delete all but the newest `keep` checkpoints and the best one."""
+    chosen = best(folder)
     for path in sorted(folder.glob(f"{_PREFIX}*"))[:-keep]:
-        shutil.rmtree(path, ignore_errors=True)
+        if chosen is None or path != chosen.path:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _name(step: int) -> str:
+    return f"{_PREFIX}{step:08d}"
 
 
 def _read(path: Path) -> dict[str, torch.Tensor]:
@@ -140,6 +203,10 @@ def _read(path: Path) -> dict[str, torch.Tensor]:
         return dict(load_file(path))
     except (OSError, SafetensorError) as error:
         raise ShapesysError(f"checkpoint file {path} cannot be read: {error}") from None
+
+
+def _labels(vocabulary: Vocabulary) -> str:
+    return f"{', '.join(vocabulary.categories)} with {vocabulary.part_count} parts"
 
 
 def _first(ids: list[str]) -> str:

@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import SerializeAsAny, create_model
+from pydantic import SerializeAsAny, create_model, field_validator
 
 from shapesys.config.base import Config, Precision, Search, diff, flat, parse, setting
 from shapesys.errors import ShapesysError, UsageError, unknown_name
@@ -26,12 +26,17 @@ class TrainConfig(Config):
     epochs: int = setting(500, help="passes over the shapes; each pass reads the next stretch of queries", ge=1)
     shapes_per_step: int = setting(48, help="global batch: shapes per optimiser step, over all workers", ge=1)
     points_per_shape: int = setting(16_384, help="query points of each shape per step", ge=1)
-    learning_rate: float = setting(5e-4, help="Adam's rate for the network", gt=0, search=Search(1e-5, 1e-2, log=True))
-    code_learning_rate: float = setting(
-        1e-3, help="Adam's rate for latent codes", gt=0, search=Search(1e-4, 1e-1, log=True)
+    optimiser: Literal["adam", "adamw", "sgd"] = setting("adam", help="adamw decays weights apart from the gradient")
+    momentum: float = setting(0.9, help="momentum of sgd", ge=0, lt=1)
+    weight_decay: float = setting(0.0, help="weight decay of the network; codes have none", ge=0)
+    learning_rate: float = setting(5e-4, help="rate for the network", gt=0, search=Search(1e-5, 1e-2, log=True))
+    code_learning_rate: float = setting(1e-3, help="rate for latent codes", gt=0, search=Search(1e-4, 1e-1, log=True))
+    schedule: Literal["step", "cosine"] = setting(
+        "step", help="step: by lr_factor every lr_step_epochs; cosine: down to lr_floor at the last epoch"
     )
     lr_step_epochs: int = setting(0, help="multiply the rates by lr_factor every this many epochs; 0 = constant", ge=0)
     lr_factor: float = setting(0.5, help="factor of each learning-rate step", gt=0, le=1)
+    lr_floor: float = setting(0.0, help="no rate falls below this", ge=0)
     accumulate: int = setting(1, help="micro-batches per optimiser step, to fit memory", ge=1)
     gradient_clip: float = setting(0.0, help="clip the global gradient norm to this; 0 = off", ge=0)
     precision: Precision = setting("float32", help="autocast type of the forward pass; weights stay float32")
@@ -39,6 +44,13 @@ class TrainConfig(Config):
     seed: int = setting(0, help="seed of weights, codes, shuffling and noise", ge=0, lt=2**31)
     checkpoint_epochs: int = setting(50, help="write a checkpoint every this many epochs, and at the end", ge=1)
     keep_checkpoints: int = setting(2, help="newest checkpoints to keep", ge=1)
+    select: Literal["last", "best"] = setting(
+        "last",
+        help="checkpoint that is evaluated: the last, or the best on the validation split by the family's measure",
+    )
+    validate_epochs: int = setting(
+        5, help="with select = best, measure the validation split every this many epochs", ge=1
+    )
     log_steps: int = setting(10, help="log averages every this many steps", ge=1)
 
 
@@ -47,7 +59,17 @@ class DataConfig(Config):
 
     store: str = setting(..., help="sample store: a folder or any fsspec address, e.g. s3://bucket/store")
     split: str = setting("train", help="split to train on")
+    validation_split: str = setting(
+        "val", help="split by which checkpoints are chosen; never the one that tables report"
+    )
     categories: tuple[str, ...] = setting((), help="categories to train on; all where empty")
+
+    @field_validator("validation_split")
+    @classmethod
+    def _not_the_test(cls, split: str) -> str:
+        if split == "test":
+            raise ValueError("a checkpoint chosen on the test split makes its own score better; choose another split")
+        return split
 
 
 class ScaleConfig(Config):

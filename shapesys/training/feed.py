@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 import numpy as np
+import pyarrow as pa
 import torch
 
 from shapesys.errors import ShapesysError
 from shapesys.families.base import Batch, Family
 from shapesys.samples.store import Store
+from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.config import DataConfig, TrainJob
 from shapesys.training.plan import RankPlan, TrainPlan
 from shapesys.training.reader import Columns, Reader
@@ -56,33 +60,86 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
     Raises:
         ShapesysError: no such store, view, column, category or split.
     """
-    need = family.needs[0]
     store = Store.open(job.data.store)
-    shape_ids = tuple(training_ids(store, need.view, job.data))
-    first = store.read_chunk(need.view, 0, shape_ids[:1])
+    reader = _reader(job, family, store, job.data.split)
+    chunk_count, chunk_size = _chunking(job, family, reader)
     plan = TrainPlan(
-        num_shapes=len(shape_ids),
+        num_shapes=len(reader.shape_ids),
         shapes_per_step=job.train.shapes_per_step,
         points_per_shape=job.train.points_per_shape,
-        chunk_count=store.chunk_count(need.view),
-        chunk_size=first[need.columns[0]].shape[1],
+        chunk_count=chunk_count,
+        chunk_size=chunk_size,
         seed=job.train.seed,
     )
-    return Reader(store, need.view, need.columns, shape_ids, job.train.seed), plan
+    return reader, plan
 
 
-def training_ids(store: Store, view: str, data: DataConfig) -> list[str]:
-    """Sorted ids of the shapes to train on.
+def open_validation(job: TrainJob, family: Family, training: Reader) -> Reader:
+    """Reads the shapes by which checkpoints are chosen, without augmentation, numbered as the training shapes are.
+
+    Raises:
+        ShapesysError: the store holds none out for that.
+    """
+    try:
+        held_out = _reader(job, family, training.store, job.data.validation_split)
+    except ShapesysError as error:
+        raise ShapesysError(
+            f"train.select = best needs shapes to choose by: {error}; prepare with --val-fraction, name a split with "
+            "--data.validation-split, or set --train.select last"
+        ) from None
+    known = training.vocabulary.categories
+    rows = [row for row, name in enumerate(held_out.shape_ids) if name.partition("/")[0] in known]
+    ids = tuple(held_out.shape_ids[row] for row in rows)
+    return replace(
+        held_out, shape_ids=ids, scales=held_out.scales[rows], vocabulary=training.vocabulary, training=False
+    )
+
+
+def _reader(job: TrainJob, family: Family, store: Store, split: str) -> Reader:
+    need = family.needs[0]
+    shapes = training_shapes(store, need.view, job.data, split)
+    return Reader(
+        store,
+        need.view,
+        need.columns,
+        tuple(shapes["shape_id"].to_pylist()),
+        job.train.seed,
+        scales=shapes["scale"].to_numpy(),
+        vocabulary=vocabulary_of(shapes),
+        sample=None if family.sample is None else partial(family.sample, job.model),
+    )
+
+
+def _chunking(job: TrainJob, family: Family, reader: Reader) -> tuple[int, int]:
+    """Chunks per shape and samples per chunk; a family that samples by itself takes what it is asked for."""
+    if family.sample is not None:
+        reader.store.require(reader.view, reader.columns)
+        return 1, job.train.points_per_shape
+    first = reader.store.read_chunk(reader.view, 0, reader.shape_ids[:1])
+    return reader.store.chunk_count(reader.view), first[reader.columns[0]].shape[1]
+
+
+def vocabulary_of(shapes: pa.Table) -> Vocabulary:
+    """Categories of these rows of the `shapes` view, and the parts of each by its first row."""
+    names, first = np.unique(shapes["category"].to_numpy(zero_copy_only=False).astype(str), return_index=True)
+    parts = shapes["parts"].take(first).to_pylist()
+    return Vocabulary(
+        tuple(names.tolist()), {name: tuple(found or ()) for name, found in zip(names.tolist(), parts, strict=True)}
+    )
+
+
+def training_shapes(store: Store, view: str, data: DataConfig, split: str) -> pa.Table:
+    """Rows of the `shapes` view of the shapes to train on, or of another split, sorted by id.
 
     Raises:
         ShapesysError: nothing matches; says what the store holds.
     """
-    ids = store.shape_ids(split=data.split, categories=data.categories, view=view)
-    if not ids:
+    shapes = store.shapes(split, data.categories, view, ("scale", "parts"))
+    if not len(shapes):
         counts = Counter(store.shapes(columns=())["split"].to_pylist())
-        held = ", ".join(f"{count} {split}" for split, count in sorted(counts.items())) or "no shapes"
+        held = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no shapes"
         raise ShapesysError(
-            f"store '{data.store}' has no shape of split '{data.split}' and categories "
+            f"store '{data.store}' has no shape of split '{split}' and categories "
             f"{', '.join(data.categories) or 'any'} with view '{view}'; it holds {held}"
         )
-    return ids
+    return shapes

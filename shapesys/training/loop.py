@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -13,15 +14,16 @@ from torch import Tensor, nn
 
 from shapesys.errors import ShapesysError
 from shapesys.families import registry
-from shapesys.families.base import Family, Objective, Terms
+from shapesys.families.base import Family, Objective, Terms, TrainingData, Traits
 from shapesys.training import checkpoint
 from shapesys.training.config import TrainConfig, TrainJob
 from shapesys.training.context import TrainContext
-from shapesys.training.feed import LocalFeed, MakeFeed, open_data, to_batch
+from shapesys.training.feed import LocalFeed, MakeFeed, open_data, open_validation, to_batch
 from shapesys.training.history import History, Record
 from shapesys.training.plan import RankPlan, TrainPlan
 from shapesys.training.reader import Columns, Reader
 from shapesys.training.run_dir import RunDirectory, write_json
+from shapesys.training.validation import validate
 
 OnLog = Callable[[Record], None]
 
@@ -69,7 +71,9 @@ def train(
     batches = session.timed(iter(feed.batches(plans)))
     while session.step < total:
         session.take_step(list(islice(batches, accumulate)))
-        saving = session.step % (plan.steps_per_epoch * job.train.checkpoint_epochs) == 0 or session.step == total
+        last = session.step == total
+        better = session.validate() if session.is_due(job.train.validate_epochs, last) else False
+        saving = better or last or session.is_due(job.train.checkpoint_epochs)
         if saving or session.step % job.train.log_steps == 0:
             # Averages never reach back before a checkpoint: a resumed run logs what an uninterrupted one logs.
             session.log()
@@ -92,18 +96,28 @@ def code_parameters(objective: nn.Module) -> tuple[list[nn.Parameter], list[nn.P
     return network, codes
 
 
-def make_optimiser(objective: nn.Module, config: TrainConfig) -> torch.optim.Adam:
-    """Adam with separate rates for network and codes."""
+def make_optimiser(objective: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser of a configuration, with separate rates for network and codes."""
     network, codes = code_parameters(objective)
-    groups: list[dict[str, Any]] = [{"params": network, "lr": config.learning_rate, "name": "network"}]
+    decay = config.weight_decay
+    groups: list[dict[str, Any]] = [
+        {"params": network, "lr": config.learning_rate, "weight_decay": decay, "name": "network"}
+    ]
     if codes:
-        groups.append({"params": codes, "lr": config.code_learning_rate, "name": "codes"})
-    return torch.optim.Adam(groups, fused=True)
+        groups.append({"params": codes, "lr": config.code_learning_rate, "weight_decay": 0.0, "name": "codes"})
+    if config.optimiser == "sgd":
+        return torch.optim.SGD(groups, momentum=config.momentum, fused=True)
+    kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
+    return kind(groups, fused=True)
 
 
-def rate_factor(config: TrainConfig, epoch: int) -> float:
-    """The published step schedule: the factor on both rates in an epoch."""
-    return config.lr_factor ** (epoch // config.lr_step_epochs) if config.lr_step_epochs else 1.0
+def scheduled_rate(config: TrainConfig, rate: float, epoch: int) -> float:
+    """What a learning rate has become in an epoch: by steps, or by half a cosine over all epochs (SGDR, equation 5)."""
+    if config.schedule == "cosine":
+        share = 0.5 * (1.0 + math.cos(math.pi * epoch / config.epochs))
+        return config.lr_floor + max(rate - config.lr_floor, 0.0) * share
+    steps = epoch // config.lr_step_epochs if config.lr_step_epochs else 0
+    return max(rate * config.lr_factor**steps, min(rate, config.lr_floor))
 
 
 @dataclass
@@ -117,9 +131,11 @@ class _Session:
     reader: Reader
     objective: Objective
     wrapped: Callable[..., Terms]
-    optimiser: torch.optim.Adam
+    optimiser: torch.optim.Optimizer
     history: History
     on_log: OnLog | None
+    held_out: Reader | None
+    judge: Traits
     step: int = 0
     wait_seconds: float = 0.0
     sums: dict[str, Tensor] = field(default_factory=dict)
@@ -127,6 +143,9 @@ class _Session:
     window_start: float = field(default_factory=time.perf_counter)
     last_record: Record = field(default_factory=dict)
     last_checkpoint: str = ""
+    validation: dict[str, float] = field(default_factory=dict)
+    measure: float | None = None
+    best: float | None = None
 
     @classmethod
     def begin(
@@ -140,11 +159,15 @@ class _Session:
         on_log: OnLog | None,
     ) -> _Session:
         """Fresh weights, or those of the newest checkpoint."""
+        held_out = open_validation(job, family, reader) if job.train.select == "best" else None
         torch.manual_seed(job.train.seed)
-        objective = family.build(job.model, plan.num_shapes)
+        objective = family.build(job.model, TrainingData(plan.num_shapes, reader.vocabulary))
         newest = checkpoint.latest(run.checkpoints)
+        # Read before the first collective call: the first rank writes the next one after it.
+        best = checkpoint.best(run.checkpoints)
         if newest:
             newest.load_into(objective, reader.shape_ids)
+            newest.check_vocabulary(reader.vocabulary)
         # Compiled inside the distributed wrapper, which must stay outermost to hold back its synchronisation.
         module: Any = torch.compile(objective) if job.train.compile else objective
         wrapped: Any = context.wrap(module, unused_parameters=family.traits.unused_parameters)
@@ -152,8 +175,11 @@ class _Session:
         if newest:
             optimiser.load_state_dict(newest.optimiser_state())
         history = History(run.history)
-        session = cls(job, run, context, plan, reader, objective, wrapped, optimiser, history, on_log)
+        session = cls(
+            job, run, context, plan, reader, objective, wrapped, optimiser, history, on_log, held_out, family.traits
+        )
         session.step = newest.step if newest else 0
+        session.best = best.measure() if best else None
         session.last_checkpoint = str(newest.path) if newest else ""
         if context.rank == 0:
             history.rewind(session.step)
@@ -181,6 +207,7 @@ class _Session:
         """
         config = self.job.train
         self._set_rates()
+        self.objective.begin_epoch(self.plan.epoch_of(self.step))
         seed_step(config.seed, self.step, self.context.rank)
         self.optimiser.zero_grad(set_to_none=True)
         for number, columns in enumerate(micro_batches):
@@ -194,12 +221,13 @@ class _Session:
         self.optimiser.step()
         self.step += 1
         self.summed_steps += 1
+        self.measure = None
 
     def _set_rates(self) -> None:
-        factor = rate_factor(self.job.train, self.plan.epoch_of(self.step))
-        base = {"network": self.job.train.learning_rate, "codes": self.job.train.code_learning_rate}
+        config, epoch = self.job.train, self.plan.epoch_of(self.step)
+        base = {"network": config.learning_rate, "codes": config.code_learning_rate}
         for group in self.optimiser.param_groups:
-            group["lr"] = base[group["name"]] * factor
+            group["lr"] = scheduled_rate(config, base[group["name"]], epoch)
 
     def _backward(self, columns: Columns, share: float) -> None:
         device = self.context.device
@@ -230,6 +258,24 @@ class _Session:
             f"details in {self.run.path.name}/nonfinite_rank{self.context.rank}.json"
         )
 
+    def is_due(self, epochs: int, last: bool = False) -> bool:
+        """Whether what happens every so many epochs happens after this step."""
+        return last or self.step % (self.plan.steps_per_epoch * epochs) == 0
+
+    def validate(self) -> bool:
+        """Measure the held-out shapes, where checkpoints are chosen by them; whether they came out better than ever."""
+        if self.held_out is None:
+            return False
+        config, names = self.job.train, sorted(self.sums)
+        self.validation = validate(
+            self.objective, self.held_out, self.context, self.plan.batch, config.points_per_shape, names
+        )
+        value = self.validation[self.judge.judged_by]
+        self.measure = value if self.judge.higher_is_better else -value
+        better = self.best is None or self.measure > self.best
+        self.best = self.measure if better else self.best
+        return better
+
     def log(self) -> None:
         """Average since the last log over steps and workers; rank 0 writes it."""
         names = sorted(self.sums)
@@ -245,8 +291,10 @@ class _Session:
             "wait_share": self.wait_seconds / seconds,
             "seconds": seconds,
         }
+        if self.validation:
+            record["validation"] = self.validation
         self.last_record = record
-        self.sums, self.summed_steps, self.wait_seconds = {}, 0, 0.0
+        self.sums, self.summed_steps, self.wait_seconds, self.validation = {}, 0, 0.0, {}
         self.window_start = time.perf_counter()
         if self.context.rank == 0:
             self.history.append(record)
@@ -254,11 +302,12 @@ class _Session:
                 self.on_log(record)
 
     def save(self) -> None:
-        """A checkpoint, by rank 0."""
+        """A checkpoint, by rank 0, with what the held-out shapes say of it, where they were asked after this step."""
         if self.context.rank != 0:
             return
+        vocabulary, ids = self.reader.vocabulary, self.reader.shape_ids
         saved = checkpoint.save(
-            self.run.checkpoints, self.step, self.job, self.objective, self.reader.shape_ids, self.optimiser
+            self.run.checkpoints, self.step, self.job, self.objective, ids, self.optimiser, vocabulary, self.measure
         )
         checkpoint.prune(self.run.checkpoints, self.job.train.keep_checkpoints)
         self.last_checkpoint = str(saved.path)

@@ -1,13 +1,17 @@
-"""Reads micro-batches from the store. Free of torch, so that a process that only reads starts quickly."""
+"""Reads micro-batches from the store: stretches of stored chunks, or whole shapes that the family samples from."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from shapesys.errors import ShapesysError
+from shapesys.families.base import Arrays, SampleRequest
 from shapesys.samples.seeds import stable_hash
 from shapesys.samples.store import Store
+from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.plan import StepPlan
 
 Columns = dict[str, np.ndarray]
@@ -19,10 +23,14 @@ class Reader:
 
     Attributes:
         store: where the samples are.
-        view: the family's chunked view.
-        columns: the columns to return.
+        view: the family's view.
+        columns: the columns to read.
         shape_ids: the run's shapes, in the order the plan indexes.
         seed: the run's seed, for the noise seeds.
+        scales: (S,) length in the file's unit that is 1 in each shape's frame.
+        vocabulary: what categories and parts are numbered by.
+        sample: makes a batch row of a shape's columns; None where chunks are batch rows already.
+        training: whether `sample` augments.
     """
 
     store: Store
@@ -30,17 +38,45 @@ class Reader:
     columns: tuple[str, ...]
     shape_ids: tuple[str, ...]
     seed: int
+    scales: np.ndarray
+    vocabulary: Vocabulary
+    sample: Callable[[Arrays, SampleRequest], Arrays] | None = None
+    training: bool = True
 
     def read(self, plan: StepPlan) -> Columns:
-        """Columns stacked over the plan's shapes, plus ``shape_index`` and ``noise_seed``, (B,) int64 each."""
+        """Arrays stacked over the plan's shapes, and ``shape_index``, ``category_index``, ``noise_seed``: (B,) int64.
+
+        Raises:
+            ShapesysError: a shape cannot be read or sampled from; names it.
+        """
         ids = [self.shape_ids[index] for index in plan.shape_indices]
-        pieces = [self._window(window.chunk, window.start, window.stop, ids) for window in plan.windows]
-        joined = {name: _join([piece[name] for piece in pieces]) for name in self.columns}
-        seeds = [noise_seed(self.seed, plan.step, shape_id) for shape_id in ids]
-        return joined | {
+        seeds = [noise_seed(self.seed, plan.step if self.training else 0, shape_id) for shape_id in ids]
+        read = self._windows(plan, ids) if self.sample is None else self._sampled(plan, seeds)
+        categories = [self.vocabulary.class_of(shape_id.partition("/")[0]) for shape_id in ids]
+        return read | {
             "shape_index": np.asarray(plan.shape_indices, dtype=np.int64),
+            "category_index": np.asarray(categories, dtype=np.int64),
             "noise_seed": np.asarray(seeds, dtype=np.int64),
         }
+
+    def _sampled(self, plan: StepPlan, seeds: list[int]) -> Columns:
+        """One row per shape, made by the family."""
+        assert self.sample is not None
+        count = sum(window.stop - window.start for window in plan.windows)
+        rows: list[Arrays] = []
+        for index, seed in zip(plan.shape_indices, seeds, strict=True):
+            shape_id = self.shape_ids[index]
+            request = SampleRequest(shape_id, count, seed, self.training, float(self.scales[index]))
+            columns = {name: values[0] for name, values in self.store.read(self.view, [shape_id], self.columns).items()}
+            try:
+                rows.append(self.sample(columns, request))
+            except ShapesysError as error:
+                raise ShapesysError(f"shape '{shape_id}': {error}") from None
+        return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def _windows(self, plan: StepPlan, ids: list[str]) -> Columns:
+        pieces = [self._window(window.chunk, window.start, window.stop, ids) for window in plan.windows]
+        return {name: _join([piece[name] for piece in pieces]) for name in self.columns}
 
     def _window(self, chunk: int, start: int, stop: int, ids: list[str]) -> Columns:
         rows = self.store.read_chunk(self.view, chunk, ids)

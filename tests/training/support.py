@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from shapesys.training.config import TrainJob
 from shapesys.training.run_dir import RunDirectory
@@ -21,8 +22,12 @@ class AnalyticStore:
     chunks: int = 3
     chunk_size: int = 64
 
-    def shape_ids(self, split: str | None = None, categories: object = (), view: str | None = None) -> list[str]:
-        return [f"sphere/{index:03d}" for index in range(self.count)]
+    def shapes(
+        self, split: object = None, categories: object = (), view: object = None, columns: object = ()
+    ) -> pa.Table:
+        ids = [f"sphere/{index:03d}" for index in range(self.count)]
+        plain = {"shape_id": ids, "category": ["sphere"] * self.count, "scale": [1.0] * self.count}
+        return pa.table(plain | {"parts": pa.array([[]] * self.count, pa.list_(pa.string()))})
 
     def chunk_count(self, view: str) -> int:
         return self.chunks

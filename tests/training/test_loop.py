@@ -11,7 +11,7 @@ from support import AnalyticStore, MakeRun
 from shapesys.errors import ShapesysError
 from shapesys.training import checkpoint, history
 from shapesys.training.context import LocalContext
-from shapesys.training.loop import TrainingDiverged, rate_factor, train
+from shapesys.training.loop import TrainingDiverged, scheduled_rate, train
 
 CPU = torch.device("cpu")
 
@@ -134,7 +134,7 @@ def test_gradient_clipping_bounds_the_step(make_run: MakeRun) -> None:
 
 def test_the_rate_halves_as_published(make_run: MakeRun) -> None:
     job, run = make_run()
-    assert [rate_factor(job.train, epoch) for epoch in (0, 3, 4, 8)] == [1, 1, 0.5, 0.25]
+    assert [scheduled_rate(job.train, 1.0, epoch) for epoch in (0, 3, 4, 8)] == [1, 1, 0.5, 0.25]
     train(job, run, LocalContext(CPU))
     rates = [record["lr"]["network"] for record in history.read(run.history)]
     assert rates[0] == job.train.learning_rate

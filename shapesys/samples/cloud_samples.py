@@ -1,0 +1,59 @@
+"""One shape that a source gives as a point cloud: checked, normalised, put in order."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shapesys.geometry.cloud import Cloud, checked
+from shapesys.geometry.fps import farthest_points
+from shapesys.geometry.mesh import Ints
+from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
+from shapesys.samples.settings import CloudConfig, PrepareConfig
+from shapesys.samples.shape_samples import Row, ShapeSamples, known_parts, shape_row
+from shapesys.sources.base import ShapeRef, Source
+
+LEAST_POINTS = 16
+"""Fewer points say nothing of a shape: not even one neighbourhood of the smallest network could be filled."""
+
+
+def prepare_cloud(source: Source, ref: ShapeRef, cloud: Cloud, settings: PrepareConfig) -> ShapeSamples:
+    """The `cloud` view of a cloud in its file's frame.
+
+    Raises:
+        ShapeRejected: too few points, all in one place, numbers that are not finite, labels out of range.
+    """
+    checked(cloud, least=LEAST_POINTS)
+    known_parts(source, ref, cloud.labels)
+    row, frame = normalised_row(cloud, settings.cloud, settings.margin)
+    return ShapeSamples(shape_row(source, ref, settings, frame, {}), {"cloud": [row]})
+
+
+def normalised_row(cloud: Cloud, config: CloudConfig, margin: float) -> tuple[Row, Normalisation]:
+    """The row of a cloud (n points in the file's frame), at most `config.points` of them, and the frame they are in."""
+    frame = unit_sphere_of_points(cloud.points, margin)
+    points = frame.apply(np.asarray(cloud.points, np.float64)).astype(np.float32)
+    kept = cloud.take(_order(points, min(config.points, len(points)), config.order))
+    return cloud_row(frame.apply(np.asarray(kept.points, np.float64)), kept), frame
+
+
+def cloud_row(points: np.ndarray, cloud: Cloud) -> Row:
+    """A row of the `cloud` view: these points (n, 3), and the other columns of `cloud`, empty where it has none."""
+    labels = np.empty(0, np.int32) if cloud.labels is None else np.asarray(cloud.labels, np.int32)
+    return {
+        "points": points.astype(np.float32),
+        "normals": _floats(cloud.normals),
+        "colors": _floats(cloud.colors),
+        "labels": labels,
+    }
+
+
+def _floats(column: np.ndarray | None) -> np.ndarray:
+    return np.empty((0, 3), np.float32) if column is None else np.asarray(column, np.float32)
+
+
+def _order(points: np.ndarray, count: int, order: str) -> Ints:
+    """(count,) rows: as given, or in farthest-point order from the point farthest from the origin on."""
+    if order == "given":
+        return np.arange(count)
+    start = int(np.square(points).sum(axis=1).argmax())
+    return farthest_points(points, count, start)
