@@ -99,6 +99,7 @@ class SampleRequest:
         seed: of everything random; belongs to shape and step, so that any process draws the same.
         training: whether to augment; without, the same shape always gives the same.
         scale: length in the file's unit that is 1 in the normalised frame.
+        ordered: whether stored points are in the order of farthest point sampling.
     """
 
     shape_id: str
@@ -106,6 +107,7 @@ class SampleRequest:
     seed: int
     training: bool
     scale: float = 1.0
+    ordered: bool = True
 
 
 Arrays = Mapping[str, np.ndarray]

@@ -72,6 +72,11 @@ class Store:
         """Names of the views of samples that it holds."""
         return self.manifest.views
 
+    @property
+    def clouds_are_ordered(self) -> bool:
+        """Whether the points of the `cloud` view are in the order of farthest point sampling."""
+        return self.manifest.settings.get("cloud", {}).get("order", "fps") == "fps"
+
     @cached_property
     def parts(self) -> tuple[Part, ...]:
         """The committed part of every bucket that has one.

@@ -9,6 +9,9 @@ from typing import Any
 
 from shapesys.errors import ShapesysError
 
+UNANNOTATED = "unannotated"
+"""Name of a part that is no class: nobody labelled these points, and neither losses nor metrics count them."""
+
 
 @dataclass(frozen=True)
 class Vocabulary:

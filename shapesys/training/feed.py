@@ -107,6 +107,7 @@ def _reader(job: TrainJob, family: Family, store: Store, split: str) -> Reader:
         scales=shapes["scale"].to_numpy(),
         vocabulary=vocabulary_of(shapes),
         sample=None if family.sample is None else partial(family.sample, job.model),
+        ordered=store.clouds_are_ordered,
     )
 
 

@@ -31,6 +31,7 @@ class Reader:
         vocabulary: what categories and parts are numbered by.
         sample: makes a batch row of a shape's columns; None where chunks are batch rows already.
         training: whether `sample` augments.
+        ordered: whether stored clouds are in the order of farthest point sampling.
     """
 
     store: Store
@@ -42,6 +43,7 @@ class Reader:
     vocabulary: Vocabulary
     sample: Callable[[Arrays, SampleRequest], Arrays] | None = None
     training: bool = True
+    ordered: bool = True
 
     def read(self, plan: StepPlan) -> Columns:
         """Arrays stacked over the plan's shapes, and ``shape_index``, ``category_index``, ``noise_seed``: (B,) int64.
@@ -66,7 +68,7 @@ class Reader:
         rows: list[Arrays] = []
         for index, seed in zip(plan.shape_indices, seeds, strict=True):
             shape_id = self.shape_ids[index]
-            request = SampleRequest(shape_id, count, seed, self.training, float(self.scales[index]))
+            request = SampleRequest(shape_id, count, seed, self.training, float(self.scales[index]), self.ordered)
             columns = {name: values[0] for name, values in self.store.read(self.view, [shape_id], self.columns).items()}
             try:
                 rows.append(self.sample(columns, request))

@@ -7,7 +7,8 @@ runs/<name>/
   history.jsonl              one line per logged step: step, epoch, loss terms, statistics, throughput
   tracking.json              ids of the tracked run, so that evaluate attaches to the training run
   checkpoints/step_00000200/ model.safetensors, codes.safetensors, codes.json, config.json, state.pt
-  evaluation/<split>/        shapes.parquet (one row per shape), summary.json, meshes/, truth/
+  evaluation/<split>/        shapes.parquet (one row per shape), summary.json, and what pictures
+                             are drawn of: meshes/ and truth/, or clouds/, or pictures/
   page.html                  the offline page
 
 runs/<sweep>/trials/<trial>/ holds a run of a sweep, with the same layout.
@@ -54,6 +55,14 @@ class EvaluationDirectory:
 
     def truth_mesh(self, shape_id: str) -> Path:
         return self.path / "truth" / f"{file_name(shape_id)}.glb"
+
+    def cloud(self, shape_id: str) -> Path:
+        """Observed points with their predicted and their true part, where a run predicts labels."""
+        return self.path / "clouds" / f"{file_name(shape_id)}.ply"
+
+    def picture(self, shape_id: str, what: str) -> Path:
+        """An image with outlines: of the superpixels at the count `what`, or of the ``truth``."""
+        return self.path / "pictures" / f"{file_name(shape_id)}.{what}.png"
 
 
 @dataclass(frozen=True)

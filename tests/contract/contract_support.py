@@ -6,41 +6,75 @@ import numpy as np
 import torch
 
 from shapesys.families import registry
-from shapesys.families.base import Batch, Family, Objective, Observation
+from shapesys.families.base import Batch, Family, Objective, Observation, SampleRequest, TrainingData
+from shapesys.samples.image_rows import image_row
 from shapesys.samples.views import VIEWS
+from shapesys.samples.vocabulary import Vocabulary
+from shapesys.sources.image import AnnotatedImage
 from shapesys.training.config import TrainJob, resolve
 from shapesys.training.context import ProcessGroupContext
 
-SHAPES, QUERIES = 4, 96
+SHAPES, QUERIES, CLOUD = 4, 96, 600
+VOCABULARY = Vocabulary(("chair", "table"), {"chair": ("leg", "seat"), "table": ("leg", "top", "drawer")})
+DATA = TrainingData(SHAPES, VOCABULARY)
 
 
 def columns(family: Family, seed: int) -> dict[str, np.ndarray]:
-    """Random columns of one shape, shaped as the views declare: points in the unit box, the rest in [-0.5, 0.5]."""
+    """Random columns of one shape, shaped as the views declare."""
     rng = np.random.default_rng(seed)
     found: dict[str, np.ndarray] = {}
     for need in family.needs:
-        declared = {column.name: column.shape for column in VIEWS[need.view].columns}
-        for name in need.columns:
-            trailing = [int(axis) for axis in declared[name].strip("()").split(",")[1:] if axis.strip()]
-            spread = 1.0 if name == "points" else 0.5
-            found[name] = rng.uniform(-spread, spread, (QUERIES, *trailing)).astype(np.float32)
+        made = _image(rng) if need.view == "superpixels" else _numbers(need.view, rng)
+        found |= {name: made[name] for name in need.columns}
     return found
 
 
-def batch_of(family: Family, indices: list[int], dtype: torch.dtype = torch.float32) -> Batch:
-    rows = [columns(family, index) for index in indices]
-    stacked = {name: torch.from_numpy(np.stack([row[name] for row in rows])).to(dtype) for name in rows[0]}
+def _numbers(view: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Points in the unit box, colours in [0, 1], labels of two parts, the rest in [-0.5, 0.5]."""
+    found: dict[str, np.ndarray] = {}
+    count = CLOUD if view == "cloud" else QUERIES
+    for column in VIEWS[view].columns:
+        if not column.shape:
+            continue
+        axes = column.shape[column.shape.index("(") + 1 : column.shape.index(")")].split(",")[1:]
+        shape = (count, *(int(axis) for axis in axes if axis.strip()))
+        low, high = {"points": (-1.0, 1.0), "colors": (0.0, 1.0)}.get(column.name, (-0.5, 0.5))
+        values = rng.uniform(low, high, shape).astype(np.float32)
+        found[column.name] = (values > 0).astype(np.int32) if column.name == "labels" else values
+    return found
+
+
+def _image(rng: np.random.Generator) -> dict[str, np.ndarray]:
+    pixels = rng.integers(0, 256, (80, 96, 3), dtype=np.uint8)
+    halves = np.broadcast_to(np.arange(96) // 48, (2, 80, 96)).astype(np.int32)
+    row = image_row(AnnotatedImage(pixels, halves))
+    return {name: np.frombuffer(bytes(value), np.uint8) for name, value in row.items()}
+
+
+def rows(family: Family, job: TrainJob, index: int) -> dict[str, np.ndarray]:
+    """One shape as a row of a batch."""
+    found = columns(family, index)
+    if family.sample is None:
+        return found
+    request = SampleRequest(f"contract/{index}", job.train.points_per_shape, index, training=True)
+    return dict(family.sample(job.model, found, request))
+
+
+def batch_of(family: Family, job: TrainJob, indices: list[int], dtype: torch.dtype = torch.float32) -> Batch:
+    made = [rows(family, job, index) for index in indices]
+    stacked = {name: torch.from_numpy(np.stack([row[name] for row in made])) for name in made[0]}
+    typed = {name: value.to(dtype) if value.is_floating_point() else value for name, value in stacked.items()}
     numbers = torch.tensor(indices)
-    return stacked | {"shape_index": numbers, "noise_seed": numbers + 100}
+    return typed | {"shape_index": numbers, "category_index": numbers % 2, "noise_seed": numbers + 100}
 
 
 def build(family: Family, job: TrainJob, seed: int = 0) -> Objective:
     torch.manual_seed(seed)
-    return family.build(job.model, SHAPES)
+    return family.build(job.model, DATA)
 
 
 def observation(family: Family, seed: int = 7) -> Observation:
-    return Observation(f"contract/{seed}", columns(family, seed))
+    return Observation(f"contract/{seed}", columns(family, seed), "chair")
 
 
 def gradients_of_one_rank(rank: int, name: str, port: int, folder: str) -> None:
@@ -53,6 +87,6 @@ def gradients_of_one_rank(rank: int, name: str, port: int, folder: str) -> None:
     wrapped = context.wrap(objective, unused_parameters=family.traits.unused_parameters)
     mine = [[0], [1, 2, 3]][rank]
     share = len(mine) * 2 / SHAPES
-    (wrapped(batch_of(family, mine, torch.float64)).total() * share).backward()
+    (wrapped(batch_of(family, job, mine, torch.float64)).total() * share).backward()
     torch.save({key: p.grad for key, p in objective.named_parameters()}, f"{folder}/rank{rank}.pt")
     torch.distributed.destroy_process_group()

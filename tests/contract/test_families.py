@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +13,16 @@ import torch.multiprocessing as mp
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from contract_support import SHAPES, batch_of, build, gradients_of_one_rank, observation
+from contract_support import DATA, SHAPES, batch_of, build, gradients_of_one_rank, observation
 
 from shapesys.config.base import field_paths, flat, search_ranges
-from shapesys.families.base import Family
+from shapesys.families.base import (
+    Family,
+    FieldPrediction,
+    Observation,
+    PointPrediction,
+    SuperpixelPrediction,
+)
 from shapesys.fields.extraction import extract
 from shapesys.samples.views import VIEWS
 from shapesys.training import checkpoint
@@ -48,7 +55,7 @@ def test_its_needs_are_declared_views_and_columns(family: Family) -> None:
 
 def test_every_parameter_gets_a_finite_gradient(family: Family, job: TrainJob) -> None:
     objective = build(family, job).train()
-    terms = objective(batch_of(family, [0, 1, 2, 3]))
+    terms = objective(batch_of(family, job, [0, 1, 2, 3]))
     assert all(value.ndim == 0 for value in terms.scalars().values())
     terms.total().backward()
     for name, parameter in objective.named_parameters():
@@ -59,7 +66,7 @@ def test_every_parameter_gets_a_finite_gradient(family: Family, job: TrainJob) -
 def test_one_optimiser_step_changes_the_loss(family: Family, job: TrainJob) -> None:
     objective = build(family, job).train()
     optimiser = make_optimiser(objective, job.train)
-    batch = batch_of(family, [0, 1, 2, 3])
+    batch = batch_of(family, job, [0, 1, 2, 3])
     before = objective(batch).total()
     before.backward()
     optimiser.step()
@@ -68,7 +75,7 @@ def test_one_optimiser_step_changes_the_loss(family: Family, job: TrainJob) -> N
 
 def test_bfloat16_autocast_stays_close(family: Family, job: TrainJob) -> None:
     objective = build(family, job).train()
-    batch = batch_of(family, [0, 1, 2, 3])
+    batch = batch_of(family, job, [0, 1, 2, 3])
     full = float(objective(batch).total().detach())
     with torch.autocast("cpu", dtype=torch.bfloat16):
         reduced = float(objective(batch).total().detach())
@@ -79,9 +86,9 @@ def test_save_and_load_give_the_same_objective(family: Family, job: TrainJob, tm
     objective = build(family, job)
     optimiser = make_optimiser(objective, job.train)
     ids = [f"contract/{index}" for index in range(SHAPES)]
-    saved = checkpoint.save(tmp_path, 3, job, objective, ids, optimiser)
+    saved = checkpoint.save(tmp_path, 3, job, objective, ids, optimiser, DATA.vocabulary)
     restored, restored_job, restored_ids = checkpoint.restore(saved)
-    assert (restored_job, restored_ids, saved.step) == (job, ids, 3)
+    assert (restored_job, restored_ids, saved.step, saved.vocabulary()) == (job, ids, 3, DATA.vocabulary)
     for name, value in objective.state_dict().items():
         assert torch.equal(restored.state_dict()[name], value), name
 
@@ -90,7 +97,7 @@ def test_two_workers_with_unequal_shares_get_the_gradients_of_one(
     family: Family, job: TrainJob, tmp_path: Path, free_port: int
 ) -> None:
     objective = build(family, job).double()
-    objective(batch_of(family, [0, 1, 2, 3], torch.float64)).total().backward()
+    objective(batch_of(family, job, [0, 1, 2, 3], torch.float64)).total().backward()
     mp.spawn(gradients_of_one_rank, args=(family.name, free_port, str(tmp_path)), nprocs=2)
     for rank in range(2):
         gradients = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
@@ -98,16 +105,51 @@ def test_two_workers_with_unequal_shares_get_the_gradients_of_one(
             torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-9, atol=1e-12, msg=name)
 
 
-def test_inference_answers_for_an_unseen_shape_and_extraction_accepts_it(family: Family, job: TrainJob) -> None:
+def test_inference_answers_for_an_unseen_shape(family: Family, job: TrainJob) -> None:
     objective = build(family, job)
-    inference = job.inference.override({"iterations": 3})
-    [prediction] = family.infer(objective, [observation(family)], inference, 0)
+    quick = {"iterations": 3} if "iterations" in family.inference.model_fields else {}
+    seen = observation(family)
+    [prediction] = family.infer(objective, [seen], job.inference.override(quick), 0)
+    assert isinstance(prediction, family.predicts)
+    assert prediction.shape_id == seen.shape_id
+    CHECKS[family.predicts](prediction, seen)
+
+
+def check_field(prediction: FieldPrediction, seen: Observation) -> None:
     points = np.random.default_rng(0).uniform(-1, 1, (64, 3)).astype(np.float32)
     values = prediction.field.values(points)
     assert values.shape == (64,)
     assert np.isfinite(values).all()
     extraction = extract(prediction.field, resolution=32)
     assert extraction.mesh.is_empty or set(prediction.field.attributes(points)) <= set(extraction.mesh.attributes)
+
+
+def check_points(prediction: PointPrediction, seen: Observation) -> None:
+    """Every point has a score, however many there are, and scores are log probabilities."""
+    vocabulary = DATA.vocabulary
+    wanted = {
+        "class_scores": (len(vocabulary.categories),),
+        "part_scores": (len(seen.columns["points"]), vocabulary.part_count),
+    }
+    given = {name: scores for name in wanted if (scores := getattr(prediction, name)) is not None}
+    assert given
+    for name, scores in given.items():
+        assert scores.shape == wanted[name]
+        np.testing.assert_allclose(np.exp(scores).sum(axis=-1), 1.0, atol=1e-4)
+
+
+def check_superpixels(prediction: SuperpixelPrediction, seen: Observation) -> None:
+    assert prediction.maps
+    for labels in prediction.maps.values():
+        assert labels.shape == (80, 96)
+        assert set(np.unique(labels)) == set(range(int(labels.max()) + 1))
+
+
+CHECKS: dict[type, Callable[..., None]] = {
+    FieldPrediction: check_field,
+    PointPrediction: check_points,
+    SuperpixelPrediction: check_superpixels,
+}
 
 
 def test_the_same_seed_gives_the_same_objective(family: Family, job: TrainJob) -> None:

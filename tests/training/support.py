@@ -21,6 +21,7 @@ class AnalyticStore:
     count: int = 6
     chunks: int = 3
     chunk_size: int = 64
+    clouds_are_ordered: bool = True
 
     def shapes(
         self, split: object = None, categories: object = (), view: object = None, columns: object = ()

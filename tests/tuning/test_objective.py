@@ -10,9 +10,9 @@ import pytest
 
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.config import EvaluateConfig
-from shapesys.evaluation.measure import Truth, measure
+from shapesys.evaluation.surfaces import Truth, measure
 from shapesys.families import registry
-from shapesys.families.base import Family, Observation
+from shapesys.families.base import Family, Observation, TrainingData
 from shapesys.fields.analytic import Sphere
 from shapesys.fields.extraction import extract
 from shapesys.geometry.normalise import Normalisation
@@ -120,7 +120,7 @@ def test_names_are_those_that_an_evaluation_gives() -> None:
         resolution=24, samples=500, saliency_points=50, chamfer=("sal", "tdgn"), fscore=(0.05,), fscore_strict=True,
         saliency_scaling="none",
     )  # fmt: skip
-    objective = FAMILY.build(FAMILY.config(latent_dim=4, hidden=16, layers=3, skip_at=2), 1)
+    objective = FAMILY.build(FAMILY.config(latent_dim=4, hidden=16, layers=3, skip_at=2), TrainingData(1))
     queries = {"points": np.zeros((200, 3), np.float32), "distance": np.zeros(200, np.float32)}
     observations = [Observation("ball/1", queries)]
     [prediction] = FAMILY.infer(objective, observations, FAMILY.inference(iterations=1, points=100), 0)

@@ -7,10 +7,14 @@ import pytest
 
 from shapesys.errors import UsageError
 from shapesys.families import registry
+from shapesys.families.base import TrainingData
+from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.config import resolve
 from shapesys.tuning.draws import random_points
 from shapesys.tuning.space import Knob, check_space, grid
 from shapesys.tuning.spaces import declared_knob, list_spaces, load_space, names
+
+VOCABULARY = Vocabulary(("chair", "table"), {"chair": ("leg", "seat"), "table": ("leg", "top")})
 
 OWN = """
 summary = "my own"
@@ -128,10 +132,11 @@ def test_every_family_has_a_default_space() -> None:
 @pytest.mark.parametrize("preset", ["tiny", "paper"])
 def test_every_point_of_a_packaged_space_can_be_built(space: object, preset: str) -> None:
     family = registry.load(space.family)  # type: ignore[attr-defined]
-    job = resolve(family.name, preset, {"data.store": "none", "model.layers": 3, "model.skip_at": 2})
+    shallow = {"model.layers": 3, "model.skip_at": 2} if "skip_at" in family.config.model_fields else {}
+    job = resolve(family.name, preset, {"data.store": "none"} | shallow)
     draws = random_points(space, seed=1)  # type: ignore[arg-type]
     for _, point in zip(range(9), draws, strict=False):
-        family.build(job.override(dict(point)).model, 2)
+        family.build(job.override(dict(point)).model, TrainingData(2, VOCABULARY))
 
 
 def test_the_lambda_space_is_that_of_the_appendix() -> None:

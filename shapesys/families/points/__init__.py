@@ -1,0 +1,1 @@
+"""What all families on point clouds share: settings, sampling, the objective, inference."""
