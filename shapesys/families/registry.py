@@ -15,6 +15,8 @@ ENTRY_POINT_GROUP = "shapesys.families"
 
 _BUILT_IN = {
     "issn": "shapesys.families.issn:FAMILY",
+    "pointnet2": "shapesys.families.pointnet2:FAMILY",
+    "ssn": "shapesys.families.ssn:FAMILY",
 }
 
 

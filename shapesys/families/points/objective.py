@@ -110,7 +110,7 @@ class PointObjective(Objective):
 
 
 def part_iou(guess: Tensor, truth: Tensor, allowed: Tensor) -> Tensor:
-    """(B,) mean IoU over the allowed parts (B, P) of each cloud; one that neither guess nor truth (B, N) has counts 1."""
+    """(B,) mean IoU over the allowed parts (B, P) of each cloud; one absent in guess and truth (B, N) counts 1."""
     known = truth != NOT_COUNTED
     numbers = allowed.shape[1]
     one_guess = F.one_hot(guess, numbers) * known[..., None]
