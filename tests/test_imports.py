@@ -21,7 +21,7 @@ TIERS = [
     {"families"},
     {"training"},
     {"evaluation"},
-    {"tuning"},
+    {"tuning", "reproduction"},
     {"tracking"},
     {"on_ray"},
     {"report"},

@@ -120,6 +120,16 @@ def _spaces(root: Path) -> list[Row]:
     ]
 
 
+def _recipes(root: Path) -> list[Row]:
+    from shapesys.reproduction import registry
+
+    found = [registry.load(name) for name in registry.names()]
+    return [
+        {"recipe": recipe.name, "shows": recipe.title, "published": recipe.published_in, "seeds": recipe.seeds}
+        for recipe in found
+    ]
+
+
 def _runs(root: Path) -> list[Row]:
     return [_run(path.parent) for path in sorted(root.glob("*/config.json"))]
 
@@ -195,6 +205,7 @@ _LISTS: dict[str, Callable[[Path], list[Row]]] = {
     "views": _views,
     "metrics": _metrics,
     "spaces": _spaces,
+    "recipes": _recipes,
     "runs": _runs,
     "sweeps": _sweeps,
 }

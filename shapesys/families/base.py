@@ -126,15 +126,16 @@ class Traits:
         unused_parameters: some batch may leave a parameter without a gradient.
         gradient_at_evaluation: inference needs autograd (test-time optimisation).
         attributes: what predicted fields carry at every point beside their value, e.g. ``saliency``.
-        judged_by: the scalar of `Terms.scalars` by which a checkpoint is chosen on held-out shapes.
-        higher_is_better: of that scalar.
+        judged_by: scalars of `Terms.scalars`; by the first that an objective gives, a checkpoint is chosen on held-out
+            shapes.
+        higher_is_better: of these scalars.
     """
 
     per_shape_codes: bool = False
     unused_parameters: bool = False
     gradient_at_evaluation: bool = False
     attributes: tuple[str, ...] = ()
-    judged_by: str = "loss/total"
+    judged_by: tuple[str, ...] = ("loss/total",)
     higher_is_better: bool = False
 
 

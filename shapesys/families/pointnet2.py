@@ -136,7 +136,7 @@ FAMILY = Family(
     summary="PointNet++, classification, parts and scenes (arXiv 1706.02413)",
     config=PointNet2Config,
     presets={
-        "tiny": preset("a quarter of the width: a few hundred clouds on two CPU cores in minutes", TINY_CLASSES, _SMALL),
+        "tiny": preset("a quarter of the width: some hundred clouds on two CPU cores in minutes", TINY_CLASSES, _SMALL),
         "tiny_parts": preset("the same for parts", TINY_PARTS, _SMALL),
         "tiny_scenes": preset("the same for rooms", TINY_SCENES, _SMALL_ROOMS),
         "paper": preset(
@@ -163,7 +163,7 @@ FAMILY = Family(
         ),
     },
     needs=(Need("cloud", ("points", "normals", "colors", "labels")),),
-    traits=Traits(judged_by="statistics/accuracy", higher_is_better=True),
+    traits=Traits(judged_by=("statistics/iou", "statistics/accuracy"), higher_is_better=True),
     build=build,
     inference=PointInference,
     infer=infer,

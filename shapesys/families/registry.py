@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "shapesys.families"
 
 _BUILT_IN = {
+    "dpgnet": "shapesys.families.dpgnet:FAMILY",
     "issn": "shapesys.families.issn:FAMILY",
+    "pointnet": "shapesys.families.pointnet:FAMILY",
     "pointnet2": "shapesys.families.pointnet2:FAMILY",
     "ssn": "shapesys.families.ssn:FAMILY",
 }

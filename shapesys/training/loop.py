@@ -270,7 +270,7 @@ class _Session:
         self.validation = validate(
             self.objective, self.held_out, self.context, self.plan.batch, config.points_per_shape, names
         )
-        value = self.validation[self.judge.judged_by]
+        value = next(self.validation[name] for name in self.judge.judged_by if name in self.validation)
         self.measure = value if self.judge.higher_is_better else -value
         better = self.best is None or self.measure > self.best
         self.best = self.measure if better else self.best

@@ -1,0 +1,90 @@
+"""`shapesys reproduce`: a published table or figure, with our numbers beside the published ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from shapesys.cli.output import Answer, table
+from shapesys.cli.verb import verb
+from shapesys.report.numbers import duration
+
+if TYPE_CHECKING:
+    from shapesys.cli.reproduction_run import Reproduction
+    from shapesys.reproduction.recipe import Recipe
+    from shapesys.reproduction.table import Line
+
+
+@verb(
+    example="shapesys reproduce dpgnet.table2\n"
+    "shapesys reproduce dpgnet.table2 --scale paper --root /data/shapenetcore_partanno_v0_normal\n"
+    "shapesys list recipes"
+)
+@click.argument("recipe")
+@click.option(
+    "--scale",
+    type=click.Choice(["tiny", "paper"]),
+    default="tiny",
+    show_default=True,
+    help="tiny: small networks on built-in data; paper: as published, on the paper's data.",
+)
+@click.option("--root", help="Where the paper's data lies, with --scale paper.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each variant. [default: the recipe's]")
+@click.option("--epochs", type=click.IntRange(min=1), help="Train this long instead of as long as the preset says.")
+@click.option("--folder", type=click.Path(path_type=Path), default=Path("runs/reproduce"), show_default=True)
+@click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
+@click.option("--workers", type=click.IntRange(min=1), help="Runs at a time. [default: one per GPU, or per CPU]")
+@click.option("--local", is_flag=True, help="One run after the other in this process, without Ray.")
+@click.option("--dry-run", is_flag=True, help="List the runs and the published numbers, and stop.")
+def command(recipe: str, dry_run: bool, **asked: Any) -> Answer:
+    """Train and measure what RECIPE says, and print our numbers, with their spread over seeds, beside the published.
+
+    The same command again does only what is missing.
+    """
+    from shapesys.cli.reproduction_run import plan, run_reproduction
+    from shapesys.reproduction.registry import load
+
+    planned = plan(load(recipe), **asked)
+    return _rehearsal(planned) if dry_run else _answer(planned, run_reproduction(planned))
+
+
+def _rehearsal(planned: Reproduction) -> Answer:
+    rows = [(item.name, item.job.family, item.job.preset, ", ".join(item.variants)) for item in planned.items]
+    data = {"runs": [item.name for item in planned.items], "store": planned.store, "recipe": planned.recipe.name}
+    return Answer(data, [table("dry run: nothing was done", ("run", "family", "preset", "measured as"), rows)])
+
+
+def _answer(planned: Reproduction, result: dict[str, Any]) -> Answer:
+    recipe, lines = planned.recipe, result.pop("table")
+    data = result | {"seconds": result["seconds"]}
+    shown: list[Any] = [reproduced(recipe, lines)]
+    shown += [f"{name}: {why}" for name, why in result["failed"].items()]
+    shown += [f"note: {note}" for note in result["notes"]]
+    shown.append(f"page: {result['page']}")
+    shown.append(f"time: {duration(result['seconds'])}")
+    return Answer(data, shown, exit_code=int(bool(result["failed"])))
+
+
+def reproduced(recipe: Recipe, lines: list[Line]) -> Any:
+    """Our numbers, the difference from the baseline, and the published ones; of a figure, points along its axis."""
+    from shapesys.reproduction.table import shown, shown_gain
+
+    title = f"{recipe.name}: {recipe.title}"
+    columns = ["", *(measure.title for measure in recipe.measures)]
+    if recipe.axis:
+        rows = [[line.label, *(shown(line.cells[m.title], m) for m in recipe.measures)] for line in lines]
+        return table(f"{title}, by {recipe.axis}", columns, rows, right=columns[1:])
+    wide, rows = [""], [[line.label] for line in lines]
+    for measure in recipe.measures:
+        cells = [line.cells[measure.title] for line in lines]
+        parts = [(measure.title, [shown(cell, measure) for cell in cells])]
+        if recipe.baseline:
+            parts.append(("gain", [shown_gain(cell, measure) for cell in cells]))
+        if any(cell.published for cell in cells):
+            parts.append(("published", [cell.published or "-" for cell in cells]))
+        for name, texts in parts:
+            wide.append(name)
+            rows = [[*row, text] for row, text in zip(rows, texts, strict=True)]
+    return table(title, wide, rows, right=wide[1:])

@@ -1,0 +1,70 @@
+"""The offline page of a reproduction: our numbers beside the published ones, the curve of a figure, every run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shapesys.report.offline import asset, template, write_page
+from shapesys.report.plots import Chart, Curve, svg
+from shapesys.reproduction.experiment import Finding, value_of
+from shapesys.reproduction.recipe import Measure, Recipe
+from shapesys.reproduction.table import Line, shown, shown_gain
+
+
+def build_reproduction_page(
+    recipe: Recipe, lines: Sequence[Line], findings: Sequence[Finding], notes: Sequence[str], out: Path
+) -> Path:
+    """Write the page and return its place.
+
+    Raises:
+        ShapesysError: jinja2 or matplotlib is missing, or the page cannot be written.
+    """
+    chart = curves(recipe, lines)
+    text = template("reproduction.html", "the offline page").render(
+        recipe=recipe,
+        notes=notes,
+        columns=columns(recipe, lines),
+        lines=[line.label for line in lines],
+        chart=svg(chart, width=6.4, height=3.6) if chart else "",
+        runs=[_run(recipe, finding) for finding in findings],
+        measures=[measure.title for measure in recipe.measures],
+        style=asset("page.css"),
+    )
+    return write_page(text, out)
+
+
+def columns(recipe: Recipe, lines: Sequence[Line]) -> list[dict[str, Any]]:
+    """Per measure: our numbers, and where there are any, the gain over the baseline and the published numbers."""
+    return [_column(recipe, measure, lines) for measure in recipe.measures]
+
+
+def _column(recipe: Recipe, measure: Measure, lines: Sequence[Line]) -> dict[str, Any]:
+    cells = [line.cells[measure.title] for line in lines]
+    gains = [shown_gain(cell, measure) for cell in cells] if recipe.baseline and not recipe.axis else []
+    published = [cell.published for cell in cells] if any(cell.published for cell in cells) else []
+    parts = [("ours", [shown(cell, measure) for cell in cells]), ("gain", gains), ("published", published)]
+    return {"title": measure.title, "name": measure.name, "parts": [(name, texts) for name, texts in parts if texts]}
+
+
+def curves(recipe: Recipe, lines: Sequence[Line]) -> Chart | None:
+    """A figure's curves, means over the seeds; None for a table."""
+    placed = [measure for measure in recipe.measures if measure.at is not None]
+    if not recipe.axis or not placed:
+        return None
+    found = []
+    for line in lines:
+        points = [(m.at, mean) for m in placed if (mean := line.cells[m.title].mean) is not None]
+        if points:
+            at, values = np.array(points, np.float64).T
+            found.append(Curve(line.label, at, values))
+    return Chart(recipe.title, tuple(found), across=recipe.axis, marked=True) if found else None
+
+
+def _run(recipe: Recipe, finding: Finding) -> dict[str, Any]:
+    values = [value_of(finding.summary, measure) for measure in recipe.measures]
+    texts = ["-" if v is None else f"{v:.{m.digits}f}" for v, m in zip(values, recipe.measures, strict=True)]
+    return {"variant": finding.variant, "seed": finding.seed, "values": texts, "run": finding.run}

@@ -1,0 +1,105 @@
+"""Findings of a recipe as a table: our mean and spread over seeds beside the published number."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from shapesys.reproduction.experiment import Finding, value_of
+from shapesys.reproduction.recipe import Measure, Recipe
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One measure of one variant.
+
+    Attributes:
+        values: by seed, as the paper prints them.
+        mean, spread: over the seeds; the spread is the sample standard deviation, None for one seed.
+        published: as printed; empty where the paper has none.
+        gain: mean over the seeds of the difference from the baseline with the same seed; None without.
+        gain_spread: its sample standard deviation.
+    """
+
+    values: dict[int, float]
+    mean: float | None
+    spread: float | None
+    published: str
+    gain: float | None = None
+    gain_spread: float | None = None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One variant; cells by title of the measure."""
+
+    label: str
+    cells: dict[str, Cell]
+
+
+def table_of(recipe: Recipe, findings: Sequence[Finding]) -> list[Line]:
+    """One line for each variant, those without findings included."""
+    values = {
+        (variant.label, measure.title): _values(variant.label, measure, findings)
+        for variant in recipe.variants
+        for measure in recipe.measures
+    }
+    lines = []
+    for variant in recipe.variants:
+        cells = {}
+        for measure in recipe.measures:
+            own, base = values[variant.label, measure.title], values.get((recipe.baseline, measure.title), {})
+            gains = [own[seed] - base[seed] for seed in sorted(own.keys() & base.keys())]
+            compared = gains if variant.label != recipe.baseline else []
+            cells[measure.title] = Cell(
+                own,
+                _mean(list(own.values())),
+                _spread(list(own.values())),
+                variant.published.get(measure.title, ""),
+                _mean(compared),
+                _spread(compared),
+            )
+        lines.append(Line(variant.label, cells))
+    return lines
+
+
+def plain(recipe: Recipe, lines: Sequence[Line]) -> dict[str, Any]:
+    """The table as JSON-ready data."""
+    return {
+        "recipe": recipe.name,
+        "title": recipe.title,
+        "published_in": recipe.published_in,
+        "measures": {measure.title: measure.name for measure in recipe.measures},
+        "lines": [asdict(line) for line in lines],
+    }
+
+
+def shown(cell: Cell, measure: Measure) -> str:
+    """'93.30 ± 0.12'; a dash without values."""
+    if cell.mean is None:
+        return "-"
+    spread = "" if cell.spread is None else f" ± {cell.spread:.{measure.digits}f}"
+    return f"{cell.mean:.{measure.digits}f}{spread}"
+
+
+def shown_gain(cell: Cell, measure: Measure) -> str:
+    """'+0.30 ± 0.12'; empty for the baseline."""
+    if cell.gain is None:
+        return ""
+    spread = "" if cell.gain_spread is None else f" ± {cell.gain_spread:.{measure.digits}f}"
+    return f"{cell.gain:+.{measure.digits}f}{spread}"
+
+
+def _values(label: str, measure: Measure, findings: Sequence[Finding]) -> dict[int, float]:
+    named = [(finding.seed, value_of(finding.summary, measure)) for finding in findings if finding.variant == label]
+    return {seed: value for seed, value in named if value is not None}
+
+
+def _mean(values: list[float]) -> float | None:
+    return statistics.fmean(values) if values else None
+
+
+def _spread(values: list[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
