@@ -1,4 +1,4 @@
-"""Numbers to colours: the viridis map, without a plotting library."""
+"""Numbers and labels to colours: the viridis map and a qualitative palette, without a plotting library."""
 
 from __future__ import annotations
 
@@ -30,6 +30,20 @@ _VIRIDIS_HEX = (
 
 VIRIDIS: NDArray[np.uint8] = np.frombuffer(bytes.fromhex(_VIRIDIS_HEX), dtype=np.uint8).reshape(256, 3)
 """(256, 3) sRGB table of viridis (Smith and van der Walt, 2015; CC0), dark blue to yellow."""
+
+_LABELS_HEX = (
+    "e69f0056b4e9009e730072b2f0e442cc79a7d55e00999999"
+    "88225533228844aa99ddcc77117733aa449988ccee6611006699ccaa44664aa02cb0a030"
+)
+LABEL_COLOURS: NDArray[np.uint8] = np.frombuffer(bytes.fromhex(_LABELS_HEX), dtype=np.uint8).reshape(-1, 3)
+"""(20, 3) sRGB colours that tell labels apart, also for most colour-blind people: Okabe and Ito's (2008), grey in place
+of black, then ones of Paul Tol's muted schemes."""
+
+
+def label_colours(labels: NDArray[np.integer]) -> NDArray[np.uint8]:
+    """(n, 3) colours of (n,) labels; those beyond the twentieth start over, a negative one is `UNKNOWN`."""
+    labels = np.asarray(labels)
+    return np.where(labels[:, None] < 0, UNKNOWN, LABEL_COLOURS[labels % len(LABEL_COLOURS)])
 
 
 def viridis(values: Floats, low: float | None = None, high: float | None = None) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from shapesys.geometry.mesh import Floats, Mesh
 
 WRITE_SUFFIXES = (".glb", ".ply", ".obj", ".stl")
 COLOR = "color"
-_PLY_TYPES = {"f8": "double", "f4": "float", "u1": "uchar"}
+_PLY_TYPES = {"f8": "double", "f4": "float", "u1": "uchar", "i4": "int"}
 
 
 def write_mesh(mesh: Mesh, path: str | Path, colour_by: str | None = None) -> Path:
@@ -34,7 +34,7 @@ def write_mesh(mesh: Mesh, path: str | Path, colour_by: str | None = None) -> Pa
         UsageError: an ending that cannot be written, or no such attribute.
     """
     path = check_suffix(path)
-    _write_whole(path, _encode(mesh, path.suffix.lower()[1:], _colours(mesh, colour_by)))
+    write_whole(path, _encode(mesh, path.suffix.lower()[1:], _colours(mesh, colour_by)))
     return path
 
 
@@ -50,33 +50,50 @@ def check_suffix(path: str | Path) -> Path:
     return path
 
 
-def write_points(points: Floats, attributes: Mapping[str, Floats], path: str | Path) -> Path:
+def write_points(
+    points: Floats,
+    attributes: Mapping[str, NDArray[Any]],
+    path: str | Path,
+    colours: NDArray[np.uint8] | None = None,
+    comments: Sequence[str] = (),
+) -> Path:
     """Write a point cloud with attributes as binary PLY, in the order and the precision given.
 
     Args:
-        points: (n, 3) positions; stored as float64, since scans may lie far from their origin.
-        attributes: named (n,) values, each stored as float32; the first is shown as viridis colours.
+        points: (n, 3) positions; float32 stays so, anything else is stored as float64, since scans may lie far from
+            their origin.
+        attributes: named (n,) values: integers are stored as int32, others as float32.
         path: a new or existing file; its folder is made where missing.
+        colours: (n, 3) of the points; the first attribute as viridis colours where not given.
+        comments: lines for the header, such as what labels mean.
 
     Raises:
         ValueError: an attribute has not one value per point.
     """
-    columns: dict[str, tuple[str, NDArray[Any]]] = {axis: ("f8", points[:, place]) for place, axis in enumerate("xyz")}
-    if attributes:
+    position = "f4" if points.dtype == np.float32 else "f8"
+    columns: dict[str, tuple[str, NDArray[Any]]] = {axis: (position, points[:, at]) for at, axis in enumerate("xyz")}
+    if colours is None and attributes:
         from shapesys.geometry.colormap import viridis
 
         colours = viridis(next(iter(attributes.values())))
+    if colours is not None:
         columns |= {name: ("u1", colours[:, place]) for place, name in enumerate(("red", "green", "blue"))}
-    columns |= {name: ("f4", values) for name, values in attributes.items()}
-    table = np.empty(len(points), dtype=[(name, f"<{kind}") for name, (kind, _) in columns.items()])
-    for name, (_, values) in columns.items():
-        if values.shape != (len(points),):
-            raise ValueError(f"attribute '{name}' has shape {values.shape}; expected ({len(points)},)")
-        table[name] = values
-    properties = [f"property {_PLY_TYPES[kind]} {name}" for name, (kind, _) in columns.items()]
-    header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(points)}", *properties, "end_header"]
-    _write_whole(Path(path), "\n".join([*header, ""]).encode() + table.tobytes())
+    columns |= {name: ("i4" if values.dtype.kind in "iu" else "f4", values) for name, values in attributes.items()}
+    write_whole(Path(path), _ply_of_points(len(points), columns, comments))
     return Path(path)
+
+
+def _ply_of_points(count: int, columns: Mapping[str, tuple[str, NDArray[Any]]], comments: Sequence[str]) -> bytes:
+    table = np.empty(count, dtype=[(name, f"<{kind}") for name, (kind, _) in columns.items()])
+    for name, (_, values) in columns.items():
+        if values.shape != (count,):
+            raise ValueError(f"attribute '{name}' has shape {values.shape}; expected ({count},)")
+        table[name] = values
+    # A header is ASCII, one line each.
+    said = [f"comment {' '.join(line.encode('ascii', 'replace').decode().split())}" for line in comments]
+    properties = [f"property {_PLY_TYPES[kind]} {name}" for name, (kind, _) in columns.items()]
+    header = ["ply", "format binary_little_endian 1.0", *said, f"element vertex {count}", *properties, "end_header"]
+    return "\n".join([*header, ""]).encode() + table.tobytes()
 
 
 def _encode(mesh: Mesh, kind: str, colours: NDArray[np.uint8] | None) -> bytes:
@@ -115,7 +132,7 @@ def _colours(mesh: Mesh, colour_by: str | None) -> NDArray[np.uint8] | None:
     return np.rint(opaque * 255.0).astype(np.uint8)
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write beside the target, then rename: readers never see half a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -90,10 +91,19 @@ class FileSource(Source):
         Raises:
             UsageError: one that the root does not have.
         """
-        for name in self.settings.categories:
-            if name not in known:
-                raise unknown_name("category", name, known)
-        return set(self.settings.categories) or known
+        return only_wanted(self.settings.categories, known)
+
+
+def only_wanted(asked: Iterable[str], known: set[str]) -> set[str]:
+    """The categories asked for, or all known ones where none is.
+
+    Raises:
+        UsageError: one that is not known.
+    """
+    wanted = set(asked)
+    for name in sorted(wanted - known):
+        raise unknown_name("category", name, known)
+    return wanted or known
 
 
 def join_parts(parts: list[Mesh]) -> Mesh:

@@ -13,10 +13,22 @@ from shapesys.sources.base import Source
 ENTRY_POINT_GROUP = "shapesys.sources"
 
 BUILT_IN = {
+    "bsds500": "shapesys.sources.bsds500:BSDS500Source",
+    "cloud_folder": "shapesys.sources.cloud_folder:CloudFolderSource",
     "folder": "shapesys.sources.folder:FolderSource",
+    "ikea_manual": "shapesys.sources.ikea_manual:IkeaManualSource",
+    "image_folder": "shapesys.sources.image_folder:ImageFolderSource",
     "modelnet40": "shapesys.sources.modelnet40:ModelNet40Source",
+    "modelnet40_hdf5": "shapesys.sources.modelnet40_hdf5:ModelNet40Hdf5Source",
+    "modelnet40_normal": "shapesys.sources.modelnet40_normal:ModelNet40NormalSource",
     "procedural": "shapesys.sources.procedural:ProceduralSource",
+    "procedural_rooms": "shapesys.sources.procedural_rooms:ProceduralRoomSource",
+    "s3dis": "shapesys.sources.s3dis:S3disSource",
+    "scannet": "shapesys.sources.scannet:ScanNetSource",
     "shapenet": "shapesys.sources.shapenet:ShapeNetSource",
+    "shapenet_part": "shapesys.sources.shapenet_part:ShapeNetPartSource",
+    "shapenet_part_hdf5": "shapesys.sources.shapenet_part_hdf5:ShapeNetPartHdf5Source",
+    "toy_images": "shapesys.sources.toy_images:ToyImageSource",
 }
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, BinaryIO
 
 from shapesys.errors import ShapeRejected, ShapesysError
 from shapesys.geometry.formats.geometry import Fetch, Limits
@@ -61,6 +61,23 @@ class Root:
         except OSError as error:
             raise ShapeRejected("read", f"cannot open '{path}': {error}") from None
         return content
+
+    def open(self, path: str) -> BinaryIO:
+        """A file to read in pieces; the caller closes it.
+
+        Raises:
+            ShapeRejected: missing, unreadable or not a regular file.
+        """
+        try:
+            if self._is_remote:
+                files, base = self._filesystem()
+                stream: BinaryIO = files.open(f"{base}/{path}", "rb")
+                return stream
+            if not Path(self.url, path).is_file():
+                raise ShapeRejected("read", f"cannot open '{path}': not a regular file")
+            return Path(self.url, path).open("rb")
+        except OSError as error:
+            raise ShapeRejected("read", f"cannot open '{path}': {error.strerror or error}") from None
 
     def fetch_beside(self, path: str, limits: Limits) -> Fetch:
         """Reads what the file at `path` refers to, in its own folder or below."""

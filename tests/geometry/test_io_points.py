@@ -57,7 +57,7 @@ def test_ply_with_and_without_normals(tmp_path: Path) -> None:
 
 def test_numpy_files(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.concatenate([POINTS, NORMALS], axis=1).astype(np.float32))
-    np.savez(tmp_path / "b.npz", points=POINTS, normals=NORMALS, labels=np.zeros(3))
+    np.savez(tmp_path / "b.npz", points=POINTS, normals=NORMALS, classes=np.zeros(3))
     np.savez(tmp_path / "c.npz", cloud=POINTS)
     for name, has_normals in (("a.npy", True), ("b.npz", True), ("c.npz", False)):
         points, normals = read_points(tmp_path / name)
