@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ENTRY_POINT_GROUP = "shapesys.families"
 
 _BUILT_IN = {
+    "dgcnn": "shapesys.families.dgcnn:FAMILY",
     "dpgnet": "shapesys.families.dpgnet:FAMILY",
     "issn": "shapesys.families.issn:FAMILY",
     "pointnet": "shapesys.families.pointnet:FAMILY",

@@ -65,7 +65,8 @@ class PartFile:
         return table.replace_schema_metadata(None)
 
     def values(self, shape_id: str, column: str) -> NDArray[Any]:
-        """The flat values of the shape's list column; a view into the mapped file where its encoding allows."""
+        """The flat values of the shape's list column, or the bytes of a binary one, as an array; a view into the
+        mapped file where its encoding allows."""
         group = self.row_groups[shape_id]
         found = self._in_place(group, column)
         if found is None or self._bytes is None:
@@ -75,6 +76,8 @@ class PartFile:
 
     def _decoded(self, group: int, column: str) -> NDArray[Any]:
         chunked = self._file.read_row_group(group, columns=[column], use_threads=False).column(0)
+        if pa.types.is_binary(chunked.type):
+            return np.frombuffer(chunked[0].as_py(), np.uint8)
         return np.asarray(chunked.combine_chunks().flatten().to_numpy(zero_copy_only=False))
 
     def _in_place(self, group: int, column: str) -> tuple[int, np.dtype[Any], int] | None:

@@ -151,7 +151,7 @@ TINY_PARTS: Sourced = (
         "model.augment.scale_low": 0.8,
         "model.augment.scale_high": 1.25,
         "model.augment.jitter": 0.005,
-        "train.epochs": 40,
+        "train.epochs": 50,
         "train.points_per_shape": 512,
         "inference.points": 512,
     },

@@ -98,7 +98,9 @@ def test_photographs_score_as_measured_before(shared_data: Path) -> None:
         scores.append([achievable_accuracy(cells.labels().numpy(), one) for one in image.annotations])
         if number % 12 == 0:
             grouped = superpixels(lab_of(image), 100, SMALL, SSNInference(method="pixels", connect=False))
-            gains.append(np.mean([achievable_accuracy(grouped, one) for one in image.annotations]) - np.mean(scores[-1]))
+            gains.append(
+                np.mean([achievable_accuracy(grouped, one) for one in image.annotations]) - np.mean(scores[-1])
+            )
     error = 3 * np.sqrt(1 / len(scores) + 1 / 200)
     assert np.mean([np.mean(each) for each in scores]) == pytest.approx(0.854, abs=0.047 * error)
     assert np.mean([max(each) for each in scores]) == pytest.approx(0.892, abs=0.042 * error)

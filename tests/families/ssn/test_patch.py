@@ -24,7 +24,9 @@ def columns(annotators: int = 2, height: int = HEIGHT, width: int = WIDTH) -> di
     pixels = np.stack([rows * 2, across * 2, np.full_like(rows, 77)], axis=2).astype(np.uint8)
     maps = [(rows // size) * 100 + across // size for size in (10, 30)[:annotators]]
     annotations = np.stack(maps).astype(np.int32) if maps else np.empty((0, height, width), np.int32)
-    return {name: np.frombuffer(value, np.uint8) for name, value in image_row(AnnotatedImage(pixels, annotations)).items()}
+    return {
+        name: np.frombuffer(value, np.uint8) for name, value in image_row(AnnotatedImage(pixels, annotations)).items()
+    }
 
 
 def request(seed: int = 0, training: bool = True, side: int = SIDE) -> SampleRequest:
