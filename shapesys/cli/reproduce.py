@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="tiny: small networks on built-in data; paper: as published, on the paper's data.",
 )
-@click.option("--root", help="Where the paper's data lies, with --scale paper.")
+@click.option("--root", help="Where the paper's data lies; with --scale tiny, small networks are trained on it.")
 @click.option("--seeds", type=click.IntRange(min=1), help="Runs of each variant. [default: the recipe's]")
 @click.option("--epochs", type=click.IntRange(min=1), help="Train this long instead of as long as the preset says.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("runs/reproduce"), show_default=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,17 +62,16 @@ def plan(
     Raises:
         UsageError: data that the scale needs is not named.
     """
-    data = recipe.data[scale]
+    # Small networks may be tried on the paper's own data.
+    data = recipe.data["paper" if root else scale]
     if data.brought and not root:
         raise UsageError(f"{recipe.name} at scale {scale} needs {data.brought}; name its place with --root DIR")
     if root and not data.brought:
-        raise UsageError(
-            f"{recipe.name} at scale {scale} makes its data itself; leave out --root, or add --scale paper"
-        )
+        raise UsageError(f"{recipe.name} makes its data itself at every scale; leave out --root")
     base = folder.resolve()
     store = str(base / "stores" / data.name)
     changes = {} if epochs is None else {"train.epochs": epochs}
-    place = base / f"{recipe.name}-{scale}"
+    place = base / f"{recipe.name}-{scale}-{data.name}"
     items = experiments(recipe, scale, store, str(place), range(seeds or recipe.seeds), changes)
     notes = (*filter(None, [data.differs]), *recipe.notes, *([f"{epochs} epochs, by --epochs"] if epochs else []))
     return Reproduction(recipe, scale, data, root, items, store, place, address, workers, local, notes)
@@ -147,7 +145,7 @@ class _Heard:
     def write(self) -> list[Line]:
         """The table so far, also as table.json."""
         lines = table_of(self._planned.recipe, self.findings)
-        facts: Mapping[str, Any] = {"notes": list(self._planned.notes), "failed": self.failed}
+        facts = {"notes": list(self._planned.notes), "failed": self.failed}
         self._planned.folder.mkdir(parents=True, exist_ok=True)
         write_json(self._planned.folder / "table.json", plain(self._planned.recipe, lines) | facts)
         return lines

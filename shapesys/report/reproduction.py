@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from shapesys.report.offline import asset, template, write_page
+from shapesys.report.picture_gallery import embedded_picture
 from shapesys.report.plots import Chart, Curve, svg
 from shapesys.reproduction.experiment import Finding, value_of
 from shapesys.reproduction.recipe import Measure, Recipe
@@ -30,6 +31,7 @@ def build_reproduction_page(
         columns=columns(recipe, lines),
         lines=[line.label for line in lines],
         chart=svg(chart, width=6.4, height=3.6) if chart else "",
+        pictures=_pictures(findings),
         runs=[_run(recipe, finding) for finding in findings],
         measures=[measure.title for measure in recipe.measures],
         style=asset("page.css"),
@@ -62,6 +64,15 @@ def curves(recipe: Recipe, lines: Sequence[Line]) -> Chart | None:
             at, values = np.array(points, np.float64).T
             found.append(Curve(line.label, at, values))
     return Chart(recipe.title, tuple(found), across=recipe.axis, marked=True) if found else None
+
+
+def _pictures(findings: Sequence[Finding]) -> list[dict[str, Any]]:
+    """Pictures by variant, those of its first seed."""
+    first: dict[str, Finding] = {}
+    for finding in sorted(findings, key=lambda finding: finding.seed):
+        first.setdefault(finding.variant, finding)
+    shown = [(name, [embedded_picture(Path(path)) for path in found.pictures]) for name, found in first.items()]
+    return [{"variant": name, "images": [image for image in images if image]} for name, images in shown if any(images)]
 
 
 def _run(recipe: Recipe, finding: Finding) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,6 +18,8 @@ from shapesys.training.context import LocalContext, pick_device
 from shapesys.training.run_dir import RunDirectory, create
 
 SEED = "train.seed"
+SHOWN = 4
+"""Pictures of each variant on the page."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,14 @@ class Finding:
         seed: of the run.
         run: its folder.
         summary: of the evaluation.
-        seconds: of this call.
+        pictures: paths of a few pictures that the evaluation drew, where it drew any.
     """
 
     variant: str
     seed: int
     run: str
     summary: Mapping[str, Any]
-    seconds: float
+    pictures: tuple[str, ...] = ()
 
 
 def experiments(
@@ -107,15 +110,24 @@ def perform(experiment: Experiment) -> list[Finding]:
 
 
 def _measured(experiment: Experiment, label: str, changes: Mapping[str, Any]) -> Finding:
-    started = time.monotonic()
     settings = EvaluateConfig(split=experiment.split, inference=dict(changes))
     summary = evaluate_locally(experiment.run, settings, EvaluateScale(num_actors=1))
-    seconds = time.monotonic() - started
-    return Finding(label, experiment.job.train.seed, str(experiment.run.path), summary, seconds)
+    pictures = _kept_pictures(experiment, list(experiment.variants).index(label))
+    return Finding(label, experiment.job.train.seed, str(experiment.run.path), summary, pictures)
+
+
+def _kept_pictures(experiment: Experiment, number: int) -> tuple[str, ...]:
+    """Copies of the first pictures: those of another variant will take their place."""
+    drawn = sorted((experiment.run.evaluation(experiment.split).path / "pictures").glob("*.png"))
+    drawn = [path for path in drawn if not path.name.endswith(".truth.png")]
+    folder = experiment.run.path / "shown" / str(number)
+    folder.mkdir(parents=True, exist_ok=True)
+    return tuple(str(shutil.copy2(path, folder / path.name)) for path in drawn[:SHOWN])
 
 
 def value_of(summary: Mapping[str, Any], measure: Measure) -> float | None:
     """A measure's number in a summary, times its factor; None where it has none."""
     whole = summary.get("whole_set", {}).get(measure.name)
-    value = whole["value"] if whole else summary["overall"]["metrics"].get(measure.name, {}).get("mean")
+    named = whole or summary["overall"]["metrics"].get(measure.name, {})
+    value = named.get("value", named.get("mean"))
     return None if value is None else float(value) * measure.factor
