@@ -89,11 +89,13 @@ def test_core_loads_neither_ray_nor_mlflow_nor_matplotlib() -> None:
 def test_training_and_evaluation_of_prepared_shapes_need_no_extra() -> None:
     modules = [
         "shapesys.families.issn",
+        "shapesys.families.dpgnet",
+        "shapesys.families.ssn",
         "shapesys.training.loop",
         "shapesys.samples.store",
         "shapesys.fields.extraction",
     ]
-    assert loaded_by(modules, "ray", "mlflow", "matplotlib", "jinja2", "warp", "igl", "mcubes", "s3fs") == []
+    assert loaded_by(modules, "ray", "mlflow", "matplotlib", "jinja2", "warp", "igl", "mcubes", "s3fs", "h5py") == []
 
 
 def dotted(path: Path) -> str:

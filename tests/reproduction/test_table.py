@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from shapesys.reproduction.experiment import Finding, value_of
+from shapesys.reproduction.recipe import Data, Measure, Recipe, Variant
+from shapesys.reproduction.table import plain, shown, shown_gain, table_of
+
+RECIPE = Recipe(
+    name="paper.table1",
+    title="a table",
+    published_in="table 1",
+    variants=(
+        Variant("plain", "pointnet", {"tiny": "tiny"}, published={"accuracy": "90.0"}),
+        Variant("better", "pointnet", {"tiny": "tiny"}, {"model.width": 0.5}),
+    ),
+    measures=(Measure("accuracy", "oa/class", 100, 1), Measure("IoU", "iou/part.free", digits=3)),
+    data={"tiny": Data("none", "procedural")},
+    baseline="plain",
+)
+
+
+def finding(variant: str, seed: int, accuracy: float, iou: float | None = None) -> Finding:
+    summary: dict[str, Any] = {"whole_set": {"oa/class": {"value": accuracy}}, "overall": {"metrics": {}}}
+    if iou is not None:
+        summary["overall"]["metrics"]["iou/part.free"] = {"mean": iou}
+    return Finding(variant, seed, f"runs/{variant}", summary)
+
+
+FINDINGS = [
+    finding("plain", 0, 0.90, 0.5),
+    finding("plain", 1, 0.92),
+    finding("better", 0, 0.93),
+    finding("better", 1, 0.93),
+    finding("better", 2, 0.99),
+]
+
+
+def test_mean_spread_and_gain_are_taken_over_seeds() -> None:
+    lines = table_of(RECIPE, FINDINGS)
+    measure = RECIPE.measures[0]
+    base, better = (line.cells["accuracy"] for line in lines)
+    assert base.mean == pytest.approx(91.0)
+    assert base.spread == pytest.approx(math.sqrt(2.0))
+    assert (base.published, base.gain) == ("90.0", None)
+    # Paired by seed: seed 2 has no baseline.
+    assert better.gain == pytest.approx(2.0)
+    assert better.gain_spread == pytest.approx(math.sqrt(2.0))
+    assert shown(base, measure) == "91.0 ± 1.4"
+    assert shown_gain(better, measure) == "+2.0 ± 1.4"
+
+
+def test_what_was_not_measured_is_a_dash() -> None:
+    lines = table_of(RECIPE, FINDINGS)
+    measure = RECIPE.measures[1]
+    assert shown(lines[0].cells["IoU"], measure) == "0.500"
+    assert shown(lines[1].cells["IoU"], measure) == "-"
+    assert shown_gain(lines[1].cells["IoU"], measure) == ""
+    assert value_of(FINDINGS[1].summary, measure) is None
+
+
+def test_it_is_plain_data() -> None:
+    data = plain(RECIPE, table_of(RECIPE, FINDINGS))
+    assert data["lines"][0]["cells"]["accuracy"]["values"] == pytest.approx({0: 90.0, 1: 92.0})
+    assert data["measures"] == {"accuracy": "oa/class", "IoU": "iou/part.free"}
