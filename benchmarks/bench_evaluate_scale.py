@@ -27,7 +27,7 @@ from shapesys.training.run_dir import EvaluationDirectory
 METRICS = [f"metric/{number:02d}" for number in range(24)]
 CATEGORIES = 13
 BATCH = 8
-KEY = (Checkpoint(Path("step_00000001")), "digest", EvaluateConfig())
+KEY = (Checkpoint(Path("step_00000001")), "digest", EvaluateConfig().applying_to("surfaces"))
 
 Row = dict[str, Any]
 Measured = dict[str, float]

@@ -6,11 +6,27 @@ from typing import Any, Literal
 
 from shapesys.config.base import Config, Precision, setting
 from shapesys.fields.extraction import ExtractionSettings
+from shapesys.metrics.recognition import PartArgmax
 from shapesys.metrics.saliency import SaliencySettings
 from shapesys.metrics.surface import SurfaceSettings, Threshold
 
 Codes = Literal["auto", "trained", "optimised"]
 SymmetryPlane = Literal["stored", "x", "y", "z", "none"]
+Annotator = Literal["mean", "best", "first", "all"]
+Undersegmentation = Literal["neubert_protzel", "levinshtein"]
+
+OF_SURFACES = (
+    *("codes", "resolution", "pruning_precision", "close_at_box", "observed_queries", "samples", "chamfer", "fscore"),
+    *("fscore_strict", "saliency_points", "saliency_scaling", "symmetric_within", "symmetry_plane"),
+)
+OF_LABELS = ("accuracy_ranks", "part_argmax")
+OF_SUPERPIXELS = ("annotator", "boundary_share", "undersegmentation")
+SETTINGS_OF: dict[str, tuple[str, ...]] = {
+    "surfaces": OF_SURFACES,
+    "labels": OF_LABELS,
+    "superpixels": OF_SUPERPIXELS,
+}
+"""What a run predicts -> the settings that measure nothing else; all others hold for every run."""
 
 
 class EvaluateConfig(Config):
@@ -39,7 +55,26 @@ class EvaluateConfig(Config):
         help="plane of d_sym: stored with each shape by its source, or across an axis through the bounding box's "
         "centre; the paper picks one per category by hand",
     )
-    seed: int = setting(0, help="seed of surface samples and of initial codes", ge=0)
+    accuracy_ranks: tuple[int, ...] = setting(
+        (1,), help="ranks k of top-k accuracy: the true class is among the k that score highest"
+    )
+    part_argmax: PartArgmax = setting(
+        "restricted",
+        help="a point's part is the best of its shape's true category (restricted, as most tables have it), or of all "
+        "categories (free)",
+    )
+    annotator: Annotator = setting(
+        "mean", help="of the scores against each person's segmentation: their mean, the best, the first, or all of them"
+    )
+    boundary_share: float = setting(
+        0.0025, help="boundary recall accepts a boundary within this share of the image's diagonal", ge=0, lt=1
+    )
+    undersegmentation: Undersegmentation = setting(
+        "neubert_protzel",
+        help="undersegmentation error counts the smaller part of a superpixel that a segment cuts (neubert_protzel), "
+        "or all of it that lies outside (levinshtein)",
+    )
+    seed: int = setting(0, help="seed of surface samples, of initial codes and of what inference draws", ge=0)
     inference: dict[str, Any] = setting({}, help="changes to the family's inference settings, by name")
 
     def surface(self) -> SurfaceSettings:
@@ -48,6 +83,11 @@ class EvaluateConfig(Config):
 
     def saliency(self) -> SaliencySettings:
         return SaliencySettings(self.saliency_scaling, self.symmetric_within)
+
+    def applying_to(self, predicts: str) -> dict[str, Any]:
+        """The settings that a run reads which predicts ``surfaces``, ``labels`` or ``superpixels``, as plain data."""
+        foreign = {name for kind, names in SETTINGS_OF.items() if kind != predicts for name in names}
+        return self.model_dump(mode="json", exclude=foreign)
 
     def extraction(self) -> ExtractionSettings:
         return ExtractionSettings(pruning_precision=self.pruning_precision, close_at_box=self.close_at_box)
@@ -72,4 +112,6 @@ class EvaluateScale(Config):
     start_limit_s: float = setting(
         300.0, help="seconds to wait for an actor to start while none runs; more where a cluster grows slowly", gt=0
     )
-    save_meshes: bool = setting(True, help="write reconstruction and ground truth of every shape as GLB")
+    save_meshes: bool = setting(
+        True, help="write every shape's meshes, cloud or picture, prediction and ground truth: the page draws them"
+    )

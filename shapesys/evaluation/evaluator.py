@@ -13,15 +13,14 @@ import pyarrow as pa
 import torch
 
 from shapesys.errors import ShapesysError, in_words
-from shapesys.evaluation.config import EvaluateConfig, SymmetryPlane
-from shapesys.evaluation.measure import Measured, Truth, measure
+from shapesys.evaluation.config import EvaluateConfig
+from shapesys.evaluation.measured import identity
+from shapesys.evaluation.suites import suite_of
 from shapesys.families import registry
-from shapesys.families.base import Family, FieldPrediction, Objective, Observation
-from shapesys.geometry.normalise import Normalisation
-from shapesys.geometry.write import write_mesh
+from shapesys.families.base import Family, Objective, Observation, Prediction
 from shapesys.metrics.record import MetricRecord
-from shapesys.metrics.saliency import Plane
 from shapesys.samples.store import Store
+from shapesys.samples.views import VIEWS
 from shapesys.training.checkpoint import Checkpoint, restore
 from shapesys.training.config import TrainJob
 from shapesys.training.run_dir import EvaluationDirectory
@@ -30,6 +29,9 @@ SHAPE_FAILURES = (ShapesysError, ValueError, ArithmeticError, MemoryError, Runti
 """What one shape's data can cause, memory of the device included; a full disk, say, is everybody's problem."""
 DEVICE_BROKEN = torch.AcceleratorError
 """A fault that the device then answers to every shape of the process, whichever was to blame for it."""
+TRUE_COLUMNS = frozenset({"labels", "annotations"})
+"""What the truth consists of, which no inference may see."""
+_OF_THE_SHAPE = ("centre", "scale", "symmetry_plane", "parts")
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,11 @@ class Evaluator:
         keep: EvaluationDirectory | None,
         device: torch.device | None = None,
     ) -> Evaluator:
-        """Restore a checkpoint and open a store; `keep` is where meshes are written, None for nowhere."""
+        """Restore a checkpoint and open a store; `keep` is where what pictures need is written, None for nowhere."""
         objective, job, ids = restore(checkpoint, device)
         rows = {shape_id: row for row, shape_id in enumerate(ids)}
         store = Store.open(store_url)
-        shapes = store.shapes(columns=("centre", "scale", "symmetry_plane"))
+        shapes = store.shapes(columns=_OF_THE_SHAPE)
         return cls(registry.load(job.family), objective, job, rows, store, settings, keep, shapes)
 
     def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
@@ -95,10 +97,10 @@ class Evaluator:
         rows = [row for result in results for row in result.rows]
         return BatchResult(rows, next((result.records for result in results if result.records), ()))
 
-    def _predict(self, shape_ids: Sequence[str]) -> list[FieldPrediction]:
+    def _predict(self, shape_ids: Sequence[str]) -> list[Prediction]:
         trained = [shape_id for shape_id in shape_ids if self._has_trained_code(shape_id)]
         unseen = [shape_id for shape_id in shape_ids if shape_id not in set(trained)]
-        predictions: list[FieldPrediction] = []
+        predictions: list[Prediction] = []
         if trained:
             assert self.family.known is not None
             rows = [self.rows_of_codes[shape_id] for shape_id in trained]
@@ -116,67 +118,46 @@ class Evaluator:
         return known and self.settings.codes != "optimised"
 
     def _observe(self, shape_id: str) -> Observation:
-        """The shape's stored queries: whole chunks up to the number to be observed."""
+        """What the family needs of a shape, without the truth."""
         need = self.family.needs[0]
+        columns = tuple(name for name in need.columns if name not in TRUE_COLUMNS)
+        chunked = VIEWS[need.view].chunked
+        found = self._chunks(shape_id, need.view, columns) if chunked else self._whole(shape_id, need.view, columns)
+        row = shape_row(self.shapes, shape_id)
+        return Observation(shape_id, found, row["category"], row["scale"])
+
+    def _whole(self, shape_id: str, view: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
+        """All that is stored; the next shape may have more or less."""
+        return {name: values[0] for name, values in self.store.read(view, [shape_id], columns).items()}
+
+    def _chunks(self, shape_id: str, view: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
+        """The shape's stored queries: whole chunks up to the number to be observed."""
         pieces: list[dict[str, np.ndarray]] = []
         wanted = self.settings.observed_queries
-        for chunk in range(self.store.chunk_count(need.view)):
-            rows = self.store.read_chunk(need.view, chunk, [shape_id])
-            pieces.append({name: rows[name][0, :wanted] for name in need.columns})
-            wanted -= len(pieces[-1][need.columns[0]])
+        for chunk in range(self.store.chunk_count(view)):
+            rows = self.store.read_chunk(view, chunk, [shape_id])
+            pieces.append({name: rows[name][0, :wanted] for name in columns})
+            wanted -= len(pieces[-1][columns[0]])
             if wanted <= 0:
                 break
-        return Observation(shape_id, {name: np.concatenate([piece[name] for piece in pieces]) for name in need.columns})
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in columns}
 
-    def _row(self, prediction: FieldPrediction) -> tuple[dict[str, Any], tuple[MetricRecord, ...]]:
+    def _row(self, prediction: Prediction) -> tuple[dict[str, Any], tuple[MetricRecord, ...]]:
+        suite = suite_of(self.family)
         try:
-            measured = measure(prediction, self._truth(prediction.shape_id), self.settings)
+            truth = suite.read(self.store, shape_row(self.shapes, prediction.shape_id), self.settings)
+            measured = suite.measure(prediction, truth, self.settings)
         except DEVICE_BROKEN:
             raise
         except SHAPE_FAILURES as error:
             return self.failed_row(prediction.shape_id, in_words(error)), ()
         if self.keep:
-            self._write(prediction.shape_id, measured)
+            measured.write(self.keep)
         return measured.row, measured.records
 
     def failed_row(self, shape_id: str, reason: str) -> dict[str, Any]:
         """The row of a shape that could not be evaluated."""
         return failed_row(shape_row(self.shapes, shape_id), reason)
-
-    def _write(self, shape_id: str, measured: Measured) -> None:
-        assert self.keep is not None
-        for mesh, path in (
-            (measured.prediction, self.keep.prediction_mesh(shape_id)),
-            (measured.truth, self.keep.truth_mesh(shape_id)),
-        ):
-            if not mesh.is_empty:
-                write_mesh(mesh, path, "saliency" if "saliency" in mesh.attributes else None)
-
-    def _truth(self, shape_id: str) -> Truth:
-        row = shape_row(self.shapes, shape_id)
-        return Truth(
-            category=row["category"],
-            split=row["split"],
-            mesh=self.store.mesh(shape_id),
-            normalisation=Normalisation((row["centre"][0], row["centre"][1], row["centre"][2]), row["scale"]),
-            cloud=self.store.read("cloud", [shape_id], ["points"])["points"][0],
-            symmetry=symmetry_plane(self.settings.symmetry_plane, row["symmetry_plane"]),
-            occupancy=self._occupancy(shape_id),
-        )
-
-    def _occupancy(self, shape_id: str) -> tuple[np.ndarray, np.ndarray] | None:
-        if "occupancy" not in self.store.views:
-            return None
-        rows = self.store.read("occupancy", [shape_id])
-        return rows["points"][0], rows["inside"][0]
-
-
-def symmetry_plane(choice: SymmetryPlane, stored: Sequence[float]) -> Plane | None:
-    """The plane of a choice in the normalised frame, whose origin is the bounding box's centre; None for none."""
-    if choice == "stored":
-        return Plane((stored[0], stored[1], stored[2]), stored[3]) if stored else None
-    normals = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
-    return Plane(normals[choice]) if choice in normals else None
 
 
 def shape_row(shapes: pa.Table, shape_id: str) -> dict[str, Any]:
@@ -195,5 +176,4 @@ def shape_row(shapes: pa.Table, shape_id: str) -> dict[str, Any]:
 
 def failed_row(shape: dict[str, Any], reason: str) -> dict[str, Any]:
     """A row for a shape that has no scores, from its row of the `shapes` view."""
-    names = {name: shape[name] for name in ("shape_id", "category", "split")}
-    return names | {"status": "failed", "reason": reason}
+    return identity(shape["shape_id"], shape["category"], shape["split"], "failed", reason)

@@ -15,11 +15,14 @@ from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import DEVICE_BROKEN, Evaluator, failed_row, shape_row
 from shapesys.evaluation.results import Results
 from shapesys.evaluation.row_log import Row
-from shapesys.metrics.conventions import convention
+from shapesys.evaluation.suites import Suite, suite_of
+from shapesys.families import registry
+from shapesys.families.base import Family
+from shapesys.metrics.aggregate import Summary
 from shapesys.metrics.record import MetricRecord
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
-from shapesys.training.checkpoint import Checkpoint, newest_of
+from shapesys.training.checkpoint import Checkpoint, chosen_of
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import EvaluationDirectory, RunDirectory
 
@@ -39,6 +42,7 @@ class EvaluationPlan:
         shapes: shape_id, category and split of every shape to evaluate, sorted by id.
         waiting: ids that are not done yet.
         failed: shapes that are done and failed.
+        suite: what measures them; None where nothing is known of a whole set.
     """
 
     checkpoint: Checkpoint
@@ -48,12 +52,13 @@ class EvaluationPlan:
     shapes: pa.Table
     waiting: list[str]
     failed: int
+    suite: Suite | None = None
 
     @classmethod
     def open(
         cls, run: RunDirectory, settings: EvaluateConfig, store_url: str | None = None, retry_failed: bool = False
     ) -> EvaluationPlan:
-        """Find the newest checkpoint, the shapes and what is already done.
+        """Find the run's checkpoint, the shapes and what is already done.
 
         Args:
             retry_failed: count shapes that failed as not done.
@@ -63,17 +68,18 @@ class EvaluationPlan:
             UsageError: an unknown category or Chamfer convention.
         """
         results = Results(run.evaluation(settings.split))
-        for name in settings.chamfer:
-            convention(name)
-        newest = newest_of(run)
-        job = newest.job()
+        chosen = chosen_of(run)
+        job = chosen.job()
+        family = registry.load(job.family)
+        suite = suite_of(family)
+        suite.check(settings)
         store = Store.open(store_url or job.data.store)
-        shapes = _shapes(settings, store, job.family, settings.categories or job.data.categories)
-        done = results.begin(newest, store.digest(), settings, retry_failed)
+        shapes = _shapes(settings, store, family, settings.categories or job.data.categories)
+        done = results.begin(chosen, store.digest(), settings.applying_to(suite.predicts), retry_failed)
         done = done.filter(pc.is_in(done["shape_id"], value_set=shapes["shape_id"]))
         waiting = shapes["shape_id"].filter(pc.invert(pc.is_in(shapes["shape_id"], value_set=done["shape_id"])))
         failed = pc.sum(pc.equal(done["status"], "failed"), min_count=0).as_py()
-        return cls(newest, store, settings, results, shapes, waiting.to_pylist(), failed)
+        return cls(chosen, store, settings, results, shapes, waiting.to_pylist(), failed, suite)
 
     @property
     def directory(self) -> EvaluationDirectory:
@@ -99,7 +105,12 @@ class EvaluationPlan:
 
     def finish(self) -> dict[str, Any]:
         """Table and summary of everything there is."""
-        return self.results.finish(self.shapes, {"checkpoint_step": self.checkpoint.step, "store": self.store.url})
+        facts = {"checkpoint_step": self.checkpoint.step, "store": self.store.url}
+        return self.results.finish(self.shapes, facts, self._whole_set)
+
+    def _whole_set(self, table: pa.Table, summary: Summary) -> dict[str, Any]:
+        make = self.suite and self.suite.whole_set
+        return make(table, summary, self.checkpoint.vocabulary(), self.settings) if make else {}
 
 
 class Tally:
@@ -165,7 +176,7 @@ def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:
     return Folder(str(folder)).exclusive()
 
 
-def _shapes(settings: EvaluateConfig, store: Store, family: str, categories: tuple[str, ...]) -> pa.Table:
+def _shapes(settings: EvaluateConfig, store: Store, family: Family, categories: tuple[str, ...]) -> pa.Table:
     """The shapes of the split that have all that it takes to evaluate them."""
     # Of millions of shapes, the other columns would not fit into memory.
     found = store.shapes(settings.split, categories, columns=())
@@ -180,15 +191,13 @@ def _shapes(settings: EvaluateConfig, store: Store, family: str, categories: tup
     return found.select(["shape_id", "category", "split"]).combine_chunks()
 
 
-def _needed_views(store: Store, family: str) -> tuple[str, ...]:
+def _needed_views(store: Store, family: Family) -> tuple[str, ...]:
     """Views a shape must have to be evaluated; shapes without are rejected ones, listed in the store."""
-    from shapesys.families import registry
-
-    observed = [need.view for need in registry.load(family).needs]
-    missing = [view for view in ("meshes", "cloud", *observed) if view not in store.views]
+    needed = tuple(dict.fromkeys([*suite_of(family).views, *(need.view for need in family.needs)]))
+    missing = [view for view in needed if view not in store.views]
     if missing:
         raise ShapesysError(
             f"evaluation needs view '{missing[0]}', which store '{store.url}' does not hold; "
             "prepare another store with it among --views"
         )
-    return ("meshes", "cloud", *observed)
+    return needed

@@ -10,9 +10,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from shapesys.config.base import Config
-from shapesys.errors import ShapeRejected, ShapesysError
+from shapesys.errors import ShapeRejected, ShapesysError, UsageError
+from shapesys.evaluation.suites import suite_of
 from shapesys.families import registry
-from shapesys.families.base import Family, Observation
+from shapesys.families.base import Family, FieldPrediction, Observation
 from shapesys.fields.cut import split_by_attribute
 from shapesys.fields.extraction import ExtractionReport, extract
 from shapesys.fields.field import Field
@@ -24,7 +25,7 @@ from shapesys.geometry.points import POINT_SUFFIXES, read_points
 from shapesys.samples.settings import PrepareConfig, QueryConfig
 from shapesys.samples.shape import prepare_shape
 from shapesys.sources.base import Census, ShapeRef, Source, digest_of
-from shapesys.training.checkpoint import newest_of, restore
+from shapesys.training.checkpoint import chosen_of, restore
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import RunDirectory
 
@@ -73,7 +74,7 @@ def reconstruct(
     queries: int = 100_000,
     seed: int = 0,
 ) -> Reconstruction:
-    """Infer the shape in a file with the newest checkpoint of a run, and extract its surface.
+    """Infer the shape in a file with a run's checkpoint, and extract its surface.
 
     Args:
         path: a mesh, or a point cloud with normals (PLY or OBJ without faces, XYZ, CSV, NPY, NPZ).
@@ -82,13 +83,19 @@ def reconstruct(
         queries: samples drawn around a mesh.
 
     Raises:
+        UsageError: the run predicts no surfaces.
         ShapesysError: no checkpoint, or an unusable file; `ShapeRejected` names the stage and the reason.
     """
-    objective, job, _ = restore(newest_of(run), pick_device("auto"))
-    family = registry.load(job.family)
+    checkpoint = chosen_of(run)
+    family = registry.load(checkpoint.job().family)
+    if family.predicts is not FieldPrediction:
+        predicts = suite_of(family).predicts
+        raise UsageError(f"run '{run.name}' predicts {predicts}, no surfaces; use: shapesys predict {run.name} {path}")
+    objective, job, _ = restore(checkpoint, pick_device("auto"))
     inference = job.inference.override(dict(changes or {}))
     observed, columns, frame = _observe(Path(path), family, inference, queries, seed)
-    prediction = family.infer(objective, [Observation(Path(path).stem, columns)], inference, seed)[0]
+    [prediction] = family.infer(objective, [Observation(Path(path).stem, columns)], inference, seed)
+    assert isinstance(prediction, FieldPrediction)
     found = extract(prediction.field, resolution)
     if found.mesh.is_empty:
         raise ShapesysError(f"the reconstruction of {path} has no surface: {found.report.empty}")

@@ -4,10 +4,13 @@ evaluation/<split>/
   settings.json     what the numbers depend on: checkpoint and settings
   parts/            rows in Parquet, written as shapes finish; rows.jsonl holds the youngest
   shapes.parquet    all rows as one table, once all shapes have one
-  summary.json      counts, statistics by category and overall, conventions
+  summary.json      counts, statistics by category and overall, conventions; numbers of the whole set, where they are
+                    no statistics of columns, as `shapesys.evaluation.whole_set` describes them
   conventions.json  what each metric means
   seconds.json      time spent, by all calls together
-  meshes/, truth/   reconstruction and ground truth as GLB
+  meshes/, truth/   reconstruction and ground truth as GLB, of a run that predicts surfaces
+  clouds/           points with predicted and true labels as PLY, of a run that predicts labels
+  pictures/         images with outlines as PNG, of a run that predicts superpixels
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import json
 import math
 import shutil
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,9 +29,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shapesys.evaluation.config import EvaluateConfig
-from shapesys.evaluation.row_log import FLUSH_ROWS, FLUSH_SECONDS, IDENTITY, Row, RowLog
-from shapesys.metrics.aggregate import summarise_table
+from shapesys.evaluation.row_log import FLUSH_ROWS, FLUSH_SECONDS, IDENTITY, NO_METRICS, Row, RowLog
+from shapesys.metrics.aggregate import Summary, summarise_table
 from shapesys.metrics.record import MetricRecord
 from shapesys.training.checkpoint import Checkpoint
 from shapesys.training.run_dir import EvaluationDirectory, read_json, write_json
@@ -74,19 +76,20 @@ class Results:
         return self.directory.path / "seconds.json"
 
     def begin(
-        self, checkpoint: Checkpoint, store_digest: str, settings: EvaluateConfig, retry_failed: bool = False
+        self, checkpoint: Checkpoint, store_digest: str, settings: Mapping[str, Any], retry_failed: bool = False
     ) -> pa.Table:
         """Find the rows already there for the same checkpoint, data and settings.
 
         Results of others move to ``evaluation/replaced/``, and come back when their settings do.
 
         Args:
+            settings: what the numbers depend on, as plain data: `EvaluateConfig.applying_to`.
             retry_failed: count failed shapes as not done; their rows stay until others replace them.
 
         Returns:
             ``shape_id`` and ``status`` of every shape that is done.
         """
-        key = {"step": checkpoint.step, "store": store_digest, "settings": settings.model_dump(mode="json")}
+        key = {"step": checkpoint.step, "store": store_digest, "settings": dict(settings)}
         if self._settings.exists() and read_json(self._settings) != key:
             self._set_aside(read_json(self._settings))
         if not self._settings.exists():
@@ -145,7 +148,12 @@ class Results:
         write_json(self._clock, {"seconds": self._seconds})
         self._saved = self._seconds
 
-    def finish(self, expected: pa.Table, facts: Mapping[str, Any]) -> dict[str, Any]:
+    def finish(
+        self,
+        expected: pa.Table,
+        facts: Mapping[str, Any],
+        whole_set: Callable[[pa.Table, Summary], Mapping[str, Any]] = lambda table, summary: {},
+    ) -> dict[str, Any]:
         """Write the table and the summary, and return the summary.
 
         Its ``seconds`` are those from the beginning of each call to its last row, all calls together.
@@ -153,15 +161,18 @@ class Results:
         Args:
             expected: shape_id, category and split of every shape that should have a row.
             facts: more to record in the summary.
+            whole_set: makes what the summary holds beside statistics, from the table and these.
         """
         self._save_seconds()
         table = self._log.compact()
         metrics = [name for name in table.column_names if _is_metric(name)]
+        statistics = summarise_table(table, metrics, expected)
         summary = {
             "schema": SUMMARY_SCHEMA,
             "split": self.directory.path.name,
             "conventions": read_json(self._records) if self._records.exists() else {},
-            **summarise_table(table, metrics, expected).to_json(),
+            **statistics.to_json(),
+            **whole_set(table, statistics),
             **facts,
             "seconds": self._seconds,
         }
@@ -171,7 +182,7 @@ class Results:
 
 
 def _is_metric(column: str) -> bool:
-    return column not in IDENTITY and not column.startswith(("cost/", "fact/"))
+    return column not in IDENTITY and not column.startswith(NO_METRICS)
 
 
 def _meaning(record: MetricRecord) -> dict[str, Any]:

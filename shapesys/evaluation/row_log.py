@@ -30,6 +30,10 @@ from shapesys.errors import ShapesysError
 
 IDENTITY = ("shape_id", "category", "split", "status", "reason")
 """Columns of text, first in every file; all others are numbers."""
+COUNT = "count/"
+NO_METRICS = ("cost/", "fact/", COUNT)
+"""How columns begin that are no scores: what was spent, what inference told, what is there to be summed."""
+PREDICTED_CLASS, PROBABILITY = "fact/predicted_class", "fact/probability"
 FLUSH_ROWS = 10_000
 FLUSH_SECONDS = 30.0
 

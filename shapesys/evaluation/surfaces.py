@@ -1,16 +1,17 @@
-"""One prediction against its ground truth: meshes and one row of numbers."""
+"""A predicted field against the true surface: meshes and one row of numbers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from shapesys.errors import ShapesysError
-from shapesys.evaluation.config import EvaluateConfig
+from shapesys.evaluation.config import EvaluateConfig, SymmetryPlane
+from shapesys.evaluation.measured import Measured, identity
 from shapesys.families.base import FieldPrediction
 from shapesys.fields.extraction import Extraction, extract
 from shapesys.fields.field import Field
@@ -19,10 +20,14 @@ from shapesys.geometry.neighbours import nearest
 from shapesys.geometry.normalise import Normalisation
 from shapesys.geometry.subdivide import subdivided
 from shapesys.geometry.surface import sample_surface
+from shapesys.geometry.write import write_mesh
+from shapesys.metrics.conventions import convention
 from shapesys.metrics.record import MetricRecord, Scores
 from shapesys.metrics.saliency import Plane, saliency_metrics
 from shapesys.metrics.surface import surface_metrics
 from shapesys.metrics.volume import iou_record, occupied
+from shapesys.samples.store import Store
+from shapesys.training.run_dir import EvaluationDirectory
 
 ERROR_SAMPLES = 100_000
 """Surface samples behind the per-vertex error that pictures are coloured by."""
@@ -53,16 +58,62 @@ class Truth:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A row of results, the records behind its metrics, and the meshes to keep."""
+class MeasuredSurface(Measured):
+    """With the meshes to keep."""
 
-    row: dict[str, Any]
-    records: tuple[MetricRecord, ...]
     prediction: Mesh
     truth: Mesh
 
+    def write(self, keep: EvaluationDirectory) -> None:
+        shape_id = self.row["shape_id"]
+        for mesh, path in (
+            (self.prediction, keep.prediction_mesh(shape_id)),
+            (self.truth, keep.truth_mesh(shape_id)),
+        ):
+            if not mesh.is_empty:
+                write_mesh(mesh, path, "saliency" if "saliency" in mesh.attributes else None)
 
-def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig) -> Measured:
+
+def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Truth:
+    """The ground truth of a shape, given its row of the `shapes` view."""
+    shape_id, centre = shape["shape_id"], shape["centre"]
+    return Truth(
+        category=shape["category"],
+        split=shape["split"],
+        mesh=store.mesh(shape_id),
+        normalisation=Normalisation((centre[0], centre[1], centre[2]), shape["scale"]),
+        cloud=store.read("cloud", [shape_id], ["points"])["points"][0],
+        symmetry=symmetry_plane(settings.symmetry_plane, shape["symmetry_plane"]),
+        occupancy=_occupancy(store, shape_id),
+    )
+
+
+def _occupancy(store: Store, shape_id: str) -> tuple[np.ndarray, np.ndarray] | None:
+    if "occupancy" not in store.views:
+        return None
+    rows = store.read("occupancy", [shape_id])
+    return rows["points"][0], rows["inside"][0]
+
+
+def symmetry_plane(choice: SymmetryPlane, stored: Sequence[float]) -> Plane | None:
+    """The plane of a choice in the normalised frame, whose origin is the bounding box's centre; None for none."""
+    if choice == "stored":
+        return Plane((stored[0], stored[1], stored[2]), stored[3]) if stored else None
+    normals = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
+    return Plane(normals[choice]) if choice in normals else None
+
+
+def check(settings: EvaluateConfig) -> None:
+    """Refuse an unknown Chamfer convention.
+
+    Raises:
+        UsageError: names the nearest ones.
+    """
+    for name in settings.chamfer:
+        convention(name)
+
+
+def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig) -> MeasuredSurface:
     """Extract the predicted surface and score it.
 
     The row has ``shape_id``, ``category``, ``split``, ``status``, ``reason``, one column per metric (and its floor),
@@ -75,12 +126,9 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
     saliency = _saliency(prediction.field, truth, settings)
     records = (*surface.records, *_volume(prediction.field, truth), *saliency.records)
     measured = time.perf_counter()
+    reason = _reason(surface, extraction, saliency.reason if truth.symmetry else "")
     row = {
-        "shape_id": prediction.shape_id,
-        "category": truth.category,
-        "split": truth.split,
-        "status": surface.status,
-        "reason": _reason(surface, extraction, saliency.reason if truth.symmetry else ""),
+        **identity(prediction.shape_id, truth.category, truth.split, surface.status, reason),
         **Scores(surface.status, records).values,
         "cost/extract_seconds": extracted - started,
         "cost/metric_seconds": measured - extracted,
@@ -89,7 +137,7 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
         **{f"fact/{name}": float(value) for name, value in prediction.facts.items()},
     }
     shown = _coloured(extraction.mesh, truth.mesh, prediction.field, settings.seed)
-    return Measured(row, records, *shown)
+    return MeasuredSurface(row, records, *shown)
 
 
 def _reason(surface: Scores, extraction: Extraction, asymmetric: str) -> str:

@@ -8,8 +8,11 @@ from typing import Any
 
 _SEPARATOR = re.compile("[/@]")
 FLOOR_ENDINGS = ("/floor", "@floor")
-_HIGHER_IS_BETTER = ("fscore", "precision", "recall", "iou", "normal_consistency")
-_LOWER_IS_BETTER = ("chamfer", "hausdorff", "d_sym", "ssr")
+_OF_SURFACES = ("fscore", "precision", "recall", "iou", "normal_consistency")
+_OF_LABELS = ("accuracy", "oa", "macc", "miou")
+_OF_SUPERPIXELS = ("asa", "boundary_recall", "compactness")
+_HIGHER_IS_BETTER = (*_OF_SURFACES, *_OF_LABELS, *_OF_SUPERPIXELS)
+_LOWER_IS_BETTER = ("chamfer", "hausdorff", "d_sym", "ssr", "cross_entropy", "undersegmentation")
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -23,10 +26,10 @@ def is_floor(name: str) -> bool:
 
 
 def better_direction(name: str, convention: Mapping[str, Any] | None = None) -> int:
-    """+1 higher is better, -1 lower is better, 0 neither; the convention's own word first."""
-    if convention and "higher_is_better" in convention:
-        stated = convention["higher_is_better"]
-        return 0 if stated is None else 1 if stated else -1
+    """+1 higher is better, -1 lower is better, 0 neither; the word of the convention or of its definition first."""
+    stated = {**(convention or {}).get("definition", {}), **(convention or {})}
+    if "higher_is_better" in stated:
+        return {None: 0, True: 1, False: -1}[stated["higher_is_better"]]
     metric = split_name(name)[0]
     return int(_begins(metric, _HIGHER_IS_BETTER)) - int(_begins(metric, _LOWER_IS_BETTER))
 

@@ -45,6 +45,27 @@ class MetricRecord:
 
 
 @dataclass(frozen=True)
+class SetScore:
+    """One number of all shapes together, where it is more than the mean of a column.
+
+    Attributes:
+        name: ``metric/convention``, as of a `MetricRecord`.
+        value: the number.
+        label: what papers call it.
+        definition: how it is made.
+    """
+
+    name: str
+    value: float
+    label: str
+    definition: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values only, without the name."""
+        return {"value": self.value, "label": self.label, "definition": self.definition}
+
+
+@dataclass(frozen=True)
 class Scores:
     """All scores of one shape from one group of metrics.
 

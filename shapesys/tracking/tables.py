@@ -22,7 +22,9 @@ def table_json(rows: Path) -> str:
     rounded to what a person reads; the Parquet file has all digits.
     """
     table = pq.read_table(rows)
-    table = table.select(sorted(table.column_names, key=_place))
+    # Counts are there to be summed: one column for every part of every category.
+    names = [name for name in table.column_names if not name.startswith("count/")]
+    table = table.select(sorted(names, key=_place))
     columns = [_plain(column) for column in table.to_pydict().values()]
     data = [list(row) for row in zip(*columns, strict=True)]
     names = [name.replace(".", "·") for name in table.column_names]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import SerializeAsAny, create_model, field_validator
+from pydantic import SerializeAsAny, create_model, field_validator, model_validator
 
 from shapesys.config.base import Config, diff, parse, setting
 from shapesys.errors import ShapesysError
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
+AUTO = "auto"
+
 Strategy = Literal["auto", "grid", "random", "optuna"]
 EarlyStopping = Literal["asha", "none"]
 Statistic = Literal["mean", "median"]
@@ -30,8 +32,12 @@ Statistic = Literal["mean", "median"]
 class TuneConfig(Config):
     """The search."""
 
-    metric: str = setting("chamfer/onet.chamfer_l1", help="what to optimise: a metric of the evaluation, by its name")
-    statistic: Statistic = setting("mean", help="over the shapes of the split")
+    metric: str = setting(
+        AUTO,
+        help="what to optimise: a metric of the evaluation, by its name; auto: the first of them, such as "
+        "chamfer/onet.chamfer_l1, accuracy/top1, iou/part.restricted or asa/mean.k100",
+    )
+    statistic: Statistic = setting("mean", help="over the shapes of the split, where the metric is one of shapes")
     strategy: Strategy = setting(
         "auto", help="how points are chosen: grid, random, optuna, or auto: what the space recommends"
     )
@@ -80,6 +86,17 @@ class Sweep(Config):
     base: SerializeAsAny[TrainJob] = setting(..., help="the training job that a point of the space changes")
     tune: TuneConfig = TuneConfig()
     evaluate: TrialEvaluation = TrialEvaluation()
+
+    @model_validator(mode="after")
+    def _metric_is_named(self) -> Sweep:
+        """What the family predicts decides the metric where nobody does."""
+        if self.tune.metric != AUTO:
+            return self
+        # Here, since help texts need the settings and no torch.
+        from shapesys.tuning.objective import default_metric
+
+        metric = default_metric(registry.load(self.base.family), self.evaluate, self.base)
+        return self.model_copy(update={"tune": self.tune.model_copy(update={"metric": metric})})
 
 
 @cache

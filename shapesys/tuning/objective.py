@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal
-
-import numpy as np
 
 from shapesys.errors import ShapesysError, UsageError, unknown_name
 from shapesys.evaluation.config import EvaluateConfig
-from shapesys.evaluation.measure import Truth, measure
-from shapesys.families.base import Family, FieldPrediction
-from shapesys.fields.analytic import Sphere
-from shapesys.fields.extraction import extract
-from shapesys.geometry.mesh import Floats
-from shapesys.geometry.normalise import Normalisation
+from shapesys.families.base import Family
 from shapesys.metrics.names import better_direction, split_name
+from shapesys.training.config import TrainJob
+from shapesys.tuning.probe import measured_names
 
 Direction = Literal["min", "max"]
 
 _OF_THE_SURFACE = ("chamfer", "fscore", "precision", "recall", "normal_consistency", "hausdorff")
-_PROBE = {"resolution": 8, "samples": 100, "saliency_points": 2}
 
 
 def direction(metric: str) -> Direction:
@@ -39,16 +31,20 @@ def direction(metric: str) -> Direction:
 
 
 def value_of(summary: Mapping[str, Any], metric: str, statistic: str = "mean") -> float:
-    """A metric's statistic over all shapes of an evaluation's summary.
+    """A metric's statistic over all shapes of an evaluation's summary, or a number of the whole set, which has none.
 
     Raises:
         ShapesysError: shapes without a score, of which an average over the rest would say nothing; or no such metric.
     """
     overall = summary["overall"]
     _refuse_gaps(overall["counts"])
+    together = summary.get("whole_set", {})
+    if metric in together:
+        return float(together[metric]["value"])
     found = overall["metrics"].get(metric)
     if found is None:
-        raise ShapesysError(f"the evaluation has {unknown_name('metric', metric, overall['metrics'])}")
+        known = [*overall["metrics"], *together]
+        raise ShapesysError(f"the evaluation has {unknown_name('metric', metric, known)}")
     _refuse_unscored(metric, found, overall["counts"])
     value = found[statistic]
     if value is None or not math.isfinite(value):
@@ -56,19 +52,27 @@ def value_of(summary: Mapping[str, Any], metric: str, statistic: str = "mean") -
     return float(value)
 
 
-def metric_names(family: Family, evaluate: EvaluateConfig) -> list[str]:
-    """Names of the metrics that an evaluation with these settings gives the family's shapes, without floors."""
-    tiny = EvaluateConfig(**(evaluate.model_dump() | _PROBE))
-    return list(_names(family.traits.attributes, tiny.model_dump_json()))
+def metric_names(family: Family, evaluate: EvaluateConfig, job: TrainJob | None = None) -> list[str]:
+    """Names of the metrics that an evaluation with these settings gives the family's shapes, without floors.
+
+    Args:
+        job: the training job, whose model may decide what is predicted; the family's defaults where not given.
+    """
+    return measured_names(family, evaluate, job)
 
 
-def check_metric(metric: str, family: Family, evaluate: EvaluateConfig) -> None:
+def default_metric(family: Family, evaluate: EvaluateConfig, job: TrainJob | None = None) -> str:
+    """What a search improves where nobody says: the first metric that the evaluation gives."""
+    return metric_names(family, evaluate, job)[0]
+
+
+def check_metric(metric: str, family: Family, evaluate: EvaluateConfig, job: TrainJob | None = None) -> None:
     """Refuse a metric that a trial would not have, before the first one is trained.
 
     Raises:
         UsageError: names the nearest metrics, or those that a metric without its convention may mean.
     """
-    names = metric_names(family, evaluate)
+    names = metric_names(family, evaluate, job)
     if metric in names:
         return
     meant = [name for name in names if split_name(name)[0] == metric]
@@ -97,26 +101,3 @@ def _refuse_unscored(metric: str, found: Mapping[str, Any], counts: Mapping[str,
             f"{empty} of {sum(counts.values())} reconstructions are empty, for which '{metric}' defines no score; an "
             "average over the rest would flatter it (chamfer/onet.chamfer_l1 scores them)"
         )
-
-
-@dataclass(frozen=True)
-class _Ball(Sphere):
-    """A ball that carries attributes."""
-
-    names: tuple[str, ...] = ()
-
-    def attributes(self, points: Floats) -> Mapping[str, Floats]:
-        return {name: np.zeros(len(points), np.float32) for name in self.names}
-
-
-@cache
-def _names(attributes: tuple[str, ...], settings: str) -> tuple[str, ...]:
-    """What measuring a ball against itself gives: the names come from the code that gives the numbers."""
-    evaluate = EvaluateConfig.model_validate_json(settings)
-    ball = _Ball(names=attributes)
-    mesh = extract(ball, evaluate.resolution).mesh
-    cloud = np.asarray(mesh.vertices[: evaluate.saliency_points], np.float32)
-    whole = Normalisation((0.0, 0.0, 0.0), 1.0)
-    truth = Truth("ball", evaluate.split, mesh, whole, cloud, None, (np.zeros((1, 3), np.float32), np.ones(1, bool)))
-    measured = measure(FieldPrediction("ball", ball), truth, evaluate)
-    return tuple(record.name for record in measured.records)

@@ -95,6 +95,7 @@ def _rung(sweep: Sweep, job: TrainJob, run: RunDirectory, epoch: int, engine: En
     value = value_of(summary, sweep.tune.metric, sweep.tune.statistic)
     statistics = {name: found[sweep.tune.statistic] for name, found in summary["overall"]["metrics"].items()}
     metrics = {name: float(found) for name, found in statistics.items() if found is not None}
+    metrics |= {name: float(found["value"]) for name, found in summary.get("whole_set", {}).items()}
     return Report(epoch, value, metrics, time.monotonic() - started)
 
 

@@ -55,9 +55,9 @@ def test_an_evaluation_here_ends_with_the_way_past_the_shape_to_blame(
     monkeypatch.setattr(plan_module.Evaluator, "open", lambda *_: evaluator)
     results = Results(EvaluationDirectory(tmp_path / "test"))
     checkpoint, store = Checkpoint(Path("step_00000010")), SimpleNamespace(url="s")
-    held = results.begin(checkpoint, "digest", EvaluateConfig())
+    held = results.begin(checkpoint, "digest", {})
     plan = EvaluationPlan(checkpoint, store, EvaluateConfig(), results, SHAPES, IDS, len(held))  # type: ignore[arg-type]
     with pytest.raises(ShapesysError, match=f"device broke at mug/1.*illegal memory access .*{way_out}"):
         plan_module._run_here(plan, EvaluateScale(batch_shapes=batch), None)
-    again = Results(results.directory).begin(checkpoint, "digest", EvaluateConfig())
+    again = Results(results.directory).begin(checkpoint, "digest", {})
     assert again["shape_id"].to_pylist() == IDS[:done]

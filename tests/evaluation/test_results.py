@@ -19,6 +19,7 @@ from shapesys.training.run_dir import EvaluationDirectory
 
 CHECKPOINT = Checkpoint(Path("checkpoints/step_00000010"))
 SETTINGS = EvaluateConfig()
+RECORDED = SETTINGS.applying_to("surfaces")
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def row(shape_id: str, status: str = "ok", **values: Any) -> dict[str, Any]:
 
 def begin(results: Results, retry_failed: bool = False, **changes: Any) -> dict[str, str]:
     """Status of every shape that is done, by id."""
-    done = results.begin(CHECKPOINT, "digest", SETTINGS.override(changes), retry_failed)
+    done = results.begin(CHECKPOINT, "digest", SETTINGS.override(changes).applying_to("surfaces"), retry_failed)
     return {entry["shape_id"]: entry["status"] for entry in done.to_pylist()}
 
 
@@ -51,8 +52,8 @@ def test_rows_are_found_again_by_the_same_settings_alone(results: Results) -> No
     results.add([row("mug/1", iou=0.5), row("mug/2", iou=0.7)])
     assert begin(again(results)) == {"mug/1": "ok", "mug/2": "ok"}
     assert begin(again(results), seed=7) == {}
-    assert again(results).begin(Checkpoint(Path("checkpoints/step_00000020")), "digest", SETTINGS).num_rows == 0
-    assert again(results).begin(CHECKPOINT, "other data", SETTINGS).num_rows == 0
+    assert again(results).begin(Checkpoint(Path("checkpoints/step_00000020")), "digest", RECORDED).num_rows == 0
+    assert again(results).begin(CHECKPOINT, "other data", RECORDED).num_rows == 0
     assert begin(again(results)) == {"mug/1": "ok", "mug/2": "ok"}, "they come back"
     table = pq.read_table(results.directory.path / "parts")
     assert table["iou"].to_pylist() == [0.5, 0.7]

@@ -32,3 +32,10 @@ def test_nan_is_grey_and_default_range_ignores_it():
 
 def test_constant_values_take_the_first_colour():
     np.testing.assert_array_equal(colormap.viridis(np.full(3, 7.0)), colormap.VIRIDIS[[0, 0, 0]])
+
+
+def test_labels_have_colours_of_their_own_and_start_over() -> None:
+    table = colormap.LABEL_COLOURS
+    assert len(np.unique(table, axis=0)) == len(table) == 20
+    np.testing.assert_array_equal(colormap.label_colours(np.array([0, 20, 1])), table[[0, 0, 1]])
+    np.testing.assert_array_equal(colormap.label_colours(np.array([-1])), colormap.UNKNOWN[None])

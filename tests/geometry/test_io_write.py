@@ -10,10 +10,10 @@ import trimesh
 
 from shapesys.errors import UsageError
 from shapesys.geometry.colormap import viridis
-from shapesys.geometry.io import read_mesh
+from shapesys.geometry.io import parse_geometry, read_mesh
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.validation import clean
-from shapesys.geometry.write import write_mesh
+from shapesys.geometry.write import write_mesh, write_points
 
 
 @pytest.fixture
@@ -77,3 +77,22 @@ def test_same_mesh_same_bytes(tmp_path: Path, mesh: Mesh) -> None:
     for suffix in (".glb", ".ply", ".obj", ".stl"):
         first, second = (write_mesh(mesh, tmp_path / f"{name}{suffix}").read_bytes() for name in "ab")
         assert first == second, suffix
+
+
+def test_clouds_keep_whole_numbers_colours_and_precision(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).standard_normal((5, 3))
+    labels, colours = np.array([0, 1, -1, 70_000, 2]), np.arange(15, dtype=np.uint8).reshape(5, 3)
+    path = write_points(points, {"label": labels}, tmp_path / "a.ply", colours, ["label 0 seat", "two\nlines \u00e9"])
+    header = path.read_bytes().partition(b"end_header")[0].decode()
+    assert "property double x" in header
+    assert "property int label" in header
+    assert "comment label 0 seat\ncomment two lines ?\n" in header
+    found = parse_geometry(path.read_bytes(), path.name)
+    np.testing.assert_array_equal(found.vertices, points)
+    assert found.attributes["label"].tolist() == labels.tolist()
+    np.testing.assert_array_equal(found.attributes["green"], colours[:, 1])
+    write_points(points.astype(np.float32), {}, path)
+    assert b"property float x" in path.read_bytes()
+    assert parse_geometry(path.read_bytes(), path.name).attributes == {}
+    with pytest.raises(ValueError, match=r"attribute 'label' has shape \(2,\); expected \(5,\)"):
+        write_points(points, {"label": labels[:2]}, path, colours)

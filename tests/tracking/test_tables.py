@@ -30,3 +30,9 @@ def test_dots_that_would_hide_a_column_are_replaced_and_numbers_rounded(tmp_path
     table = json.loads(table_json(rows))
     assert table["columns"] == ["trial", "model·hidden", "chamfer/onet·chamfer_l1"]
     assert table["data"] == [["000", 64, 0.333333]]
+
+
+def test_counts_that_are_there_to_be_summed_are_left_out(tmp_path: Path) -> None:
+    rows = tmp_path / "shapes.parquet"
+    pq.write_table(pa.table({"shape_id": ["a"], "count/hits/chair: seat": [3.0], "iou/part.free": [0.5]}), rows)
+    assert json.loads(table_json(rows))["columns"] == ["shape_id", "iou/part·free"]

@@ -19,7 +19,7 @@ from shapesys.geometry.normalise import Normalisation
 from shapesys.metrics.aggregate import summarise
 from shapesys.metrics.names import better_direction, is_floor, split_name
 from shapesys.tuning.config import TuneConfig
-from shapesys.tuning.objective import check_metric, direction, metric_names, value_of
+from shapesys.tuning.objective import check_metric, default_metric, direction, metric_names, value_of
 
 CHAMFER, DEEPSDF, SYMMETRY = "chamfer/onet.chamfer_l1", "chamfer/deepsdf", "d_sym/min_max"
 FAMILY = registry.load("issn")
@@ -150,8 +150,10 @@ def test_a_family_without_saliency_has_no_saliency_metrics() -> None:
         check_metric("ssr/min_max", plain_family(), EvaluateConfig())
 
 
-def test_the_default_metric_is_measured() -> None:
-    check_metric(TuneConfig().metric, FAMILY, EvaluateConfig())
+def test_the_default_metric_is_the_first_that_is_measured() -> None:
+    assert TuneConfig().metric == "auto"
+    assert default_metric(FAMILY, EvaluateConfig()) == CHAMFER
+    assert default_metric(FAMILY, EvaluateConfig(chamfer=("sal",))) == "chamfer/sal"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import trimesh
 
 from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig
-from shapesys.evaluation.measure import Truth, measure
+from shapesys.evaluation.surfaces import Truth, measure
 from shapesys.families.base import FieldPrediction
 from shapesys.fields.analytic import Sphere
 from shapesys.geometry.mesh import Floats, Mesh
