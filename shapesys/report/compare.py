@@ -106,7 +106,7 @@ def compare_split(columns: Sequence[Column], split: str, metric: str | None = No
     table = shape_values(columns, split)
     same_data = same_store(columns, split)
     metrics = compare_metrics(columns, split, table, same_data)
-    chosen = pick_metric({line.name: line for line in table.lines}, metric)
+    chosen = pick_metric({line.name: line for line in table.lines if not line.of_the_set}, metric)
     statuses = [_statuses(column.evaluations(split)) for column in columns]
     remarks = [*evaluation_remarks(columns, split), *_mixed(columns, metrics), *_unlike_shapes(columns, statuses)]
     return SplitComparison(

@@ -8,7 +8,7 @@ from typing import Any
 from shapesys.report.compare_columns import Column, grouped_by_value, joined
 from shapesys.report.flatten import flatten
 from shapesys.report.load import Evaluation
-from shapesys.report.summary import MetricLine, metric_lines
+from shapesys.report.summary import MetricLine, all_lines
 
 Definition = dict[str, Any]
 
@@ -43,7 +43,7 @@ def differing_definitions(columns: Sequence[Column], split: str, name: str) -> d
     """
     return _differing([
         [definition(evaluation, line) for evaluation in column.evaluations(split)
-         for line in metric_lines(evaluation.summary) if line.name == name]
+         for line in all_lines(evaluation.summary) if line.name == name]
         for column in columns
     ])  # fmt: skip
 

@@ -15,7 +15,7 @@ from shapesys.report.compare_columns import Column
 from shapesys.report.compare_definitions import differing_definitions
 from shapesys.report.load import Evaluation
 from shapesys.report.numbers import known
-from shapesys.report.summary import MetricLine, metric_lines
+from shapesys.report.summary import MetricLine, all_lines
 
 CONFIDENCE = 0.95
 _DRAWS = 100_000_000
@@ -111,7 +111,7 @@ def shape_values(columns: Sequence[Column], split: str) -> ShapeValues:
     evaluations = [column.evaluations(split) for column in columns]
     categories = {row["shape_id"]: row.get("category") or "" for found in evaluations for e in found for row in e.rows}
     lines: dict[str, MetricLine] = {}
-    for line in (line for found in evaluations for e in found for line in metric_lines(e.summary)):
+    for line in (line for found in evaluations for e in found for line in all_lines(e.summary)):
         lines.setdefault(line.name, line)
     shapes = sorted(categories)
     place = {shape: at for at, shape in enumerate(shapes)}
@@ -178,7 +178,8 @@ def _compared(
     cells = tuple(_cell(column.evaluations(split), line.name) for column in columns)
     differing = differing_definitions(columns, split, line.name)
     present = [at for at, cell in enumerate(cells) if cell is not None]
-    seen = {np.isfinite(table.of(line.name)[at]).tobytes() for at in present}
+    shown = table.values if line.of_the_set else table.of(line.name)[:, :, None]
+    seen = {np.isfinite(shown[at]).any(axis=1).tobytes() for at in present}
     ranked = same_data and not differing and len(seen) == 1 and len(present) > 1
     return MetricComparison(line, cells, differing=differing, best=_best(cells, line.better) if ranked else frozenset())
 
@@ -203,7 +204,7 @@ def _cell(evaluations: Sequence[Evaluation], name: str) -> Cell | None:
 def _run_cell(evaluation: Evaluation, name: str) -> Cell | None:
     """From the rows; where those are gone, the summary's mean, whose spread nobody knows."""
     values = np.array([row[name] for row in evaluation.rows if known(row.get(name))])
-    line = next((line for line in metric_lines(evaluation.summary) if line.name == name), None)
+    line = next((line for line in all_lines(evaluation.summary) if line.name == name), None)
     floor = None if line is None else line.floor
     if values.size:
         return Cell(float(values.mean()), _deviation(values), "shapes", values.size, floor)

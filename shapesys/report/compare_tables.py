@@ -192,13 +192,13 @@ def _changes(metric: MetricComparison, difference: Difference | None) -> list[Te
 
 def _label(metric: MetricComparison) -> Text:
     line = metric.line
-    label = Text(line.metric).append(f" {line.variant}" if line.variant else "", "dim").append(ARROWS[line.better])
+    label = Text(line.title).append(f" {line.variant}" if line.variant else "", "dim").append(ARROWS[line.better])
     return label.append(f" {UNLIKE}", "bold yellow") if metric.differing else label
 
 
 def _heading(metric: MetricComparison) -> Text:
     line = metric.line
-    label = Text(line.metric).append(ARROWS[line.better]).append(f"\n{line.variant}", "dim")
+    label = Text(line.title).append(ARROWS[line.better]).append(f"\n{line.variant}", "dim")
     return label.append(f" {UNLIKE}", "bold yellow") if metric.differing else label
 
 

@@ -12,7 +12,7 @@ from shapesys.report import plots
 from shapesys.report.compare import Comparison, SplitComparison
 from shapesys.report.compare_columns import Column
 from shapesys.report.compare_metrics import Cell, Difference, MetricComparison
-from shapesys.report.compare_shapes import MOST_COLUMNS
+from shapesys.report.compare_picks import MOST_COLUMNS
 from shapesys.report.compare_text import (
     change_text,
     floor_text,
@@ -28,10 +28,8 @@ from shapesys.report.load import RunReport
 from shapesys.report.numbers import formatter, known
 from shapesys.report.sections import metric_view
 
-_SIDE_BY_SIDE = (
-    "The worst shapes of each run and those on which the runs differ most. All runs share one colour scale; "
-    "the ground truth is plain."
-)
+_SIDE_BY_SIDE = "The worst shapes of each run and those on which the runs differ most."
+_COLOURS = " All runs share one colour scale; the ground truth is plain."
 _DIGITS = 5
 """Significant digits of the values behind the scatter."""
 
@@ -65,7 +63,7 @@ def split_view(split: SplitComparison, key: str, shapes: Mapping[str, Any] | Non
         "metrics": [_metric(metric) for metric in split.metrics],
         "chosen": split.chosen.name if split.chosen else "",
         "gallery": shapes,
-        "side_note": _side_note(split),
+        "side_note": _side_note(split, shapes),
         "scatter": several and split.ranking is not None and _overlap(split),
         "table": _shape_table(split, shapes, key) if split.chosen else None,
     }
@@ -82,7 +80,7 @@ def scatter_data(split: SplitComparison, shapes: Mapping[str, Any] | None = None
         "categories": [split.table.categories[at] for at in drawn],
         "of": total,
         "colours": plots.COLOURS,
-        "metrics": [_scatter_metric(metric, split, drawn) for metric in split.metrics],
+        "metrics": [_scatter_metric(metric, split, drawn) for metric in split.metrics if not metric.line.of_the_set],
     }
 
 
@@ -100,9 +98,10 @@ def _short(value: float) -> float | None:
     return float(f"{value:.{_DIGITS}g}") if known(value) else None
 
 
-def _side_note(split: SplitComparison) -> str:
+def _side_note(split: SplitComparison, shapes: Mapping[str, Any] | None) -> str:
+    colours = "" if (shapes or {}).get("clouds") else _COLOURS
     limit = f" The first {MOST_COLUMNS} runs are shown." if len(split.columns) > MOST_COLUMNS else ""
-    return f"{_SIDE_BY_SIDE}{limit}"
+    return f"{_SIDE_BY_SIDE}{colours}{limit}"
 
 
 def _overlap(split: SplitComparison) -> bool:

@@ -101,13 +101,37 @@ def encode(mesh: Mesh, origin: Floats, step: float, ranges: Mapping[str, Range])
     }
 
 
+def encode_points(
+    points: Floats, origin: Floats, step: float, levels: Mapping[str, NDArray[np.uint8]], radius: float
+) -> dict[str, Any]:
+    """A point cloud as JSON-ready text.
+
+    Args:
+        points: (n, 3), within the lattice of `origin` and `step`, see `encode`.
+        levels: named (n,) entries of colour tables; 255 for what has none.
+        radius: of the ball that each point is drawn as.
+    """
+    lattice = np.rint((points - origin) / step).clip(0, LEVELS).astype("<u2")
+    return {
+        "pointCount": len(points),
+        "radius": radius,
+        "positions": pack(lattice),
+        "attributes": {name: pack(values.astype(np.uint8)) for name, values in levels.items()},
+    }
+
+
+def lattice_around(points: Floats) -> tuple[Floats, float]:
+    """Origin and spacing of the lattice that holds these points (n, 3)."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    return low.astype(np.float64), max(float((high - low).max()), 1e-12) / LEVELS
+
+
 def lattice_of(*meshes: Mesh) -> tuple[Floats, float]:
     """Origin and spacing of the lattice that holds all these meshes."""
     corners = [corner for mesh in meshes if not mesh.is_empty for corner in mesh.bounds]
     if not corners:
         return np.zeros(3), 1.0
-    low, high = np.min(corners, axis=0), np.max(corners, axis=0)
-    return low.astype(np.float64), max(float((high - low).max()), 1e-12) / LEVELS
+    return lattice_around(np.stack(corners))
 
 
 def compacted(mesh: Mesh) -> Mesh:

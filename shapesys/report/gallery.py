@@ -79,7 +79,9 @@ def assemble(exhibits: Sequence[Exhibit], metric: str, first: str = "saliency") 
         return None
     ranges = _ranges(_present(view.mesh for exhibit in exhibits for view in exhibit.views), first)
     return {
+        "title": "Ground truth beside reconstruction",
         "metric": metric,
+        "clouds": False,
         "colourings": [_colouring(name, span) for name, span in ranges.items()],
         "shapes": [_shape(exhibit, ranges) for exhibit in exhibits],
     }
@@ -158,6 +160,7 @@ def _shape(exhibit: Exhibit, ranges: dict[str, Range]) -> dict[str, Any]:
         "value": exhibit.value,
         "origin": origin.tolist(),
         "step": step,
+        "legend": [],
         "views": [_caption(view) for view in exhibit.views],
         **{key: None if mesh is None else encode(mesh, origin, step, ranges) for key, mesh in meshes.items()},
     }

@@ -6,14 +6,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 
 from shapesys.errors import ShapesysError
-from shapesys.geometry.mesh import Mesh
+from shapesys.evaluation.row_log import NO_METRICS, PREDICTED_CLASS, PROBABILITY
+from shapesys.geometry.mesh import Floats, Ints, Mesh
 from shapesys.training import history
 from shapesys.training.run_dir import EvaluationDirectory, RunDirectory, read_json
 
 Row = dict[str, Any]
+_SHOWN_FACTS = (PREDICTED_CLASS, PROBABILITY)
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,8 @@ def load_evaluation(run: RunDirectory, split: str) -> Evaluation:
 
 def _rows(path: Path) -> list[Row]:
     """The columns that pages show; of hundreds of thousands of shapes, every column costs."""
-    shown = [name for name in pq.read_schema(path).names if not name.startswith(("cost/", "fact/"))]
+    names = pq.read_schema(path).names
+    shown = [name for name in names if name in _SHOWN_FACTS or not name.startswith(NO_METRICS)]
     rows: list[Row] = pq.read_table(path, columns=shown).to_pylist()
     return rows
 
@@ -99,6 +103,29 @@ def load_truth(evaluation: Evaluation, shape_id: str) -> Mesh | None:
 def load_prediction(evaluation: Evaluation, shape_id: str) -> Mesh | None:
     """Reconstruction of a shape; None where it was not written or cannot be read."""
     return _mesh(evaluation.directory.prediction_mesh(shape_id))
+
+
+@dataclass(frozen=True)
+class KeptCloud:
+    """A shape's observed points (n, 3) and, where parts were predicted, their predicted and true numbers (n,)."""
+
+    points: Floats
+    predicted: Ints | None
+    true: Ints | None
+
+
+def load_cloud(evaluation: Evaluation, shape_id: str) -> KeptCloud | None:
+    """The labelled cloud of a shape; None where it was not written or cannot be read."""
+    from shapesys.geometry.io import parse_geometry, read_bytes
+
+    path = evaluation.directory.cloud(shape_id)
+    try:
+        geometry = parse_geometry(read_bytes(path), path.name)
+    except ShapesysError:
+        return None
+    labels = [geometry.attributes.get(name) for name in ("label", "truth")]
+    predicted, true = (None if column is None else column.astype(np.int64) for column in labels)
+    return KeptCloud(np.asarray(geometry.vertices, np.float64), predicted, true)
 
 
 def _mesh(path: Any) -> Mesh | None:

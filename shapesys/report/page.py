@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 from shapesys.errors import ShapesysError
+from shapesys.report.cloud_gallery import cloud_gallery
 from shapesys.report.compare import Comparison, compare
 from shapesys.report.compare_shapes import side_by_side
 from shapesys.report.compare_view import comparison_view, scatter_data, split_view
 from shapesys.report.gallery import gallery
 from shapesys.report.load import RunReport, load_run
 from shapesys.report.offline import asset, script_json, template, write_page
+from shapesys.report.picture_gallery import superpixel_view
+from shapesys.report.recognition import recognition_view
 from shapesys.report.sections import evaluation_view, run_view
 from shapesys.report.select import Selection
 from shapesys.training.run_dir import RunDirectory
@@ -83,10 +86,12 @@ def _run(report: RunReport, at: int, selection: Selection, embedded: dict[str, s
     evaluations: list[dict[str, Any]] = []
     for evaluation in report.evaluations:
         key = f"shapes-{at}-{len(evaluations)}"
-        shapes = gallery(evaluation, selection)
+        labelled = "vocabulary" in evaluation.summary
+        shapes = cloud_gallery(evaluation, selection) if labelled else gallery(evaluation, selection)
         if shapes is not None:
             embedded[key] = script_json(shapes)
-        evaluations.append(evaluation_view(evaluation, key, shapes))
+        shown = evaluation_view(evaluation, key, shapes) | recognition_view(evaluation.summary)
+        evaluations.append(shown | superpixel_view(evaluation, selection))
     return run_view(report, evaluations)
 
 

@@ -32,11 +32,19 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves that share axes, and how their values are scaled: as they are, ``log``, ``share`` or ``rate``."""
+    """Curves that share axes.
+
+    Attributes:
+        scale: of their values: as they are, ``log``, ``share`` or ``rate``.
+        across: what the horizontal axis shows.
+        marked: whether every point is marked.
+    """
 
     title: str
     curves: tuple[Curve, ...]
     scale: str = ""
+    across: str = "step"
+    marked: bool = False
 
 
 def charts(histories: Mapping[str, Sequence[Record]]) -> list[Chart]:
@@ -85,11 +93,11 @@ def svg(chart: Chart, width: float = 4.6, height: float = 2.75) -> str:
 
 def _draw(axes: Any, chart: Chart) -> None:
     for curve, colour in zip(chart.curves, COLOURS * (1 + len(chart.curves) // len(COLOURS)), strict=False):
-        sparse = {"marker": "o", "markersize": 2.5} if len(curve.steps) < 3 else {}
+        sparse = {"marker": "o", "markersize": 3} if chart.marked or len(curve.steps) < 3 else {}
         axes.plot(curve.steps, curve.values, color=colour, linewidth=1.4, label=_label(curve.name), **sparse)
     _scale(axes, chart)
     axes.set_title(chart.title, loc="left", color=_INK, fontweight="bold")
-    axes.set_xlabel("step", color=_INK)
+    axes.set_xlabel(chart.across, color=_INK)
     axes.tick_params(colors=_INK, which="both", length=2.5)
     axes.grid(color=_GRID, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)

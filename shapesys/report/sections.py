@@ -116,7 +116,7 @@ def shape_table(rows: Sequence[Row], lines: Sequence[MetricLine]) -> dict[str, A
 def metric_view(line: MetricLine) -> dict[str, Any]:
     """A metric's name, direction and definition."""
     return {
-        "metric": line.metric,
+        "metric": line.title,
         "variant": line.variant,
         "arrow": _ARROWS[line.better],
         "convention": [(name.replace("_", " "), value) for name, value in _convention(line)],

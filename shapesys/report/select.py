@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 from shapesys.errors import unknown_name
+from shapesys.metrics.names import split_name
 from shapesys.report.load import Evaluation, Row
 from shapesys.report.numbers import known
 from shapesys.report.summary import MetricLine, metric_lines
 
-_PREFERRED = ("chamfer/onet.chamfer_l1", "chamfer@onet.chamfer_l1", "chamfer", "iou", "fscore")
+_PREFERRED = ("chamfer/onet.chamfer_l1", "chamfer@onet.chamfer_l1", "chamfer", "cross_entropy", "iou", "fscore", "asa")
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Selection:
 
     Attributes:
         metric: ranks the shapes; Chamfer-L1 where it was measured, else the first metric.
-        best, median, worst: how many shapes of each kind.
+        best, median, worst: how many shapes of each kind. Of classified ones, each with a single small picture, three
+            times as many of the worst are shown: the mistakes.
     """
 
     metric: str | None = None
@@ -71,7 +74,7 @@ def _named(lines: Mapping[str, MetricLine], wanted: str) -> MetricLine:
 
 
 def choose(evaluation: Evaluation, selection: Selection) -> list[Chosen]:
-    """Best, median and worst shapes that have a reconstruction, each shape once, best first."""
+    """Best, median and worst shapes of which something to draw was kept, each shape once, best first."""
     metric = ranking_metric(evaluation, selection.metric)
     if metric is None:
         return []
@@ -87,10 +90,20 @@ def choose(evaluation: Evaluation, selection: Selection) -> list[Chosen]:
         ("median", middle, selection.median),
     ):
         # Meshes are looked for as they are needed: on network storage, looking for all would take minutes.
-        able = (at for at in order if at not in kinds and _has_mesh(evaluation, ranked[at]))
+        able = (at for at in order if at not in kinds and can_be_drawn(evaluation, ranked[at]["shape_id"]))
         kinds |= dict.fromkeys(list(islice(able, count)), kind)
     return [Chosen(kinds[at], ranked[at]) for at in sorted(kinds)]
 
 
-def _has_mesh(evaluation: Evaluation, row: Row) -> bool:
-    return evaluation.directory.prediction_mesh(row["shape_id"]).is_file()
+def can_be_drawn(evaluation: Evaluation, shape_id: str) -> bool:
+    """Whether a shape's mesh, cloud or picture was kept."""
+    directory, counts = evaluation.directory, superpixel_counts(evaluation.summary)
+    if counts:
+        return directory.picture(shape_id, str(counts[0])).is_file()
+    return directory.prediction_mesh(shape_id).is_file() or directory.cloud(shape_id).is_file()
+
+
+def superpixel_counts(summary: Mapping[str, Any]) -> list[int]:
+    """The numbers of superpixels that were asked for, sorted; none where no superpixels were predicted."""
+    names = (split_name(name) for name in summary.get("overall", {}).get("metrics", {}))
+    return sorted(int(variant.removeprefix("k")) for metric, variant in names if metric == "superpixels")

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shapesys.report.numbers import formatter
-from shapesys.report.summary import STATISTICS, MetricLine, counts, metric_lines
+from shapesys.report.summary import STATISTICS, MetricLine, counts, metric_lines, whole_set_lines
 
 ARROWS = {1: " ↑", -1: " ↓", 0: ""}
 _WIDEST_CATEGORIES = 6
@@ -18,6 +18,8 @@ _WIDEST_CATEGORIES = 6
 def summary_table(summary: Mapping[str, Any], title: str = "") -> Table:
     """The evaluation summary: floor, mean, median, min, max over all shapes, then the mean of each category.
 
+    Numbers of the whole set, where there are any, stand first.
+
     Args:
         summary: the content of summary.json.
         title: shown above the table; the split by default.
@@ -25,13 +27,15 @@ def summary_table(summary: Mapping[str, Any], title: str = "") -> Table:
     Returns:
         A rich table whose caption counts the shapes that succeeded, were empty, failed, or are missing.
     """
-    lines = metric_lines(summary)
+    together, lines = whole_set_lines(summary), metric_lines(summary)
     categories = sorted(summary.get("categories", {}))
     shown = categories if 1 < len(categories) <= _WIDEST_CATEGORIES else []
     table = Table(title=title or f"split {summary.get('split', '')}", caption=counts_line(summary))
     table.add_column("metric", no_wrap=True)
     for heading in ("floor", *STATISTICS, *shown):
         table.add_column(Text(heading), justify="right", no_wrap=True)
+    for line in together:
+        table.add_row(*_cells(line, shown), end_section=line is together[-1])
     for line in lines:
         table.add_row(*_cells(line, shown))
     return table
@@ -48,7 +52,7 @@ def counts_line(summary: Mapping[str, Any]) -> Text:
 
 def _cells(line: MetricLine, categories: list[str]) -> list[Text]:
     show = formatter(line.reference)
-    label = Text(line.metric).append(f" {line.variant}" if line.variant else "", "dim").append(ARROWS[line.better])
+    label = Text(line.title).append(f" {line.variant}" if line.variant else "", "dim").append(ARROWS[line.better])
     overall = [Text(show(line.floor), "dim"), *(Text(show(line.overall.get(name))) for name in STATISTICS)]
     overall[1].stylize("bold")
     return [label, *overall, *(Text(show(line.categories.get(name, {}).get("mean"))) for name in categories)]

@@ -17,7 +17,7 @@ from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.write import write_mesh
 from shapesys.report.compare import Comparison, compare
 from shapesys.report.compare_data import comparison_data
-from shapesys.report.compare_shapes import MOST_COLUMNS, pick_shapes
+from shapesys.report.compare_picks import MOST_COLUMNS, pick_shapes
 from shapesys.report.compare_tables import comparison_tables
 from shapesys.report.load import load_run
 from shapesys.report.page import build_comparison, build_page

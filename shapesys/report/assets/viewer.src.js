@@ -1,8 +1,9 @@
 // The page's 3D views. One WebGL context draws every view and copies the picture into that view's own 2D canvas:
 // browsers allow about sixteen contexts, and a copied picture stays in place while the page scrolls.
 import {
-  BufferAttribute, BufferGeometry, Color, DirectionalLight, DoubleSide, HemisphereLight, Mesh, MeshLambertMaterial,
-  PerspectiveCamera, Scene, SRGBColorSpace, Spherical, Vector3, WebGLRenderer,
+  Box3, BufferAttribute, BufferGeometry, Color, DirectionalLight, DoubleSide, HemisphereLight, IcosahedronGeometry,
+  InstancedMesh, Matrix4, Mesh, MeshLambertMaterial, PerspectiveCamera, Scene, SRGBColorSpace, Spherical, Vector3,
+  WebGLRenderer,
 } from "three";
 import { OrbitControls } from "three/addons/controls/OrbitControls.js";
 
@@ -50,43 +51,78 @@ function corners(positions, faces) {
   return { cornerPositions, cornerNormals };
 }
 
-async function decode(data, origin, step) {
+async function placed(data, origin, step) {
   const lattice = await unpack(data.positions, Uint16Array);
-  const faces = await unpack(data.faces, data.wide ? Uint32Array : Uint16Array);
-  const positions = Float32Array.from(lattice, (value, at) => origin[at % 3] + step * value);
-  const { cornerPositions, cornerNormals } = corners(positions, faces);
-  const geometry = new BufferGeometry();
-  geometry.setAttribute("position", new BufferAttribute(cornerPositions, 3));
-  geometry.setAttribute("normal", new BufferAttribute(cornerNormals, 3));
-  geometry.setAttribute("color", new BufferAttribute(new Float32Array(cornerPositions.length), 3));
-  geometry.computeBoundingBox();
-  const levels = {};
-  for (const [name, text] of Object.entries(data.attributes)) {
-    const values = await unpack(text, Uint8Array);
-    levels[name] = Uint8Array.from(faces, (vertex) => values[vertex]);
-  }
-  return { geometry, levels };
+  return Float32Array.from(lattice, (value, at) => origin[at % 3] + step * value);
 }
 
-// The colouring's table in linear light: entries 0..254 along the bar, 255 for what has no value.
+class Surface {
+  static async decode(data, origin, step) {
+    const faces = await unpack(data.faces, data.wide ? Uint32Array : Uint16Array);
+    const { cornerPositions, cornerNormals } = corners(await placed(data, origin, step), faces);
+    const geometry = new BufferGeometry();
+    geometry.setAttribute("position", new BufferAttribute(cornerPositions, 3));
+    geometry.setAttribute("normal", new BufferAttribute(cornerNormals, 3));
+    geometry.setAttribute("color", new BufferAttribute(new Float32Array(cornerPositions.length), 3));
+    geometry.computeBoundingBox();
+    const levels = {};
+    for (const [name, text] of Object.entries(data.attributes)) {
+      const values = await unpack(text, Uint8Array);
+      levels[name] = Uint8Array.from(faces, (vertex) => values[vertex]);
+    }
+    return new Surface(geometry, levels);
+  }
+
+  constructor(geometry, levels) {
+    const object = new Mesh(geometry, new MeshLambertMaterial({ vertexColors: true, side: DoubleSide }));
+    Object.assign(this, { object, levels, box: geometry.boundingBox });
+  }
+
+  paint(name, table) {
+    const colours = this.object.geometry.getAttribute("color"), levels = this.levels[name];
+    for (let corner = 0; corner < colours.count; corner++) {
+      const colour = levels ? table[levels[corner]] : PLAIN;
+      colours.setXYZ(corner, colour.r, colour.g, colour.b);
+    }
+    colours.needsUpdate = true;
+  }
+}
+
+// A small ball for every point: unlike flat dots, balls are lit and hide each other.
+class Cloud {
+  static async decode(data, origin, step) {
+    const positions = await placed(data, origin, step), levels = {};
+    for (const [name, text] of Object.entries(data.attributes)) levels[name] = await unpack(text, Uint8Array);
+    return new Cloud(positions, data.radius, levels);
+  }
+
+  constructor(positions, radius, levels) {
+    const count = positions.length / 3, place = new Matrix4();
+    const object = new InstancedMesh(new IcosahedronGeometry(radius, 1), new MeshLambertMaterial(), count);
+    for (let at = 0; at < count; at++) {
+      object.setMatrixAt(at, place.setPosition(positions[3 * at], positions[3 * at + 1], positions[3 * at + 2]));
+    }
+    object.frustumCulled = false;
+    Object.assign(this, { object, levels, count, box: new Box3().setFromArray(positions) });
+  }
+
+  paint(name, table) {
+    const levels = this.levels[name];
+    for (let at = 0; at < this.count; at++) this.object.setColorAt(at, levels ? table[levels[at]] : PLAIN);
+    this.object.instanceColor.needsUpdate = true;
+  }
+}
+
+// The colouring's table in linear light: entries 0..254 along the bar, or one colour for each label; 255 for what has
+// no value.
 function linearTable(colouring) {
-  const table = [];
+  const table = [], last = colouring.labels ? 254 : 255;
   for (let level = 0; level < 255; level++) {
-    const entry = 3 * Math.round((level * 255) / 254);
+    const entry = 3 * Math.round((level * last) / 254);
     const [red, green, blue] = colouring.table.slice(entry, entry + 3).map((value) => value / 255);
     table.push(new Color().setRGB(red, green, blue, SRGBColorSpace));
   }
   return [...table, PLAIN];
-}
-
-function paint(model, name, tables) {
-  const colours = model.geometry.getAttribute("color");
-  const levels = model.levels[name];
-  for (let corner = 0; corner < colours.count; corner++) {
-    const colour = levels ? tables[name][levels[corner]] : PLAIN;
-    colours.setXYZ(corner, colour.r, colour.g, colour.b);
-  }
-  colours.needsUpdate = true;
 }
 
 function light(scene, camera) {
@@ -131,11 +167,11 @@ class Pair {
   async load() {
     const box = { low: new Vector3(Infinity, Infinity, Infinity), high: new Vector3(-Infinity, -Infinity, -Infinity) };
     for (const side of Object.keys(this.canvases)) {
-      const model = await decode(this.shape[side], this.shape.origin, this.shape.step);
-      model.mesh = new Mesh(model.geometry, new MeshLambertMaterial({ vertexColors: true, side: DoubleSide }));
-      this.scene.add(model.mesh);
-      box.low.min(model.geometry.boundingBox.min);
-      box.high.max(model.geometry.boundingBox.max);
+      const data = this.shape[side];
+      const model = await (data.faces ? Surface : Cloud).decode(data, this.shape.origin, this.shape.step);
+      this.scene.add(model.object);
+      box.low.min(model.box.min);
+      box.high.max(model.box.max);
       this.models[side] = model;
     }
     this.centre = box.low.clone().add(box.high).multiplyScalar(0.5);
@@ -204,7 +240,8 @@ class Pair {
   }
 
   paint() {
-    for (const model of Object.values(this.models)) paint(model, this.gallery.colouring, this.gallery.tables);
+    const name = this.gallery.colouring;
+    for (const model of Object.values(this.models)) model.paint(name, this.gallery.tables[name]);
     this.redraw();
   }
 
@@ -221,7 +258,7 @@ class Pair {
     const canvas = this.canvases[side], ratio = Math.min(window.devicePixelRatio || 1, 2);
     const width = Math.round(canvas.clientWidth * ratio), height = Math.round(canvas.clientHeight * ratio);
     if (!width || !height) return;
-    for (const [name, model] of Object.entries(this.models)) model.mesh.visible = name === side;
+    for (const [name, model] of Object.entries(this.models)) model.object.visible = name === side;
     const { renderer } = this.gallery;
     const drawn = renderer.domElement;
     if (drawn.width !== width || drawn.height !== height) renderer.setSize(width, height, false);
@@ -261,6 +298,8 @@ class Gallery {
     bar.hidden = !colouring;
     if (!colouring) return;
     bar.querySelector(".title").textContent = colouring.label;
+    for (const part of bar.querySelectorAll(".strip, .ticks")) part.hidden = Boolean(colouring.labels);
+    if (colouring.labels) return;
     const stops = Array.from({ length: 33 }, (_, at) => `rgb(${colouring.table.slice(3 * Math.round((at * 255) / 32)).slice(0, 3)})`);
     bar.querySelector(".strip").style.background = `linear-gradient(to right, ${stops})`;
     bar.querySelector(".ticks").replaceChildren(...colouring.ticks.map((tick) => Object.assign(document.createElement("span"), { textContent: tick })));
