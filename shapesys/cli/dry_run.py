@@ -126,7 +126,7 @@ def _rows(data: dict[str, Any]) -> list[tuple[str, str]]:
     return [
         ("config", f"{data['config']}: valid"),
         ("store", f"{found['store']}: view '{found['view']}' with {', '.join(found['columns'])}"),
-        ("shapes", f"{found['shapes']} with {found['queries_per_shape']:,} queries each; {found['steps']:,} steps"),
+        ("shapes", f"{found['shapes']} with {found['queries_per_shape']:,} points each; {found['steps']:,} steps"),
         ("tiny batch", f"loss {tiny['loss']:.4g} and its gradient in {tiny['seconds']:.2f} s on one CPU"),
         ("parameters", f"{data['parameters']['network']:,} in the network, {data['parameters']['codes']:,} in codes"),
         ("memory guess", f"{data['memory_per_worker_gb']:.2g} GB per worker, without torch itself"),

@@ -1,4 +1,4 @@
-"""`shapesys evaluate`: reconstruct a split and measure it."""
+"""`shapesys evaluate`: predict a split and measure it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,15 @@ _SCALE = "scale."
 def evaluation_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[click.Parameter]:
     """What is measured, and where it runs."""
     from shapesys.config.base import field_paths
-    from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+    from shapesys.evaluation.config import SETTINGS_OF, EvaluateConfig, EvaluateScale
 
-    measured = config_options(field_paths(EvaluateConfig), group="What is measured")
+    fields = field_paths(EvaluateConfig)
+    groups = {name: f"Of runs that predict {kind}" for kind, names in SETTINGS_OF.items() for name in names}
+    measured = [
+        option
+        for name, info in fields.items()
+        for option in config_options({name: info}, group=groups.get(name, "What is measured"))
+    ]
     return [*measured, *config_options(field_paths(EvaluateScale, _SCALE))]
 
 
@@ -41,7 +47,9 @@ def evaluation_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequ
 @click.option("--dry-run", is_flag=True, help="Say what would be evaluated, finished shapes included, and stop.")
 @click.pass_context
 def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **placement: Any) -> Answer:
-    """Reconstruct every shape of a split of RUN and measure it against its ground truth.
+    """Predict every shape of a split of RUN and measure it against its ground truth.
+
+    What RUN predicts (surfaces, labels or superpixels) decides what is measured.
 
     The same command again evaluates only what is missing; shapes that failed are tried again with
     --scale.retry-failed. While it runs, rows can be read from the Parquet files in evaluation/SPLIT/parts.
@@ -51,15 +59,27 @@ def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **place
     from shapesys.training.run_dir import find
 
     typed = overrides(ctx)
-    settings = EvaluateConfig().override({path: v for path, v in typed.items() if not path.startswith(_SCALE)})
+    measured = {path: v for path, v in typed.items() if not path.startswith(_SCALE)}
+    settings = EvaluateConfig().override(measured)
     scale = EvaluateScale().override(
         {path.removeprefix(_SCALE): v for path, v in typed.items() if path.startswith(_SCALE)}
     )
     found = find(run, runs_root)
+    _refuse_foreign(found, list(measured))
     if dry_run:
         return _rehearse(found, settings, placement["store"])
     summary = run_evaluation(found, settings, scale, replace(Placement(), **placement))
     return evaluated(found, settings.split, summary)
+
+
+def _refuse_foreign(run: Any, typed: list[str]) -> None:
+    """Refuse flags that measure what the run does not predict."""
+    from shapesys.evaluation.suites import refuse_foreign, suite_of
+    from shapesys.families import registry
+    from shapesys.training.config import load_job
+
+    if typed:
+        refuse_foreign(typed, suite_of(registry.load(load_job(run.config).family)), f"run '{run.name}'")
 
 
 def evaluated(run: Any, split: str, summary: dict[str, Any]) -> Answer:
@@ -92,14 +112,14 @@ def _failures(path: Path) -> tuple[int, Counter[str]]:
 def _rehearse(run: Any, settings: Any, store_url: str | None) -> Answer:
     """What an evaluation would find. Its plan is not opened: that would drop results of other settings."""
     from shapesys.samples.store import Store
-    from shapesys.training.checkpoint import newest_of
+    from shapesys.training.checkpoint import chosen_of
 
-    newest = newest_of(run)
-    trained = newest.job().data
+    chosen = chosen_of(run)
+    trained = chosen.job().data
     store = Store.open(store_url or trained.store)
     categories = settings.categories or trained.categories
     data = {
-        "checkpoint": newest.path,
+        "checkpoint": chosen.path,
         "store": store.url,
         "split": settings.split,
         "categories": list(categories) or store.categories(),

@@ -13,7 +13,7 @@ from shapesys.cli.failure import page_if_possible
 from shapesys.cli.progress import Progress
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.report.page import build_page
-from shapesys.report.summary import metric_lines
+from shapesys.report.summary import all_lines
 from shapesys.tracking.names import measured_name
 from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import RunDescription
@@ -23,7 +23,8 @@ from shapesys.training.run_dir import EvaluationDirectory, RunDirectory, read_js
 MOST_ROWS = 20_000
 """Shapes that a tracker is given as a table of its own kind; the table of more goes there as the file it is."""
 MOST_BYTES = 2e9
-"""Meshes that a tracker is given a copy of; more stay beside the run, and in its page."""
+"""Meshes, clouds and pictures that a tracker is given a copy of; more stay beside the run, and in its page."""
+_KEPT = ("meshes", "truth", "clouds", "pictures")
 
 
 @dataclass(frozen=True)
@@ -82,17 +83,17 @@ def _track(run: RunDirectory, split: str, summary: dict[str, Any], page: Path | 
     small = sum(summary["counts"].values()) <= MOST_ROWS
     if small:
         tracker.table(results.rows, f"evaluation/{split}/shapes")
-    kept = [results.summary, results.settings, *([] if small else [results.rows]), *_meshes(results)]
+    kept = [results.summary, results.settings, *([] if small else [results.rows]), *_kept(results)]
     tracker.artifacts(kept, f"evaluation/{split}")
     if page:
         tracker.artifacts([page])
     tracker.finish("finished")
 
 
-def _meshes(results: EvaluationDirectory) -> list[Path]:
-    """The folders of meshes; none where they are too large to be copied."""
-    folders = [folder for folder in (results.path / "meshes", results.path / "truth") if folder.is_dir()]
-    sizes = accumulate(path.stat().st_size for folder in folders for path in folder.rglob("*.glb"))
+def _kept(results: EvaluationDirectory) -> list[Path]:
+    """The folders of what pictures are drawn of; none where they are too large to be copied."""
+    folders = [folder for name in _KEPT if (folder := results.path / name).is_dir()]
+    sizes = accumulate(path.stat().st_size for folder in folders for path in folder.iterdir())
     return [] if any(size > MOST_BYTES for size in sizes) else folders
 
 
@@ -100,14 +101,14 @@ def _settings_line(results: EvaluationDirectory, summary: dict[str, Any]) -> str
     """What the tracked numbers depend on: those of another evaluation of the same split take their place."""
     digest = hashlib.sha256(results.settings.read_bytes()).hexdigest()[:6]
     settings, shapes = read_json(results.settings)["settings"], sum(summary["counts"].values())
-    facts = f"step {summary['checkpoint_step']}, resolution {settings['resolution']}, {shapes} shapes"
-    return f"{facts}, settings {digest}"
+    resolution = f"resolution {settings['resolution']}, " if "resolution" in settings else ""
+    return f"step {summary['checkpoint_step']}, {resolution}{shapes} shapes, settings {digest}"
 
 
 def _flat(split: str, summary: dict[str, Any]) -> list[tuple[str, float]]:
-    """Mean of every metric, over all shapes and, where there are several categories, by category."""
+    """Numbers of the whole set; means of every metric over all shapes and, where there are several, by category."""
     found: list[tuple[str, float]] = []
-    for line in metric_lines(summary):
+    for line in all_lines(summary):
         named = {measured_name(split, line.name): line.overall}
         if len(line.categories) > 1:
             named |= {measured_name(split, line.name, category): v for category, v in line.categories.items()}

@@ -88,11 +88,13 @@ def _views(root: Path) -> list[Row]:
 
 
 def _metrics(root: Path) -> list[Row]:
+    from shapesys.metrics.catalogue import LABELS, SUPERPIXELS, WHOLE_SET
     from shapesys.metrics.conventions import CONVENTIONS
 
-    return [
+    chamfer = [
         {
             "metric": name,
+            "measures": "surfaces",
             "distances": "squared" if convention.squared else "plain",
             "directions": convention.combine,
             "times": convention.multiplier,
@@ -100,6 +102,13 @@ def _metrics(root: Path) -> list[Row]:
             "origin": convention.note,
         }
         for name, convention in CONVENTIONS.items()
+    ]
+    empty = dict.fromkeys(("distances", "directions", "times", "frame"))
+    others = {"labels": LABELS, "labels of a set": WHOLE_SET, "superpixels": SUPERPIXELS}
+    return chamfer + [
+        {"metric": name, "measures": what, **empty, "origin": said}
+        for what, names in others.items()
+        for name, said in names.items()
     ]
 
 

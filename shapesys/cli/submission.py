@@ -22,7 +22,7 @@ MODULE = "shapesys.cli.main"
 _PLACES = {"store", "root", "runs_root", "folder", "out", "split_file", "shared"}
 """Names of settings that say where files lie."""
 
-_WRITES_HERE = {"reconstruct": ("out", "-o")}
+_WRITES_HERE = {"reconstruct": ("out", "-o"), "predict": ("out", "-o")}
 """Verbs that write into the current folder where this setting is not given."""
 
 _MORE_FOLDERS = {"bench": ("benchmarks",)}

@@ -67,12 +67,15 @@ def resolve_sweep(space: Any, family_name: str, preset: str, typed: dict[str, An
         UsageError: an unknown setting or metric, a value out of bounds, or a split without shapes.
     """
     from shapesys.config.base import parse
+    from shapesys.evaluation.suites import refuse_foreign, suite_of
     from shapesys.families import registry
     from shapesys.training.config import resolve
     from shapesys.tuning.config import TrialEvaluation, TuneConfig, sweep_type
     from shapesys.tuning.objective import check_metric
 
+    family = registry.load(family_name)
     evaluate = {path.removeprefix(_EVALUATE): v for path, v in typed.items() if path.startswith(_EVALUATE)}
+    refuse_foreign(evaluate, suite_of(family), f"family '{family_name}'", _EVALUATE)
     tune = {path: v for path, v in typed.items() if path in TuneConfig.model_fields}
     base = {path: v for path, v in typed.items() if path not in tune and not path.startswith(_EVALUATE)}
     if knobs := sorted(space.knobs.keys() & base.keys()):
@@ -83,8 +86,8 @@ def resolve_sweep(space: Any, family_name: str, preset: str, typed: dict[str, An
         "tune": TuneConfig().override(tune).model_dump(mode="json"),
         "evaluate": TrialEvaluation().override(evaluate).model_dump(mode="json"),
     }
-    sweep = parse(sweep_type(registry.load(family_name)), data)
-    check_metric(sweep.tune.metric, registry.load(family_name), sweep.evaluate)
+    sweep = parse(sweep_type(family), data)
+    check_metric(sweep.tune.metric, family, sweep.evaluate, sweep.base)
     _check_search(sweep)
     _check_split(sweep)
     return sweep
