@@ -166,7 +166,7 @@ TINY_SCENES: Sourced = (
         "model.blocks.side": 1.5,
         "model.blocks.stride": 1.0,
         "model.augment.rotation": "up",
-        "train.epochs": 150,
+        "train.epochs": 400,
         "train.points_per_shape": 1024,
         "inference.points": 1024,
     },
