@@ -60,3 +60,11 @@ def relu_dropout_(pre: Tensor, probability: float, noise: Noise = ()) -> Tensor:
     else:
         pre.detach().mul_(kept)
     return pre.relu_()
+
+
+def dropout(x: Tensor, probability: float, training: bool, noise: Noise = ()) -> Tensor:
+    """x (B, ...) with elements zeroed at random and the others scaled up, as `nn.Dropout`, by each shape's noise."""
+    if not training or probability == 0.0:
+        return x
+    kept = kept_lanes(x.shape, probability, x.device, noise)
+    return x * kept.to(x.dtype).mul_(1.0 / (1.0 - quantised(probability)))
