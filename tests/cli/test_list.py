@@ -89,7 +89,15 @@ def test_presets_are_those_of_training_and_of_preparing() -> None:
 
 def test_without_a_name_everything_is_listed_but_runs_and_sweeps() -> None:
     result = invoke("list", "--json")
-    assert list(json.loads(result.stdout)) == ["families", "presets", "sources", "views", "metrics", "spaces"]
+    assert list(json.loads(result.stdout)) == [
+        "families",
+        "presets",
+        "sources",
+        "views",
+        "metrics",
+        "spaces",
+        "recipes",
+    ]
 
 
 def test_a_misspelt_list_is_explained() -> None:
