@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shapesys.geometry.fps import farthest_points
-from shapesys.nets.ball_query import ball_query
+from shapesys.nets.ball_query import ball_groups, ball_query
 from shapesys.nets.point_batch import PointBatch
 from shapesys.nets.point_ops import gather_points
 from shapesys.nets.pointnet2 import CLASSIFIER_MSG, CLASSIFIER_SSG, PointNet2Classifier, PointNet2Spec
@@ -38,9 +38,11 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
         ]
         if not quick:
             rows.append(_training("MSG, closed surface", CLASSIFIER_MSG, bumpy_spheres(8), 3))
+        rows += [_ball_query(bumpy_spheres(batch), repeats), *_sampling(quick)]
         with freed_memory_kept():
-            rows.append(_training("SSG, chairs, freed memory kept", CLASSIFIER_SSG, chairs(batch), repeats))
-        return [*rows, _ball_query(bumpy_spheres(batch), repeats), *_sampling(quick)]
+            for name, points in (("closed surface", bumpy_spheres(batch)), ("chairs", chairs(batch))):
+                rows.append(_training(f"SSG, {name}, freed memory kept", CLASSIFIER_SSG, points, repeats))
+        return rows
     finally:
         torch.set_num_threads(threads)
 
@@ -79,20 +81,32 @@ def _training(name: str, spec: PointNet2Spec, points: Tensor, repeats: int) -> d
         "plain PyTorch": partial(_step, plain, partial(plain, points, None, order), len(points)),
     }
     medians = interleaved(steps, repeats)
-    few, first = points[:MEASURED_SHAPES], order[:MEASURED_SHAPES]
-    kept = [
-        saved_bytes(call) / len(few) * MEMORY_SHAPES / 2**20
-        for call in (partial(ours, PointBatch(few, order=first)), partial(plain, few, None, first))
-    ]
     return {
         "name": f"PointNet++ training step, {name}",
         "ours_s": medians.pop("ours"),
         "peers": medians,
         "unit": f"CPU s per step of {len(points)} x {POINTS} points",
-        "note": f"same weights; outputs and gradients differ by {differs:.0e} in float64; bytes that autograd keeps "
-        f"for {MEMORY_SHAPES} shapes (storages of saved tensors, once each, scaled from {len(few)} shapes): "
-        f"{kept[0]:.0f} MiB against {kept[1]:.0f} MiB",
+        "note": f"same weights; outputs and gradients differ by {differs:.0e} in float64; "
+        + _memory(ours, plain, points[:MEASURED_SHAPES], order[:MEASURED_SHAPES])
+        + f"; the first balls hold {_ball_points(points, order, spec):.0f} points of {spec.levels[0].counts}",
     }
+
+
+def _memory(ours: PointNet2Classifier, plain: PlainClassifier, points: Tensor, order: Tensor) -> str:
+    """What autograd keeps in either form, scaled from few shapes: it grows with the shapes alone."""
+    calls = partial(ours, PointBatch(points, order=order)), partial(plain, points, None, order)
+    kept = [saved_bytes(call) / len(points) * MEMORY_SHAPES / 2**20 for call in calls]
+    return (
+        f"storages that autograd keeps for {MEMORY_SHAPES} shapes, each counted once and scaled from {len(points)}: "
+        f"{kept[0]:.0f} MiB against {kept[1]:.0f} MiB"
+    )
+
+
+def _ball_points(points: Tensor, order: Tensor, spec: PointNet2Spec) -> float:
+    """Mean points in a ball of the first level, copies not counted, all scales together."""
+    level = spec.levels[0]
+    found = ball_groups(points, gather_points(points, order[:, : level.npoint]), level.radii, level.counts)
+    return sum(float(groups.sizes.double().mean()) for groups in found)
 
 
 def _step(network: nn.Module, forward: Callable[[], Tensor], shapes: int) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import torch
@@ -63,7 +64,13 @@ def working_dtype(x: Tensor) -> torch.dtype:
 
 def fast_products(x: Tensor) -> bool:
     """Whether `product` has a faster path than torch's for x."""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()
+    return x.device.type == "cpu" and x.dtype == torch.float32 and _has_onednn()
+
+
+@cache
+def _has_onednn() -> bool:
+    """The operator is torch's own and not promised to stay: another version may lack it."""
+    return torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def product(x: Tensor, weight: Tensor) -> Tensor:

@@ -87,7 +87,7 @@ def norm_relu_max(x: Tensor, norm: nn.Module, groups: Groups) -> Tensor:
 
 
 class _Affine:
-    """A norm as its moments and parameters make it: normed = x * scale + shift."""
+    """A norm as its moments and parameters make it: normed = x * scale + shift, as torch's own computes it."""
 
     def __init__(self, weight: Tensor, bias: Tensor, found: Moments, eps: float) -> None:
         self.mean = found.mean
@@ -222,7 +222,7 @@ def _to_largest(
     for rows in chunks(len(x), x.device):
         centroid = groups.centroid[rows]
         hit = extreme.index_select(0, centroid).eq_(x[rows]).to(gradient.dtype)
-        hits += hit.sum()
+        hits += hit.sum(dim=0).double().sum()
         part = torch.addcmul(-shares[0], hit, gradient.index_select(0, centroid), out=of_x[rows])
         part.addcmul_(x[rows].to(part.dtype), shares[1], value=-1)
     return of_x, int(hits)

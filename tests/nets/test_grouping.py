@@ -41,7 +41,7 @@ def written_out(
         distance = (gather_points(features, table) - known.unsqueeze(2)).norm(dim=-1)
         if options.distance == "sq":
             distance = distance.square()
-        scale = {"width": C**-0.5, "one": 1.0, "learned": float(layer.log_scale.exp())}[options.temperature]
+        scale = {"width": C**-0.5, "one": 1.0, "learned": float(layer.log_scale.detach().exp())}[options.temperature]
         similarity = (-distance * scale).exp()
         if options.mask_copies:
             similarity = similarity * (torch.arange(10) < valid.unsqueeze(-1))

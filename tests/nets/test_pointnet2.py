@@ -46,7 +46,7 @@ def dense(*widths: int) -> int:
 def test_published_sizes() -> None:
     ssg = dense(3, 64, 64, 128) + dense(131, 128, 128, 256) + dense(259, 256, 512, 1024)
     scores = dense(1024, 512, 256) + 256 * 40 + 40
-    assert parameters(PointNet2Classifier(CLASSIFIER_SSG, 0, 40)) == ssg + scores
+    assert parameters(PointNet2Classifier(CLASSIFIER_SSG, 0, 40)) == ssg + scores == 1_472_360
     first = dense(3, 32, 32, 64) + dense(3, 64, 64, 128) + dense(3, 64, 96, 128)
     second = dense(323, 64, 64, 128) + 2 * dense(323, 128, 128, 256)
     assert parameters(PointNet2Classifier(CLASSIFIER_MSG, 0, 40)) == (

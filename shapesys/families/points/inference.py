@@ -96,7 +96,7 @@ def _category(objective: PointObjective, item: Observation) -> int:
         return 0
     if not item.category:
         raise ShapesysError(
-            f"'{item.shape_id}': the network is told a shape's category; name it, one of: "
+            f"'{item.shape_id}': the network is told a shape's category; name it (--category), one of: "
             f"{', '.join(vocabulary.categories)}"
         )
     return vocabulary.class_of(item.category)

@@ -147,7 +147,7 @@ def test_a_cloud_is_judged_alike_alone_and_among_others() -> None:
 
 def test_a_network_that_is_told_the_category_asks_for_it() -> None:
     seen = [Observation("mine", {"points": np.ones((32, 3), np.float32)})]
-    with pytest.raises(ShapesysError, match="name it, one of: chair, room, table"):
+    with pytest.raises(ShapesysError, match=r"name it \(--category\), one of: chair, room, table"):
         infer(objective("parts"), seen, PointInference(points=32), 0)
     with pytest.raises(ShapesysError, match="category 'sofa' is unknown here"):
         infer(objective("parts"), [Observation("mine", seen[0].columns, "sofa")], PointInference(points=32), 0)
