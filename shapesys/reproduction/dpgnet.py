@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from shapesys.reproduction.recipe import Data, Measure, Recipe, Scale, Variant
 
-_SHAPES: dict[str, object] = {"count": 60, "val_fraction": 0.15, "test_fraction": 0.25}
-_MADE = "10 built-in categories of procedural shapes, 60 of each, a network of a quarter of the width, 512 points"
+_SHAPES: dict[str, object] = {"count": 40, "val_fraction": 0.15, "test_fraction": 0.25}
+_MADE = "10 built-in categories of procedural shapes, 40 of each, a network of a quarter of the width, 512 points"
 
 _CLASSES: dict[Scale, str] = {"tiny": "tiny_classification", "paper": "paper_classification"}
 _PLAIN: dict[Scale, str] = {"tiny": "tiny", "paper": "paper"}
