@@ -15,9 +15,9 @@ scripts choose checkpoints on the test split; no preset does.
 from __future__ import annotations
 
 from shapesys.config.base import Search, setting
-from shapesys.families.base import Family, Need, PointPrediction, TrainingData, Traits
-from shapesys.families.points.config import PointConfig, PointInference
-from shapesys.families.points.inference import infer
+from shapesys.families.base import TrainingData
+from shapesys.families.points.config import PointConfig
+from shapesys.families.points.family import point_family
 from shapesys.families.points.objective import PointObjective, label_count, told_categories
 from shapesys.families.points.presets import (
     DGCNN_CLASSES,
@@ -29,7 +29,6 @@ from shapesys.families.points.presets import (
     published,
     sized,
 )
-from shapesys.families.points.sampling import sample
 from shapesys.nets.dgcnn import DGCNNClassifier, DGCNNSegmenter
 
 _LAYERS = (64, 64, 128, 256)
@@ -100,7 +99,7 @@ _WHOLE = published(width=1.0)
 _SMALL = sized(width=0.25, k=12, dropout=0.3)
 _SHORT: Sourced = ({"train.epochs": 20}, "our choice: it has learnt the built-in shapes by then")
 
-FAMILY = Family(
+FAMILY = point_family(
     name="dgcnn",
     summary="DGCNN, classification, parts and scenes (arXiv 1801.07829)",
     config=DGCNNConfig,
@@ -117,11 +116,5 @@ FAMILY = Family(
             "85.2 instance mIoU on ShapeNet Part", DGCNN_CLASSES, _WHOLE, _PARTS, published(transform=True), LAST
         ),
     },
-    needs=(Need("cloud", ("points", "normals", "colors", "labels")),),
-    traits=Traits(judged_by=("statistics/iou", "statistics/accuracy"), higher_is_better=True),
     build=build,
-    inference=PointInference,
-    infer=infer,
-    predicts=PointPrediction,
-    sample=sample,
 )

@@ -21,9 +21,9 @@ from typing import Literal
 import torch
 
 from shapesys.config.base import Search, setting
-from shapesys.families.base import Family, Need, PointPrediction, TrainingData, Traits
-from shapesys.families.points.config import PointConfig, PointInference
-from shapesys.families.points.inference import infer
+from shapesys.families.base import TrainingData
+from shapesys.families.points.config import PointConfig
+from shapesys.families.points.family import point_family
 from shapesys.families.points.objective import Labelled, PointObjective, label_count, told_categories
 from shapesys.families.points.presets import (
     BEST,
@@ -38,7 +38,6 @@ from shapesys.families.points.presets import (
     published,
     sized,
 )
-from shapesys.families.points.sampling import sample
 from shapesys.nets.dpgnet import DPGNetClassifier, DPGNetSegmenter
 from shapesys.nets.grid_network import GridClassifier, GridSegmenter
 from shapesys.nets.grouping import Grouping
@@ -200,7 +199,7 @@ _STATED: Sourced = (
 _NETWORK = published(samples=512, radius=1.0, neighbours=1.0, width=128, dropout=0.5)
 _SMALL = sized(samples=128, radius=1.4, neighbours=0.5, width=32, dropout=0.3)
 
-FAMILY = Family(
+FAMILY = point_family(
     name="dpgnet",
     summary="differentiable grouping in PointNet++, parts, classification and scenes",
     config=DPGNetConfig,
@@ -219,11 +218,5 @@ FAMILY = Family(
             published(samples=1024, radius=1.0, neighbours=1.0, width=128, dropout=0.5), LAST,
         ),
     },
-    needs=(Need("cloud", ("points", "normals", "colors", "labels")),),
-    traits=Traits(judged_by=("statistics/iou", "statistics/accuracy"), higher_is_better=True),
     build=build,
-    inference=PointInference,
-    infer=infer,
-    predicts=PointPrediction,
-    sample=sample,
 )  # fmt: skip

@@ -16,9 +16,9 @@ from __future__ import annotations
 from typing import cast
 
 from shapesys.config.base import Search, setting
-from shapesys.families.base import Family, Need, PointPrediction, TrainingData, Traits
-from shapesys.families.points.config import PointConfig, PointInference
-from shapesys.families.points.inference import infer
+from shapesys.families.base import TrainingData
+from shapesys.families.points.config import PointConfig
+from shapesys.families.points.family import point_family
 from shapesys.families.points.objective import Labelled, PointObjective, label_count, told_categories
 from shapesys.families.points.presets import (
     DGCNN_CLASSES,
@@ -31,7 +31,6 @@ from shapesys.families.points.presets import (
     published,
     sized,
 )
-from shapesys.families.points.sampling import sample
 from shapesys.nets.point_batch import PointBatch
 from shapesys.nets.pointnet import PointNetClassifier, PointNetSegmenter
 
@@ -77,7 +76,7 @@ def build(config: PointNetConfig, data: TrainingData) -> PointNetObjective:
 
 _SMALL = sized(transforms=False, width=0.25, dropout=0.3)
 
-FAMILY = Family(
+FAMILY = point_family(
     name="pointnet",
     summary="PointNet, classification, parts and scenes (arXiv 1612.00593)",
     config=PointNetConfig,
@@ -101,11 +100,5 @@ FAMILY = Family(
             published(transforms=False, width=1.0), LAST,
         ),
     },
-    needs=(Need("cloud", ("points", "normals", "colors", "labels")),),
-    traits=Traits(judged_by=("statistics/iou", "statistics/accuracy"), higher_is_better=True),
     build=build,
-    inference=PointInference,
-    infer=infer,
-    predicts=PointPrediction,
-    sample=sample,
 )  # fmt: skip

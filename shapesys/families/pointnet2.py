@@ -20,9 +20,9 @@ from typing import Literal
 from pydantic import model_validator
 
 from shapesys.config.base import Search, setting
-from shapesys.families.base import Family, Need, PointPrediction, TrainingData, Traits
-from shapesys.families.points.config import PointConfig, PointInference
-from shapesys.families.points.inference import infer
+from shapesys.families.base import TrainingData
+from shapesys.families.points.config import PointConfig
+from shapesys.families.points.family import point_family
 from shapesys.families.points.objective import PointObjective, label_count, told_categories
 from shapesys.families.points.presets import (
     DGCNN_CLASSES,
@@ -37,7 +37,6 @@ from shapesys.families.points.presets import (
     published,
     sized,
 )
-from shapesys.families.points.sampling import sample
 from shapesys.nets.pointnet2 import (
     CLASSIFIER_MSG,
     CLASSIFIER_SSG,
@@ -131,7 +130,7 @@ _SMALL = sized(samples=128, radius=1.4, neighbours=0.5, width=0.25, dropout=0.3)
 _SMALL_ROOMS = sized(samples=256, radius=1.5, neighbours=0.5, width=0.25, dropout=0.3)
 _WHOLE = published(samples=512, radius=1.0, neighbours=1.0, width=1.0)
 
-FAMILY = Family(
+FAMILY = point_family(
     name="pointnet2",
     summary="PointNet++, classification, parts and scenes (arXiv 1706.02413)",
     config=PointNet2Config,
@@ -162,11 +161,5 @@ FAMILY = Family(
             "SSG by DGCNN's protocol: about 93 % on ModelNet40 in SimpleView's comparison", DGCNN_CLASSES, _WHOLE, LAST
         ),
     },
-    needs=(Need("cloud", ("points", "normals", "colors", "labels")),),
-    traits=Traits(judged_by=("statistics/iou", "statistics/accuracy"), higher_is_better=True),
     build=build,
-    inference=PointInference,
-    infer=infer,
-    predicts=PointPrediction,
-    sample=sample,
 )  # fmt: skip
