@@ -68,23 +68,15 @@ def _answer(planned: Reproduction, result: dict[str, Any]) -> Answer:
 
 
 def reproduced(recipe: Recipe, lines: list[Line]) -> Any:
-    """Our numbers, the difference from the baseline, and the published ones; of a figure, points along its axis."""
-    from shapesys.reproduction.table import shown, shown_gain
+    """Our numbers, the difference from the baseline, and the published ones."""
+    from shapesys.reproduction.table import laid_out
 
-    title = f"{recipe.name}: {recipe.title}"
-    columns = ["", *(measure.title for measure in recipe.measures)]
-    if recipe.axis:
-        rows = [[line.label, *(shown(line.cells[m.title], m) for m in recipe.measures)] for line in lines]
-        return table(f"{title}, by {recipe.axis}", columns, rows, right=columns[1:])
-    wide, rows = [""], [[line.label] for line in lines]
-    for measure in recipe.measures:
-        cells = [line.cells[measure.title] for line in lines]
-        parts = [(measure.title, [shown(cell, measure) for cell in cells])]
-        if recipe.baseline:
-            parts.append(("gain", [shown_gain(cell, measure) for cell in cells]))
-        if any(cell.published for cell in cells):
-            parts.append(("published", [cell.published or "-" for cell in cells]))
-        for name, texts in parts:
-            wide.append(name)
-            rows = [[*row, text] for row, text in zip(rows, texts, strict=True)]
-    return table(title, wide, rows, right=wide[1:])
+    layout = laid_out(recipe, lines)
+    # The name of a group stands above its first column alone.
+    heads = [
+        (f"{group}\n{name}" if place == 0 else f"\n{name}")
+        for group, names in layout.groups
+        for place, name in enumerate(names)
+    ]
+    rows = [[label, *texts] for label, texts in layout.rows]
+    return table(f"{recipe.name}: {recipe.title}", [recipe.axis, *heads], rows, right=heads)

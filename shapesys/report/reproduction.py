@@ -12,8 +12,8 @@ from shapesys.report.offline import asset, template, write_page
 from shapesys.report.picture_gallery import embedded_picture
 from shapesys.report.plots import Chart, Curve, svg
 from shapesys.reproduction.experiment import Finding, value_of
-from shapesys.reproduction.recipe import Measure, Recipe
-from shapesys.reproduction.table import Line, shown, shown_gain
+from shapesys.reproduction.recipe import Recipe
+from shapesys.reproduction.table import Line, laid_out
 
 
 def build_reproduction_page(
@@ -28,8 +28,7 @@ def build_reproduction_page(
     text = template("reproduction.html", "the offline page").render(
         recipe=recipe,
         notes=notes,
-        columns=columns(recipe, lines),
-        lines=[line.label for line in lines],
+        layout=laid_out(recipe, lines),
         chart=svg(chart, width=6.4, height=3.6) if chart else "",
         pictures=_pictures(findings),
         runs=[_run(recipe, finding) for finding in findings],
@@ -37,19 +36,6 @@ def build_reproduction_page(
         style=asset("page.css"),
     )
     return write_page(text, out)
-
-
-def columns(recipe: Recipe, lines: Sequence[Line]) -> list[dict[str, Any]]:
-    """Per measure: our numbers, and where there are any, the gain over the baseline and the published numbers."""
-    return [_column(recipe, measure, lines) for measure in recipe.measures]
-
-
-def _column(recipe: Recipe, measure: Measure, lines: Sequence[Line]) -> dict[str, Any]:
-    cells = [line.cells[measure.title] for line in lines]
-    gains = [shown_gain(cell, measure) for cell in cells] if recipe.baseline and not recipe.axis else []
-    published = [cell.published for cell in cells] if any(cell.published for cell in cells) else []
-    parts = [("ours", [shown(cell, measure) for cell in cells]), ("gain", gains), ("published", published)]
-    return {"title": measure.title, "name": measure.name, "parts": [(name, texts) for name, texts in parts if texts]}
 
 
 def curves(recipe: Recipe, lines: Sequence[Line]) -> Chart | None:
@@ -63,7 +49,7 @@ def curves(recipe: Recipe, lines: Sequence[Line]) -> Chart | None:
         if points:
             at, values = np.array(points, np.float64).T
             found.append(Curve(line.label, at, values))
-    return Chart(recipe.title, tuple(found), across=recipe.axis, marked=True) if found else None
+    return Chart("", tuple(found), across=recipe.axis, marked=True) if found else None
 
 
 def _pictures(findings: Sequence[Finding]) -> list[dict[str, Any]]:

@@ -76,6 +76,47 @@ def plain(recipe: Recipe, lines: Sequence[Line]) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True)
+class Layout:
+    """A table as it is printed: of a table of the paper, variants are rows and measures groups of columns; of a figure,
+    places along its axis are rows and variants groups of columns.
+
+    Attributes:
+        groups: heading of each group, and the names of its columns.
+        rows: label, and a text for every column of all groups.
+    """
+
+    groups: list[tuple[str, list[str]]]
+    rows: list[tuple[str, list[str]]]
+
+
+def laid_out(recipe: Recipe, lines: Sequence[Line]) -> Layout:
+    """Ours, the gain over the baseline where there is one, and the published numbers where there are any."""
+    labels, titles = [line.label for line in lines], [measure.title for measure in recipe.measures]
+    measures = {measure.title: measure for measure in recipe.measures}
+    cells = {(line.label, title): line.cells[title] for line in lines for title in titles}
+    across, down = (labels, titles) if recipe.axis else (titles, labels)
+    groups: list[tuple[str, list[str]]] = []
+    texts: list[list[str]] = [[] for _ in down]
+    for head in across:
+        keys = [(head, row) if recipe.axis else (row, head) for row in down]
+        parts = _parts([(cells[label, title], measures[title]) for label, title in keys])
+        groups.append((head, list(parts)))
+        for row, added in zip(texts, zip(*parts.values(), strict=True), strict=True):
+            row += added
+    return Layout(groups, list(zip(down, texts, strict=True)))
+
+
+def _parts(cells: Sequence[tuple[Cell, Measure]]) -> dict[str, list[str]]:
+    """The columns of one group."""
+    parts = {"ours": [shown(cell, measure) for cell, measure in cells]}
+    if any(cell.gain is not None for cell, _ in cells):
+        parts["gain"] = [shown_gain(cell, measure) for cell, measure in cells]
+    if any(cell.published for cell, _ in cells):
+        parts["published"] = [cell.published or "-" for cell, _ in cells]
+    return parts
+
+
 def shown(cell: Cell, measure: Measure) -> str:
     """'93.30 ± 0.12'; a dash without values."""
     if cell.mean is None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from shapesys.reproduction.experiment import Finding, value_of
 from shapesys.reproduction.recipe import Data, Measure, Recipe, Variant
-from shapesys.reproduction.table import plain, shown, shown_gain, table_of
+from shapesys.reproduction.table import laid_out, plain, shown, shown_gain, table_of
 
 RECIPE = Recipe(
     name="paper.table1",
@@ -66,3 +67,15 @@ def test_it_is_plain_data() -> None:
     data = plain(RECIPE, table_of(RECIPE, FINDINGS))
     assert data["lines"][0]["cells"]["accuracy"]["values"] == pytest.approx({0: 90.0, 1: 92.0})
     assert data["measures"] == {"accuracy": "oa/class", "IoU": "iou/part.free"}
+
+
+def test_variants_are_rows_of_a_table_and_columns_of_a_figure() -> None:
+    lines = table_of(RECIPE, FINDINGS)
+    layout = laid_out(RECIPE, lines)
+    assert layout.groups == [("accuracy", ["ours", "gain", "published"]), ("IoU", ["ours"])]
+    assert layout.rows[0] == ("plain", ["91.0 ± 1.4", "", "90.0", "0.500"])
+    assert layout.rows[1] == ("better", ["95.0 ± 3.5", "+2.0 ± 1.4", "-", "-"])
+    figure = dataclasses.replace(RECIPE, axis="width")
+    layout = laid_out(figure, lines)
+    assert layout.groups == [("plain", ["ours", "published"]), ("better", ["ours", "gain"])]
+    assert layout.rows[0] == ("accuracy", ["91.0 ± 1.4", "90.0", "95.0 ± 3.5", "+2.0 ± 1.4"])
