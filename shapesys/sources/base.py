@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -70,14 +71,20 @@ class Census:
 
     @classmethod
     def of(cls, shapes: Iterable[ShapeRef], skipped: Iterable[Skipped] = (), notes: Iterable[str] = ()) -> Census:
-        """Sort by id; of several shapes under one id the first given is kept and the others are skipped."""
+        """Sort by id; of several shapes under one id the first given is kept and the others are skipped.
+
+        These are listed as ``<id> (2)`` and so on: under the id itself they would take the first one's place.
+        """
         kept: dict[str, ShapeRef] = {}
+        claims: Counter[str] = Counter()
         clashes: list[Skipped] = []
         for shape in shapes:
             first = kept.setdefault(shape.id, shape)
+            claims[shape.id] += 1
             if first is not shape:
-                reason = f"{shape.locator} has the same id as {first.locator}, which is used; rename one of them"
-                clashes.append(Skipped(shape.id, "census", reason))
+                files, used = _files(shape), _files(first)
+                reason = f"{files} has the same id '{shape.id}' as {used}, which is used; rename one of them"
+                clashes.append(Skipped(f"{shape.id} ({claims[shape.id]})", "census", reason))
         left_out = sorted([*skipped, *clashes], key=lambda entry: entry.id)
         return cls(tuple(kept[name] for name in sorted(kept)), tuple(left_out), tuple(notes))
 
@@ -139,6 +146,12 @@ class Source(ABC):
     def skipped(self) -> list[Skipped]:
         """What the census had to leave out, with reasons."""
         return list(self.census().skipped)
+
+
+def _files(shape: ShapeRef) -> str:
+    """What a shape is read from, in words: its locator's values, since these are paths, rows or a seed."""
+    values = [one for value in shape.locator.values() for one in (value if isinstance(value, list) else [value])]
+    return ", ".join(f"'{value}'" for value in values)
 
 
 def digest_of(*parts: bytes | str) -> str:

@@ -213,11 +213,11 @@ def test_registry_lists_built_ins_and_refuses_misspelt_settings(tmp_path: Path) 
 
 
 def test_of_two_shapes_under_one_id_the_first_is_kept() -> None:
-    first, second = (ShapeRef("a/b", "a", "train", "folder", {"files": [name]}) for name in "12")
-    found = Census.of([first, second])
+    first, second, third = (ShapeRef("a/b", "a", "train", "folder", {"files": [name]}) for name in "123")
+    found = Census.of([first, second, third])
     assert found.shapes == (first,)
-    assert [(entry.id, entry.stage) for entry in found.skipped] == [("a/b", "census")]
-    assert "same id" in found.skipped[0].reason
+    assert [(entry.id, entry.stage) for entry in found.skipped] == [("a/b (2)", "census"), ("a/b (3)", "census")]
+    assert found.skipped[0].reason == "'2' has the same id 'a/b' as '1', which is used; rename one of them"
 
 
 def test_real_furniture_has_parts_and_splits(shared_data: Path) -> None:

@@ -1,0 +1,60 @@
+"""Runs of a recipe on Ray: as many as there are workers at a time, each told as it ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from shapesys.reproduction.experiment import Experiment, Finding, experiments, perform
+from shapesys.reproduction.recipe import Data, Measure, Recipe, Variant
+from shapesys.samples.prepare import prepare_locally
+from shapesys.samples.settings import PRESETS
+from shapesys.sources.registry import build_source
+
+pytestmark = pytest.mark.cluster
+
+SHORT = {"model.width": 0.1, "train.epochs": 1, "train.points_per_shape": 64, "inference.points": 64}
+RECIPE = Recipe(
+    name="paper.table",
+    title="a table",
+    published_in="nowhere",
+    variants=(Variant("one", "pointnet", {"tiny": "tiny"}),),
+    measures=(Measure("accuracy", "oa/class"),),
+    data={"tiny": Data("made", "procedural")},
+)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("clouds") / "store")
+    asked = {"categories": ("mug", "bottle"), "count": 6, "test_fraction": 0.34}
+    settings = PRESETS["tiny"].override({"views": ("cloud",), "cloud.points": 96})
+    prepare_locally(build_source("procedural", asked), folder, settings, isolate=False)
+    return folder
+
+
+def test_runs_on_ray_find_what_runs_here_find_and_failures_are_told(
+    ray_cluster: str, store: str, tmp_path: Path
+) -> None:
+    from shapesys.on_ray.experiments import run_experiments
+
+    items = experiments(RECIPE, "tiny", store, str(tmp_path / "ray"), [0, 1], SHORT)
+    broken = replace(items[0], name="broken", job=items[0].job.override({"data.split": "none"}))
+    heard: dict[str, tuple[list[Finding], str]] = {}
+
+    def hear(item: Experiment, findings: list[Finding], why: str) -> None:
+        heard[item.name] = (findings, why)
+
+    run_experiments([*items, broken], hear, workers=2)
+    assert set(heard) == {"paper.table-00-s0", "paper.table-00-s1", "broken"}
+    findings, why = heard["broken"]
+    assert not findings
+    assert "no shape of split 'none'" in why
+    for item in items:
+        [found], why = heard[item.name]
+        assert why == ""
+        [alone] = perform(replace(item, root=str(tmp_path / "here")))
+        assert found.summary["whole_set"] == alone.summary["whole_set"]
+        assert (found.variant, found.seed) == (alone.variant, alone.seed)
