@@ -31,7 +31,11 @@ _PAGE = "compare.html"
 )
 @click.option("--page/--no-page", default=True, help="Build the offline page: scatter, shapes in 3D, curves.")
 @click.option("--split", help="Split to compare. [default: all that two runs were evaluated on]")
-@click.option("--metric", help="Metric that ranks shapes, by its name or a part of it. [default: Chamfer-L1]")
+@click.option(
+    "--metric",
+    help="Metric that ranks shapes, by its name or a part of it. [default: Chamfer-L1; of labels cross_entropy or iou, "
+    "of superpixels asa]",
+)
 @click.option(
     "--worst",
     default=2,

@@ -34,7 +34,9 @@ def evaluation_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequ
 
 
 @verb(
-    example="shapesys evaluate chairs\nshapesys evaluate chairs --split val --resolution 128 --scale.num-actors 4",
+    example="shapesys evaluate chairs\n"
+    "shapesys evaluate chairs --split val --resolution 128 --scale.num-actors 4\n"
+    "shapesys evaluate parts --part-argmax free --inference '{\"votes\": 3}'",
     settings=evaluation_flags,
 )
 @click.argument("run")
@@ -115,7 +117,9 @@ def _rehearse(run: Any, settings: Any, store_url: str | None) -> Answer:
     from shapesys.training.checkpoint import chosen_of
 
     chosen = chosen_of(run)
-    trained = chosen.job().data
+    job = chosen.job()
+    job.inference.override(settings.inference)
+    trained = job.data
     store = Store.open(store_url or trained.store)
     categories = settings.categories or trained.categories
     data = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 import shapesys
+from shapesys.cli.options import ConfigOption
 from shapesys.cli.output import Answer, StandardOut, complain
 from shapesys.errors import ShapesysError, UsageError, class_and_line
 
@@ -94,9 +95,16 @@ def _nearest(error: click.UsageError) -> str:
         near = near_flags(error.option_name, [flag for param in params for flag in param.opts + param.secondary_opts])
     elif isinstance(error, click.NoSuchCommand) and isinstance(error.ctx.command, click.Group):
         near = difflib.get_close_matches(error.command_name, error.ctx.command.list_commands(error.ctx), cutoff=0.5)
+    elif error.message.startswith("Got unexpected extra argument") and _has_lists(error.ctx):
+        return "join the values of one flag by commas; "
     else:
         return ""
     return f"did you mean {' or '.join(near)}? " if near else ""
+
+
+def _has_lists(ctx: click.Context) -> bool:
+    """Whether a flag takes several values, the second of which may have been taken for an argument."""
+    return any(isinstance(param, ConfigOption) and param.multiple for param in ctx.command.get_params(ctx))
 
 
 def near_flags(wrong: str, flags: list[str]) -> list[str]:

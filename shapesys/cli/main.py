@@ -69,7 +69,7 @@ class Verbs(click.Group):
 )
 @click.version_option(package_name="shapesys")
 def cli() -> None:
-    """Train and evaluate neural 3D-shape models: meshes go in, a table of numbers and a page come out."""
+    """Train and evaluate neural models of 3D shapes: meshes, scans or images go in, numbers and a page come out."""
 
 
 def run(args: Sequence[str]) -> int:

@@ -129,6 +129,21 @@ class _Json(click.ParamType):
             return value
 
 
+class _JsonObject(click.ParamType):
+    """Names and their values: a JSON object."""
+
+    name = "json"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        try:
+            found = json.loads(value) if isinstance(value, str) else value
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            self.fail(f"""'{value}' is no JSON object; write '{{"NAME": VALUE}}', quotes included""", param, ctx)
+        return found
+
+
 _SCALARS: dict[Any, click.ParamType] = {
     int: click.INT,
     float: click.FLOAT,
@@ -159,6 +174,8 @@ def _scalar(annotation: Any) -> click.ParamType:
         return click.Choice(list(get_args(annotation)))
     if isinstance(annotation, type) and issubclass(annotation, Enum):
         return click.Choice([member.value for member in annotation])
+    if get_origin(annotation) is dict:
+        return _JsonObject()
     return _SCALARS.get(annotation) or _Json()
 
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import itertools
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,11 +58,11 @@ def command(run: str, paths: tuple[Path, ...], out: Path | None, category: str, 
     from shapesys.training.run_dir import find
 
     found = find(run, runs_root)
+    targets = _targets(out, paths, found.name)
     predictor = Predictor.open(found, _changes(inference), seed)
     told: list[Told] = []
-    for path in paths:
+    for path, target in zip(paths, targets, strict=True):
         try:
-            target = _target(out, path, found.name, several=len(paths) > 1)
             told.append(_told(path, predictor.predict(path, category), target, out is not None))
         except UsageError:
             raise
@@ -87,11 +91,23 @@ def _changes(given: Sequence[str]) -> dict[str, Any]:
     return changes
 
 
-def _target(out: Path | None, path: Path, run: str, several: bool) -> Path:
-    """Where the prediction of a file goes, without its ending where nobody chose one."""
-    if out is None:
-        return Path(f"{run}-{path.stem}")
-    return out / path.stem if several or out.is_dir() else out
+def _targets(out: Path | None, paths: Sequence[Path], run: str) -> list[Path]:
+    """Where the prediction of every file goes, no two to one place, without its ending where nobody chose one."""
+    if out is not None and len(paths) == 1 and not out.is_dir():
+        return [out]
+    stems = Counter(path.stem for path in paths)
+    # Files of one name come from folders that tell them apart, such as one per shape.
+    names = [path.stem if stems[path.stem] == 1 else f"{path.absolute().parent.name}-{path.stem}" for path in paths]
+    return [Path(f"{run}-{name}") if out is None else out / name for name in _numbered(names)]
+
+
+def _numbered(names: Sequence[str]) -> list[str]:
+    """The names, those that are taken with a number behind them."""
+    free: list[str] = []
+    for name in names:
+        tries = (name if number == 1 else f"{name}-{number}" for number in itertools.count(1))
+        free.append(next(one for one in tries if one not in free))
+    return free
 
 
 def _told(path: Path, found: RecognisedCloud | SegmentedImage, target: Path, asked: bool) -> Told:
@@ -99,13 +115,13 @@ def _told(path: Path, found: RecognisedCloud | SegmentedImage, target: Path, ask
     from shapesys.evaluation.predict import RecognisedCloud
 
     if not isinstance(found, RecognisedCloud):
-        return {"file": path, **_write_superpixels(found, target)}
+        return {"file": path, **_write_superpixels(found, _beside(path, _ending(target, ".png")))}
     told: Told = {"file": path, "observed": found.observed, "points": len(found.points)}
     if found.classes:
         odds = found.classes[:MOST_CLASSES]
         told |= {"classes": [{"category": name, "probability": share} for name, share in odds]}
     if found.parts is not None:
-        told |= _write_parts(found, target)
+        told |= _write_parts(found, _beside(path, _ending(target, ".ply")))
     elif asked:
         raise UsageError("the run predicts classes, of which nothing is written; leave out -o, or use --json")
     return told
@@ -122,7 +138,8 @@ def _write_parts(found: RecognisedCloud, target: Path) -> Told:
     assert found.parts is not None
     vocabulary, parts = found.vocabulary, found.parts
     colours = part_colours(parts, vocabulary, found.category) if found.category else label_colours(parts)
-    written = write_points(found.points, {"label": parts}, _ending(target, ".ply"), colours, legend(vocabulary))
+    with _writing(target):
+        written = write_points(found.points, {"label": parts}, target, colours, legend(vocabulary))
     numbers, counts = np.unique(parts, return_counts=True)
     names = part_labels(vocabulary)
     held = [
@@ -136,12 +153,12 @@ def _write_superpixels(found: SegmentedImage, target: Path) -> Told:
     """Labels and outlines for every number of superpixels."""
     from shapesys.evaluation.pictures import write_labels, write_outlined
 
-    base = _ending(target, ".png")
     maps = []
     for asked, labels in sorted(found.maps.items()):
-        place = base if len(found.maps) == 1 else base.with_suffix(f".{asked}.png")
-        outlines = write_outlined(found.pixels, labels, place.with_suffix(".outlines.png"))
-        written = write_labels(labels, place)
+        place = target if len(found.maps) == 1 else target.with_suffix(f".{asked}.png")
+        with _writing(place):
+            outlines = write_outlined(found.pixels, labels, place.with_suffix(".outlines.png"))
+            written = write_labels(labels, place)
         actual = int(labels.max()) + 1
         maps.append(
             {"asked": asked, "superpixels": actual, "labels": written.resolve(), "outlines": outlines.resolve()}
@@ -157,6 +174,29 @@ def _ending(target: Path, suffix: str) -> Path:
     if target.suffix.lower() in (".ply", ".png", ".glb", ".obj", ".xyz", ".jpg", ".npy"):
         raise UsageError(f"cannot write '{target.name}': the ending must be {suffix}")
     return target.with_name(target.name + suffix)
+
+
+def _beside(path: Path, target: Path) -> Path:
+    """The target, which is not the file that was read.
+
+    Raises:
+        UsageError: it is.
+    """
+    if target.resolve() == path.resolve():
+        raise UsageError(f"the prediction would take the place of {path} itself; name another place with -o")
+    return target
+
+
+@contextlib.contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    """A place that cannot be written to, as a sentence."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        reason = error.strerror or error
+        raise UsageError(f"cannot write {target}: {reason}; name another place with -o") from error
 
 
 def _hex(colour: Any) -> str:

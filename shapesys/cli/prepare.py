@@ -60,7 +60,7 @@ def _of_source(name: str, taken: set[str]) -> list[ConfigOption]:
 )
 @click.option("--local", is_flag=True, help="Prepare in this process and one child, without Ray.")
 @click.option("--retry", is_flag=True, help="Try again what was rejected for a limit or a crash.")
-@click.option("--dry-run", is_flag=True, help="Count the shapes and stop; reads no mesh.")
+@click.option("--dry-run", is_flag=True, help="Count the shapes and stop; reads none of them.")
 @click.pass_context
 def command(ctx: click.Context, source_name: str, store: str, preset: str, dry_run: bool, **placement: Any) -> Answer:
     """Turn a source of shapes into a sample store. The same command again does only what is missing.

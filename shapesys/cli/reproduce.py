@@ -51,9 +51,15 @@ def command(recipe: str, dry_run: bool, **asked: Any) -> Answer:
 
 
 def _rehearsal(planned: Reproduction) -> Answer:
+    from shapesys.reproduction.table import plain, table_of
+
     rows = [(item.name, item.job.family, item.job.preset, ", ".join(item.variants)) for item in planned.items]
-    data = {"runs": [item.name for item in planned.items], "store": planned.store, "recipe": planned.recipe.name}
-    return Answer(data, [table("dry run: nothing was done", ("run", "family", "preset", "measured as"), rows)])
+    lines = table_of(planned.recipe, [])
+    data = {
+        "runs": [item.name for item in planned.items], "store": planned.store, **plain(planned.recipe, lines),
+    }  # fmt: skip
+    runs = table("dry run: nothing was done", ("run", "family", "preset", "measured as"), rows)
+    return Answer(data, [runs, reproduced(planned.recipe, lines), f"published in: {planned.recipe.published_in}"])
 
 
 def _answer(planned: Reproduction, result: dict[str, Any]) -> Answer:

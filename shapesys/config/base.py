@@ -71,6 +71,8 @@ def _explain(model: type[Config], problem: Any) -> str:
     path = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         return str(unknown_name("setting", path, field_paths(model)))
+    if problem["type"] == "missing" and path in (known := field_paths(model)):
+        return f"setting '{path}' is needed: {known[path].description}"
     message = problem["msg"].removeprefix("Value error, ")
     # Settings that do not go together are named in the message; all of them would be too many to read.
     got = "" if isinstance(problem["input"], dict) else f" (got {problem['input']!r})"

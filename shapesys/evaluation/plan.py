@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -65,7 +66,7 @@ class EvaluationPlan:
 
         Raises:
             ShapesysError: no checkpoint, no store, or no shape in the split.
-            UsageError: an unknown category or Chamfer convention.
+            UsageError: an unknown category, Chamfer convention or inference setting.
         """
         results = Results(run.evaluation(settings.split))
         chosen = chosen_of(run)
@@ -73,6 +74,8 @@ class EvaluationPlan:
         family = registry.load(job.family)
         suite = suite_of(family)
         suite.check(settings)
+        # A misspelt one would fail every shape, and take the place of results that are there.
+        job.inference.override(settings.inference)
         store = Store.open(store_url or job.data.store)
         shapes = _shapes(settings, store, family, settings.categories or job.data.categories)
         done = results.begin(chosen, store.digest(), settings.applying_to(suite.predicts), retry_failed)
@@ -184,9 +187,12 @@ def _shapes(settings: EvaluateConfig, store: Store, family: Family, categories: 
         held = store.shapes(settings.split, categories, view, columns=())["shape_id"]
         found = found.filter(pc.is_in(found["shape_id"], value_set=held))
     if not len(found):
+        counts = Counter(store.shapes(columns=())["split"].to_pylist())
+        held = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no shapes"
+        of_which = f" and of {', '.join(categories)}" if categories else ""
         raise ShapesysError(
-            f"store '{store.url}' has no shape of split '{settings.split}' and categories "
-            f"{', '.join(categories) or 'any'}; choose another --split"
+            f"store '{store.url}' has no shape of split '{settings.split}'{of_which} to evaluate; it holds {held}; "
+            "choose another --split"
         )
     return found.select(["shape_id", "category", "split"]).combine_chunks()
 

@@ -56,32 +56,34 @@ class DPGNetConfig(PointConfig):
     )  # fmt: skip
     distance: Literal["l2", "sq"] = setting(
         "l2",
-        help="of features in balls: the norm (algorithm 1) or its square (equation 1)",
+        help="balls: distance of features, the norm (algorithm 1) or its square (equation 1)",
         search=Search(choices=("l2", "sq")),
     )
     temperature: Literal["width", "one", "learned"] = setting(
         "width",
-        help="what multiplies distances in balls: 1 / sqrt(width), since distances grow with it; 1 as written; learned",
+        help="balls: what multiplies distances: 1 / sqrt(width), since distances grow with it; 1 as written; learned",
         search=Search(choices=("width", "one", "learned")),
     )
     normalise: bool = setting(
-        True, help="divide by the sum of similarities in a ball, as equation 2 and not algorithm 1"
+        True, help="balls: divide by the sum of similarities in a ball, as equation 2 and not algorithm 1"
     )
-    regroup: bool = setting(False, help="make balls anew around moved centroids before their features are computed")
+    regroup: bool = setting(
+        False, help="balls: make them anew around moved centroids before their features are computed"
+    )
     mask_copies: bool = setting(
-        True, help="count every point of a ball once, however often its padded table repeats it"
+        True, help="balls: count every point of one once, however often its padded table repeats it"
     )
-    share_weights: bool = setting(True, help="one network for all iterations, so that parameters stay as many")
+    share_weights: bool = setting(True, help="balls: one network for all iterations, so that parameters stay as many")
     assignment: Literal["softmax", "written"] = setting(
         "softmax", help="grid: share each point among its candidates (superpixel sampling), or weigh it as equation 1"
     )
     cells: int = setting(8, help="grid: cells along each axis", ge=2, le=64)
     position_scale: float = setting(5.0, help="grid: weight of positions beside features in distances", ge=0)
     samples: int = setting(
-        512, help="centroids of the first level; the others keep their published share of them", ge=16
+        512, help="balls: centroids of the first level; the others keep their published share of them", ge=16
     )
-    radius: float = setting(1.0, help="factor on all published radii", gt=0, search=Search(0.5, 2.0, log=True))
-    neighbours: float = setting(1.0, help="factor on the published numbers of neighbours", gt=0)
+    radius: float = setting(1.0, help="balls: factor on all published radii", gt=0, search=Search(0.5, 2.0, log=True))
+    neighbours: float = setting(1.0, help="balls: factor on the published numbers of neighbours", gt=0)
     width: int = setting(128, help="channels of points and centroids alike", ge=8, search=Search(choices=(32, 64, 128)))
 
     @property
@@ -196,7 +198,16 @@ _STATED: Sourced = (
     },
     "section 4",
 )
-_NETWORK = published(samples=512, radius=1.0, neighbours=1.0, width=128, dropout=0.5)
+_NETWORK: Sourced = (
+    {
+        "model.samples": 512,
+        "model.radius": 1.0,
+        "model.neighbours": 1.0,
+        "model.width": 128,
+        "model.dropout": 0.5,
+    },
+    "not stated; PointNet++'s levels as its authors released them, with features of 128 channels throughout",
+)
 _SMALL = sized(samples=128, radius=1.4, neighbours=0.5, width=32, dropout=0.3)
 
 FAMILY = point_family(
@@ -211,7 +222,7 @@ FAMILY = point_family(
         ),
         "paper": preset("table 2: ShapeNet Part, 2,048 points", _PROTOCOL, _STATED, _NETWORK, BEST),
         "paper_classification": preset(
-            "table 1: ModelNet40, 1,024 points", POINTNET2_CLASSES, _NETWORK, LAST
+            "ModelNet40, 1,024 points; with 0 iterations it is table 1's", POINTNET2_CLASSES, _NETWORK, LAST
         ),
         "paper_scenes": preset(
             "section 3.2's scene parsing, for which the paper has no numbers", SCENES,

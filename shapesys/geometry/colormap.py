@@ -32,12 +32,12 @@ VIRIDIS: NDArray[np.uint8] = np.frombuffer(bytes.fromhex(_VIRIDIS_HEX), dtype=np
 """(256, 3) sRGB table of viridis (Smith and van der Walt, 2015; CC0), dark blue to yellow."""
 
 _LABELS_HEX = (
-    "e69f0056b4e9009e730072b2f0e442cc79a7d55e00999999"
+    "e69f0056b4e9009e730072b2f0e442cc79a7d55e00303030"
     "88225533228844aa99ddcc77117733aa449988ccee6611006699ccaa44664aa02cb0a030"
 )
 LABEL_COLOURS: NDArray[np.uint8] = np.frombuffer(bytes.fromhex(_LABELS_HEX), dtype=np.uint8).reshape(-1, 3)
-"""(20, 3) sRGB colours that tell labels apart, also for most colour-blind people: Okabe and Ito's (2008), grey in place
-of black, then ones of Paul Tol's muted schemes."""
+"""(20, 3) sRGB colours that tell labels apart, also for most colour-blind people: Okabe and Ito's (2008), with a softer
+black, then ones of Paul Tol's muted schemes. None is grey, which stands for no label."""
 
 
 def label_colours(labels: NDArray[np.integer]) -> NDArray[np.uint8]:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shapesys.errors import ShapesysError
+
 STATISTICS_ROWS = 2048
 """Rows summed at once: few enough to stay near a core, and to lose no digits of float32."""
 
@@ -60,6 +62,9 @@ class BatchNorm(nn.Module):
         Args:
             copies: how many equal rows each row of x stands for, of x's shape without its last axis, where the
                 channels then are; None for one.
+
+        Raises:
+            ShapesysError: one row alone in training, which is its own mean.
         """
         if self.training and (copies is not None or workers() > 1):
             return self._counted(x, copies)
@@ -68,6 +73,11 @@ class BatchNorm(nn.Module):
         return self._native(x.reshape(-1, x.shape[-1])).view(x.shape)
 
     def _native(self, x: Tensor) -> Tensor:
+        if self.training and x.numel() == x.shape[self.axis]:
+            raise ShapesysError(
+                "batch norm needs two shapes or more in each micro-batch; raise train.shapes_per_step, lower "
+                "train.accumulate, or prepare more shapes"
+            )
         return F.batch_norm(
             x, self.running_mean, self.running_variance, self.weight, self.bias, self.training, self.momentum, self.eps
         )

@@ -26,7 +26,8 @@ from shapesys.nets.point_ops import flat_rows
 Assignment = Literal["softmax", "written"]
 
 CANDIDATES = 27
-TINY = 1e-16
+LEAST_MASS = 1e-16
+"""A clique with less soft mass stays where it was."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class SoftGroups:
 
     Attributes:
         cliques: (B, M, C) features of the cliques; zero where no point may belong.
+        occupied: (B, M) which cells are cliques: those with points at first.
         candidates: (B, N, K) int64 cliques that each point is compared with; anything where `allowed` is false.
         allowed: (B, N, K) whether a candidate is a clique: inside the grid, and with points in its cell at first.
         shares: (B, N, K) association of point and candidate: sums to 1 over a point's candidates for ``softmax``,
@@ -42,6 +44,7 @@ class SoftGroups:
     """
 
     cliques: Tensor
+    occupied: Tensor
     candidates: Tensor
     allowed: Tensor
     shares: Tensor
@@ -85,10 +88,14 @@ class GridGrouping(nn.Module):
         cliques = sums / occupied.clamp_min(1).unsqueeze(1).to(sums.dtype)
         shares = self._shares(flat, cliques, near, allowed)
         for _ in range(self.iterations):
-            cliques = _means(shares, flat, near, len(occupied))
+            cliques = _moved(cliques, shares, flat, near)
             shares = self._shares(flat, cliques, near, allowed)
         return SoftGroups(
-            cliques.view(len(own), cells, -1), candidates, allowed.view_as(candidates), shares.view_as(candidates)
+            cliques.view(len(own), cells, -1),
+            (occupied > 0).view(len(own), cells),
+            candidates,
+            allowed.view_as(candidates),
+            shares.view_as(candidates),
         )
 
     def _shares(self, features: Tensor, cliques: Tensor, candidates: Tensor, allowed: Tensor) -> Tensor:
@@ -131,11 +138,13 @@ def candidate_sums(shares: Tensor, features: Tensor, candidates: Tensor, count: 
     return found
 
 
-def _means(shares: Tensor, features: Tensor, candidates: Tensor, count: int) -> Tensor:
-    """Equation 2: (M, C) means of the features, weighted with the shares."""
+def _moved(cliques: Tensor, shares: Tensor, features: Tensor, candidates: Tensor) -> Tensor:
+    """Equation 2: (M, C) means of the features, weighted with the shares; the cliques (M, C) that none has a share of
+    stay. Divided by almost nothing, they would land anywhere up to the origin."""
     ones = features.new_ones(len(features), 1)
-    total = candidate_sums(shares, ones, candidates, count)
-    return candidate_sums(shares, features, candidates, count) / (total + TINY)
+    mass = candidate_sums(shares, ones, candidates, len(cliques))
+    means = candidate_sums(shares, features, candidates, len(cliques)) / mass.clamp_min(LEAST_MASS)
+    return torch.where(mass > LEAST_MASS, means, cliques)
 
 
 def _scattered(weights: Tensor, features: Tensor, candidates: Tensor, count: int) -> Tensor:

@@ -95,10 +95,7 @@ class GridClassifier(nn.Module):
     def encode(self, batch: PointBatch) -> PointFeatures:
         """The cliques (B, M, 3) and their features (B, M, C) before the maximum; those of empty cells are the least."""
         _, groups = self.encoder(batch, known_of_points(batch, 0).features)
-        features = self.of_cliques(groups.cliques)
-        empty = groups.cliques.abs().sum(dim=2, keepdim=True) == 0
-        # After relu nothing is below zero, so that an empty cell never is the maximum.
-        return PointFeatures(groups.cliques[..., :3], features.masked_fill(empty, 0.0), facts_of(groups))
+        return PointFeatures(groups.cliques[..., :3], occupied_alone(groups, self.of_cliques), facts_of(groups))
 
 
 class GridSegmenter(nn.Module):
@@ -142,10 +139,17 @@ class GridSegmenter(nn.Module):
     def encode(self, batch: PointBatch) -> PointFeatures:
         """The points and, of each, its own feature, its cliques' and the maximum of all cliques': (B, N, C)."""
         features, groups = self.encoder(batch, known_of_points(batch, self.categories).features)
-        cliques = self.of_cliques(groups.cliques)
+        cliques = occupied_alone(groups, self.of_cliques)
         around = shared_by(groups, cliques)
         everywhere = cliques.amax(dim=1, keepdim=True).expand(-1, features.shape[1], -1)
         return PointFeatures(batch.points, torch.cat([features, around, everywhere], dim=-1), facts_of(groups))
+
+
+def occupied_alone(groups: SoftGroups, network: nn.Module) -> Tensor:
+    """(B, M, C) the cliques' features of a network that ends in relu, zero where there is no clique: nothing is below
+    zero then, so that an empty cell never is the maximum."""
+    features: Tensor = network(groups.cliques)
+    return features.masked_fill(~groups.occupied.unsqueeze(2), 0.0)
 
 
 def shared_by(groups: SoftGroups, cliques: Tensor) -> Tensor:

@@ -36,7 +36,8 @@ def k_nearest_rows(x: Tensor, k: int) -> Tensor:
 
     Distances are computed in x's precision, float32 at least: up to three channels from differences, above from
     products of the rows around their shape's mean, clamped at zero. Rows at equal computed distance come lowest index
-    first where x is float32 on a CPU, in no promised order elsewhere. Memory is that of the answer and a fixed block.
+    first where x is float32 on a CPU and nothing is compiled, in no promised order elsewhere. Memory is that of the
+    answer and a fixed block.
 
     Args:
         x: (B, N, C), any device.
@@ -107,7 +108,7 @@ class _Search:
 
 def _smallest(distances: Tensor, k: int, helpers: Executor | None) -> Tensor:
     """(b, r, k) columns of each row's smallest distances, in ascending order."""
-    if distances.dtype != torch.float32 or distances.device.type != "cpu":
+    if distances.dtype != torch.float32 or distances.device.type != "cpu" or torch.compiler.is_compiling():
         return distances.topk(k, dim=-1, largest=False).indices
     # The bits of floats that are not negative are in the order of the floats; -1 is negative as an integer too.
     keys = distances.view(torch.int32).to(torch.int64).bitwise_left_shift_(32)
@@ -130,7 +131,7 @@ def _partition(table: NDArray[np.int64], k: int) -> None:
 @contextmanager
 def _helpers(device: torch.device) -> Iterator[Executor | None]:
     """Threads for numpy, which has none of its own, as many as torch may use; None where one does all."""
-    threads = torch.get_num_threads() if device.type == "cpu" else 1
+    threads = torch.get_num_threads() if device.type == "cpu" and not torch.compiler.is_compiling() else 1
     if threads == 1:
         yield None
         return

@@ -180,9 +180,10 @@ class PointNetSegmenter(nn.Module):
 
 
 def orthogonality(matrix: Tensor) -> Tensor:
-    """(B,) |I - A A^T|^2, the squared Frobenius norm, of matrices (B, C, C) (equation 2)."""
+    """(B,) |I - A A^T|^2, the squared Frobenius norm, of matrices (B, C, C) (equation 2), in their precision."""
     identity = torch.eye(matrix.shape[-1], dtype=matrix.dtype, device=matrix.device)
-    return (identity - matrix @ matrix.transpose(1, 2)).square().sum(dim=(1, 2))
+    with torch.autocast(matrix.device.type, enabled=False):
+        return (identity - matrix @ matrix.transpose(1, 2)).square().sum(dim=(1, 2))
 
 
 def _turned(x: Tensor, matrix: Tensor) -> Tensor:

@@ -94,7 +94,7 @@ def shape_data(
         "value": value,
         "origin": origin.tolist(),
         "step": step,
-        "legend": [{"name": name, "colour": _css(place)} for place, name in enumerate(names)],
+        "legend": _legend(views, names),
         "views": [
             {"key": view.key, "label": view.label, "value": view.value, "remark": view.remark,
              "shown": view.points is not None}
@@ -173,8 +173,18 @@ def _colourings() -> list[dict[str, Any]]:
     ]
 
 
-def _css(place: int) -> str:
-    red, green, blue = LABEL_COLOURS[place % len(LABEL_COLOURS)].tolist()
+def _legend(views: Sequence[CloudView], names: Sequence[str]) -> list[dict[str, str]]:
+    """The parts, and what grey means where a point has none of them: another category's part, or no label."""
+    shown = [
+        {"name": name, "colour": _css(LABEL_COLOURS[place % len(LABEL_COLOURS)])} for place, name in enumerate(names)
+    ]
+    if names and any((view.levels[PARTS] == _NOTHING).any() for view in views if PARTS in view.levels):
+        shown.append({"name": "none of these", "colour": _css(UNKNOWN)})
+    return shown
+
+
+def _css(colour: NDArray[np.uint8]) -> str:
+    red, green, blue = np.asarray(colour).tolist()
     return f"rgb({red} {green} {blue})"
 
 

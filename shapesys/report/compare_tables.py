@@ -19,6 +19,7 @@ from shapesys.report.compare_text import (
     UNLIKE,
     change_text,
     floor_text,
+    have_floors,
     interval_text,
     mean_text,
     paired_words,
@@ -116,21 +117,29 @@ def _metrics(split: SplitComparison) -> Any:
 def _together(split: SplitComparison) -> Table:
     """Two runs: means and their difference on one line."""
     names = [column.name for column in split.columns]
-    heads = ["metric", "floor", *names, "difference", "95 %", "won : lost"]
+    heads = ["metric", *_floor_head(split), *names, "difference", "95 %", "won : lost"]
     table = _table(f"metrics on {split.split}", heads, right=heads[1:])
     for metric in split.metrics:
-        table.add_row(
-            _label(metric), Text(floor_text(metric), "dim"), *_cells(metric), *_changes(metric, metric.differences[0])
-        )
+        changes = _changes(metric, metric.differences[0])
+        table.add_row(_label(metric), *_floor(split, metric), *_cells(metric), *changes)
     return table
 
 
 def _by_metric(split: SplitComparison) -> Table:
-    heads = ["metric", "floor", *(column.name for column in split.columns)]
+    heads = ["metric", *_floor_head(split), *(column.name for column in split.columns)]
     table = _table(f"metrics on {split.split}", heads, right=heads[1:])
     for metric in split.metrics:
-        table.add_row(_label(metric), Text(floor_text(metric), "dim"), *_cells(metric))
+        table.add_row(_label(metric), *_floor(split, metric), *_cells(metric))
     return table
+
+
+def _floor_head(split: SplitComparison) -> list[str]:
+    """The heading of the floors, where any metric of the table has one."""
+    return ["floor"] if have_floors(split.metrics) else []
+
+
+def _floor(split: SplitComparison, metric: MetricComparison) -> list[Text]:
+    return [Text(floor_text(metric), "dim") for _ in _floor_head(split)]
 
 
 def _by_run(split: SplitComparison, size: int) -> Tables:
@@ -143,8 +152,9 @@ def _some_by_run(split: SplitComparison, metrics: Sequence[MetricComparison]) ->
     cells = [_cells(metric) for metric in metrics]
     for at, column in enumerate(split.columns):
         table.add_row(Text(column.name), *(found[at] for found in cells))
-    table.add_section()
-    table.add_row(Text("floor", "dim"), *(Text(floor_text(metric), "dim") for metric in metrics))
+    if have_floors(metrics):
+        table.add_section()
+        table.add_row(Text("floor", "dim"), *(Text(floor_text(metric), "dim") for metric in metrics))
     return table
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from shapesys.report.compare import SplitComparison
 from shapesys.report.compare_metrics import Cell, Difference, MetricComparison
@@ -18,6 +18,11 @@ def mean_text(metric: MetricComparison, cell: Cell | None) -> str:
         return MISSING
     show = formatter(metric.line.reference)
     return show(cell.mean) if cell.spread is None else f"{show(cell.mean)} ± {show(cell.spread)}"
+
+
+def have_floors(metrics: Iterable[MetricComparison]) -> bool:
+    """Whether any metric has a floor, as those of surfaces do."""
+    return any(cell is not None and cell.floor is not None for metric in metrics for cell in metric.cells)
 
 
 def floor_text(metric: MetricComparison) -> str:

@@ -16,6 +16,7 @@ from shapesys.report.compare_picks import MOST_COLUMNS
 from shapesys.report.compare_text import (
     change_text,
     floor_text,
+    have_floors,
     interval_text,
     mean_text,
     paired_words,
@@ -60,6 +61,7 @@ def split_view(split: SplitComparison, key: str, shapes: Mapping[str, Any] | Non
         "remarks": split.remarks,
         "spread": spread_words(split.metrics),
         "paired": paired_words(split) if several else "",
+        "floors": have_floors(split.metrics),
         "metrics": [_metric(metric) for metric in split.metrics],
         "chosen": split.chosen.name if split.chosen else "",
         "gallery": shapes,

@@ -39,7 +39,7 @@ def worst_of(cost: Sequence[float], by: str, where: str, most: int = MOST_LISTED
     """
     total = len(cost)
     if total <= most:
-        return Excerpt(list(range(total)), f"{total:,} shapes")
+        return Excerpt(list(range(total)), "1 shape" if total == 1 else f"{total:,} shapes")
     places = heapq.nlargest(most, range(total), key=lambda at: cost[at])
     return Excerpt(
         sorted(places), f"{most:,} of {total:,} shapes: failures, then the worst in {by}; all are in {where}"

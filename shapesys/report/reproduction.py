@@ -57,8 +57,18 @@ def _pictures(findings: Sequence[Finding]) -> list[dict[str, Any]]:
     first: dict[str, Finding] = {}
     for finding in sorted(findings, key=lambda finding: finding.seed):
         first.setdefault(finding.variant, finding)
-    shown = [(name, [embedded_picture(Path(path)) for path in found.pictures]) for name, found in first.items()]
-    return [{"variant": name, "images": [image for image in images if image]} for name, images in shown if any(images)]
+    shown = [(name, _embedded(found.pictures)) for name, found in first.items()]
+    return [{"variant": name, "images": images} for name, images in shown if images]
+
+
+def _embedded(paths: Sequence[str]) -> list[dict[str, str]]:
+    """Pictures with the number of superpixels that was asked for, by which those of one image are sorted."""
+    found = []
+    for path in map(Path, paths):
+        image, _, count = path.stem.rpartition(".")
+        if source := embedded_picture(path):
+            found.append((image, int(count), {"source": source, "caption": f"{count} superpixels asked for"}))
+    return [shown for _, _, shown in sorted(found, key=lambda one: one[:2])]
 
 
 def _run(recipe: Recipe, finding: Finding) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from shapesys.report.flatten import flatten
 from shapesys.report.load import Evaluation, Row, RunReport
 from shapesys.report.numbers import duration, formatter, known, number
 from shapesys.report.select import pick_metric
-from shapesys.report.summary import STATISTICS, MetricLine, counts, metric_lines
+from shapesys.report.summary import STATISTICS, MetricLine, counts, has_floors, metric_lines
 
 _ARROWS = {1: ("↑", "higher is better"), -1: ("↓", "lower is better"), 0: ("", "")}
 _STATES = {"finished": "good", "running": "busy", "failed": "bad", "interrupted": "warn"}
@@ -90,6 +90,7 @@ def summary_view(summary: Mapping[str, Any], lines: Sequence[MetricLine]) -> dic
     return {
         "statistics": STATISTICS,
         "categories": categories if len(categories) > 1 else [],
+        "floors": has_floors(lines),
         "lines": [_summary_line(line, categories) for line in lines],
     }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -76,6 +76,11 @@ def metric_lines(summary: Mapping[str, Any]) -> list[MetricLine]:
     if any(_COUNTED.fullmatch(name) for name in names):
         names.sort(key=_by_count)
     return [_line(name, overall, categories, conventions.get(name, {})) for name in names]
+
+
+def has_floors(lines: Iterable[MetricLine]) -> bool:
+    """Whether any metric has a floor, as those of surfaces do."""
+    return any(line.floor is not None for line in lines)
 
 
 def _by_count(name: str) -> tuple[str, int]:

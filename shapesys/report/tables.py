@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from shapesys.report.numbers import formatter
-from shapesys.report.summary import STATISTICS, MetricLine, counts, metric_lines, whole_set_lines
+from shapesys.report.summary import STATISTICS, MetricLine, counts, has_floors, metric_lines, whole_set_lines
 
 ARROWS = {1: " ↑", -1: " ↓", 0: ""}
 _WIDEST_CATEGORIES = 6
@@ -18,7 +18,7 @@ _WIDEST_CATEGORIES = 6
 def summary_table(summary: Mapping[str, Any], title: str = "") -> Table:
     """The evaluation summary: floor, mean, median, min, max over all shapes, then the mean of each category.
 
-    Numbers of the whole set, where there are any, stand first.
+    Numbers of the whole set, where there are any, stand first; floors are left out where no metric has one.
 
     Args:
         summary: the content of summary.json.
@@ -32,12 +32,13 @@ def summary_table(summary: Mapping[str, Any], title: str = "") -> Table:
     shown = categories if 1 < len(categories) <= _WIDEST_CATEGORIES else []
     table = Table(title=title or f"split {summary.get('split', '')}", caption=counts_line(summary))
     table.add_column("metric", no_wrap=True)
-    for heading in ("floor", *STATISTICS, *shown):
+    floors = has_floors(lines)
+    for heading in (*(["floor"] if floors else []), *STATISTICS, *shown):
         table.add_column(Text(heading), justify="right", no_wrap=True)
     for line in together:
-        table.add_row(*_cells(line, shown), end_section=line is together[-1])
+        table.add_row(*_cells(line, shown, floors), end_section=line is together[-1])
     for line in lines:
-        table.add_row(*_cells(line, shown))
+        table.add_row(*_cells(line, shown, floors))
     return table
 
 
@@ -50,9 +51,10 @@ def counts_line(summary: Mapping[str, Any]) -> Text:
     return text
 
 
-def _cells(line: MetricLine, categories: list[str]) -> list[Text]:
+def _cells(line: MetricLine, categories: list[str], floors: bool) -> list[Text]:
     show = formatter(line.reference)
     label = Text(line.title).append(f" {line.variant}" if line.variant else "", "dim").append(ARROWS[line.better])
-    overall = [Text(show(line.floor), "dim"), *(Text(show(line.overall.get(name))) for name in STATISTICS)]
-    overall[1].stylize("bold")
-    return [label, *overall, *(Text(show(line.categories.get(name, {}).get("mean"))) for name in categories)]
+    floor = [Text(show(line.floor), "dim")] if floors else []
+    overall = [Text(show(line.overall.get(name))) for name in STATISTICS]
+    overall[0].stylize("bold")
+    return [label, *floor, *overall, *(Text(show(line.categories.get(name, {}).get("mean"))) for name in categories)]

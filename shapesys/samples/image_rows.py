@@ -17,18 +17,22 @@ from shapesys.sources.image_files import MAX_PIXELS, check_image, decoded_with, 
 Encoded = bytes | NDArray[np.uint8]
 """The content of a binary column: bytes, or the same as an array (bytes,)."""
 
-MAX_MAP_PIXELS = 16 * MAX_PIXELS
-"""Of all annotators' maps of one image together."""
+MAX_MAP_PIXELS = 6 * MAX_PIXELS
+"""Of all annotators' maps of one image together; Pillow by itself opens no more than 179 million."""
 
 
 def image_row(image: AnnotatedImage) -> dict[str, Any]:
     """The columns ``image`` and ``annotations`` as bytes; the latter are empty where there is no annotation.
 
     Raises:
-        ShapeRejected: stage "validate", see `check_image`.
+        ShapeRejected: stage "validate", see `check_image`; or too many annotations to be read again.
     """
     check_image(image)
     count, height, width = image.annotations.shape
+    if image.annotations.size > MAX_MAP_PIXELS:
+        raise ShapeRejected(
+            "validate", f"{count} annotations of {width} x {height} pixels, more than {MAX_MAP_PIXELS} pixels together"
+        )
     stacked = image.annotations.astype(np.uint16).reshape(count * height, width)
     return {"image": _png(image.pixels), "annotations": _png(stacked) if count else b""}
 

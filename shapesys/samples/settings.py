@@ -18,6 +18,7 @@ from shapesys.sources.image import AnnotatedImage
 
 SAMPLE_VIEWS = tuple(name for name in VIEWS if name not in ("shapes", "rejected"))
 
+WORDS_FOR: dict[type, str] = {Mesh: "a mesh", Cloud: "a point cloud", AnnotatedImage: "an image"}
 VIEWS_OF: dict[type, tuple[str, ...]] = {
     Mesh: ("meshes", "sdf", "occupancy", "cloud"),
     Cloud: ("cloud",),
@@ -104,12 +105,12 @@ class PrepareConfig(Config):
         Raises:
             UsageError: a view was named that cannot be made of it.
         """
-        able = next(views for kind, views in VIEWS_OF.items() if issubclass(gives, kind))
+        able, word = VIEWS_OF[gives], WORDS_FOR[gives]
         for view in self.views:
             if view not in able:
                 raise UsageError(
-                    f"view '{view}' cannot be made of a {gives.__name__}, which is what this source gives; leave out "
-                    f"--views, or choose among: {', '.join(able)}"
+                    f"view '{view}' cannot be made of {word}, which is what this source gives; leave out --views, or "
+                    f"choose among: {', '.join(able)}"
                 )
         return self if self.views else self.model_copy(update={"views": able})
 

@@ -112,7 +112,7 @@ OCCUPANCY = View(
 
 CLOUD = View(
     "cloud",
-    "surface points in farthest-point-sampling order: any prefix is a farthest point sample",
+    "points in farthest-point-sampling order, unless cloud.order = given: any prefix is a farthest point sample",
     (
         _ID,
         Column("points", _FLOATS, "(n, 3)", "normalised", "surface points"),

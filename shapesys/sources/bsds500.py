@@ -54,7 +54,7 @@ class BSDS500Source(Source):
                 "groundTruth/<split>/<name>.mat, as in the unpacked BSR_bsds500.tgz"
             )
         official = self._official({_folder_split(path) for path in images.values()})
-        shapes = [self._ref(images[key], truths[key], official) for key in images.keys() & truths.keys()]
+        shapes = [self._ref(images[key], truths[key], official) for key in sorted(images.keys() & truths.keys())]
         alone = [Skipped(images[key], "census", f"has no {_truth_path(key)}") for key in images.keys() - truths.keys()]
         alone += [Skipped(truths[key], "census", "belongs to no image") for key in truths.keys() - images.keys()]
         census = Census.of(shapes, alone)

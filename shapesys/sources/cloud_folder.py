@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import PurePosixPath
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from shapesys.sources.files import safe
 from shapesys.sources.splits import as_split, hash_split, variant_groups
 
 _SUFFIXES = frozenset(CLOUD_SUFFIXES)
+_TEXT = frozenset({".txt", ".csv"})
 _DOCUMENTS = ("license", "licence", "copying", "readme", "notice", "authors", "changelog", "manifest", "labels")
 
 
@@ -99,12 +100,10 @@ class CloudFolderSource(CloudSource):
     def _splits(self, named: dict[str, str]) -> dict[str, Split]:
         """Path -> split."""
         settings = self.settings
-        categories = {shape.partition("/")[0] for shape in named.values()}
-        groups = {
-            name: group
-            for category in categories
-            for name, group in variant_groups(s for s in named.values() if s.startswith(f"{category}/")).items()
-        }
+        members: dict[str, list[str]] = defaultdict(list)
+        for shape in named.values():
+            members[shape.partition("/")[0]].append(shape)
+        groups = {name: group for shapes in members.values() for name, group in variant_groups(shapes).items()}
         return {
             path: next(
                 (split for folder in PurePosixPath(path).parts[:-1] if (split := as_split(folder)) is not None),
@@ -116,4 +115,6 @@ class CloudFolderSource(CloudSource):
 
 def _is_cloud(path: str) -> bool:
     name = PurePosixPath(path)
-    return name.suffix.lower() in _SUFFIXES and not name.name.lower().startswith(_DOCUMENTS)
+    suffix = name.suffix.lower()
+    # A notice_board.ply is no notice: of these endings, only text is written for people too.
+    return suffix in _SUFFIXES and not (suffix in _TEXT and name.name.lower().startswith(_DOCUMENTS))

@@ -18,6 +18,9 @@ from shapesys.sources.root import Root
 
 Rows = dict[str, NDArray[np.generic]]
 
+MOST_CLOUDS = 10_000_000
+"""Of one file. Rows that were never written take no space in it: a few kilobytes may claim any number."""
+
 
 class Hdf5Source(CloudSource):
     """A source of clouds whose locator is ``{"files": [path], "row": number}``.
@@ -128,6 +131,8 @@ def _class_labels(root: Root, path: str) -> NDArray[np.int64]:
     with opened(root, path) as file:
         clouds, labels = dataset(file, "data"), dataset(file, "label")
         count = labels.shape[0] if labels.shape in ((labels.size,), (labels.size, 1)) else -1
+        if labels.size > MOST_CLOUDS:
+            raise ShapeRejected("read", f"'{path}' claims {labels.size} class labels, more than {MOST_CLOUDS}")
         if not clouds.ndim or count != clouds.shape[0]:
             raise ShapeRejected("read", f"'{path}': labels of shape {labels.shape} for clouds of shape {clouds.shape}")
         return whole_numbers(np.asarray(labels[()], dtype=np.float64).reshape(-1), "class label")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from shapesys.config.base import Config, setting
 from shapesys.errors import ShapeRejected
@@ -38,7 +38,9 @@ class ImageSettings(Config):
     test_fraction: float = setting(0.2, ge=0.0, lt=1.0, help="share held out for testing, where no split is given")
     split_seed: int = setting(0, help="changes which images the fractions hold out")
     max_megabytes: int = setting(64, ge=1, help="larger files are rejected unread")
-    max_pixels: int = setting(MAX_PIXELS, ge=SMALLEST_SIDE**2, help="larger images are rejected undecoded")
+    max_pixels: int = setting(
+        MAX_PIXELS, ge=SMALLEST_SIDE**2, le=MAX_PIXELS, help="larger images are rejected undecoded"
+    )
 
     @property
     def limits(self) -> Limits:
@@ -87,6 +89,12 @@ def decoded_with(call: Any) -> Any:
     """
     try:
         return call()
+    except UnidentifiedImageError:
+        # Its text is the address of a buffer in memory.
+        raise ShapeRejected("read", "neither a JPEG nor a PNG image, whatever the file is called") from None
+    except Image.DecompressionBombError:
+        # Its text is of another limit, and of attacks.
+        raise ShapeRejected("read", f"many more pixels than the limit of {MAX_PIXELS}") from None
     except Exception as error:
         raise ShapeRejected("read", f"cannot be decoded as a JPEG or PNG image: {error}") from None
 

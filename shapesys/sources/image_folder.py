@@ -18,11 +18,11 @@ from shapesys.sources.splits import as_split
 
 
 class ImageFolderSource(Source):
-    """Every JPEG and PNG file below the root. Superpixels can be made of such images; without annotations they can
-    neither train a network nor be judged against segments.
+    """Every JPEG and PNG file below the root, without annotations.
 
-    The path, joined by ``-``, is the name. A folder called train, val or test on the way is the split; otherwise a
-    hash of the name decides.
+    Superpixels can be made of such images, but they can neither train a network nor be judged against segments. The
+    path, joined by ``-``, is the name. A folder called train, val or test on the way is the split; otherwise a hash of
+    the name decides.
     """
 
     name: ClassVar[str] = "image_folder"

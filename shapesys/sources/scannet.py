@@ -20,6 +20,7 @@ from shapesys.geometry.formats.geometry import Geometry, Limits
 from shapesys.geometry.formats.text import whole_numbers
 from shapesys.geometry.io import parse_geometry, read_bytes
 from shapesys.geometry.mesh import Floats, Ints, Mesh
+from shapesys.samples.vocabulary import UNANNOTATED
 from shapesys.sources.base import SPLITS, Census, ShapeRef, Skipped, Split
 from shapesys.sources.cloud_files import CloudSettings, CloudSource, listed, locate, skipped_notes
 from shapesys.sources.splits import hash_split
@@ -32,7 +33,6 @@ BENCHMARK = {
 }  # fmt: skip
 """NYU40 number -> name of the classes that the benchmark evaluates."""
 
-UNANNOTATED = "unannotated"
 LIST = "scannetv2_{split}.txt"
 
 _MESH = re.compile(r"^((?:.*/)?(scene\d{4}_\d{2})/\2)_vh_clean_2\.ply$")

@@ -89,6 +89,11 @@ def open_validation(job: TrainJob, family: Family, training: Reader) -> Reader:
         ) from None
     known = training.vocabulary.categories
     rows = [row for row, name in enumerate(held_out.shape_ids) if name.partition("/")[0] in known]
+    if not rows:
+        raise ShapesysError(
+            f"train.select = best needs shapes to choose by: split '{job.data.validation_split}' has none of the "
+            f"categories trained on ({', '.join(known)}); prepare some, or set --train.select last"
+        )
     ids = tuple(held_out.shape_ids[row] for row in rows)
     return replace(
         held_out, shape_ids=ids, scales=held_out.scales[rows], vocabulary=training.vocabulary, training=False
@@ -139,8 +144,8 @@ def training_shapes(store: Store, view: str, data: DataConfig, split: str) -> pa
     if not len(shapes):
         counts = Counter(store.shapes(columns=())["split"].to_pylist())
         held = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no shapes"
+        of_which = f" and of {', '.join(data.categories)}" if data.categories else ""
         raise ShapesysError(
-            f"store '{data.store}' has no shape of split '{split}' and categories "
-            f"{', '.join(data.categories) or 'any'} with view '{view}'; it holds {held}"
+            f"store '{data.store}' has no shape of split '{split}'{of_which} with view '{view}'; it holds {held}"
         )
     return shapes

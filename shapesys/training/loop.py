@@ -64,7 +64,8 @@ def train(
     family = registry.load(job.family)
     reader, plan = open_data(job, family)
     session = _Session.begin(job, run, context, family, reader, plan, on_log)
-    total = min(until_epoch or job.train.epochs, job.train.epochs) * plan.steps_per_epoch
+    whole = job.train.epochs * plan.steps_per_epoch
+    total = min((until_epoch or job.train.epochs) * plan.steps_per_epoch, whole)
     accumulate = job.train.accumulate
     plans = RankPlan(plan, session.step, total, context.rank, context.world_size, accumulate)
     feed = make_feed(reader, job.scale.prefetch_steps * accumulate)
@@ -72,7 +73,8 @@ def train(
     while session.step < total:
         session.take_step(list(islice(batches, accumulate)))
         last = session.step == total
-        better = session.validate() if session.is_due(job.train.validate_epochs, last) else False
+        # A pause measures nothing that an uninterrupted run would not, so that both choose the same checkpoint.
+        better = session.validate() if session.is_due(job.train.validate_epochs, session.step == whole) else False
         saving = better or last or session.is_due(job.train.checkpoint_epochs)
         if saving or session.step % job.train.log_steps == 0:
             # Averages never reach back before a checkpoint: a resumed run logs what an uninterrupted one logs.
@@ -113,11 +115,11 @@ def make_optimiser(objective: nn.Module, config: TrainConfig) -> torch.optim.Opt
 
 def scheduled_rate(config: TrainConfig, rate: float, epoch: int) -> float:
     """What a learning rate has become in an epoch: by steps, or by half a cosine over all epochs (SGDR, equation 5)."""
+    floor = min(rate, config.lr_floor)
     if config.schedule == "cosine":
-        share = 0.5 * (1.0 + math.cos(math.pi * epoch / config.epochs))
-        return config.lr_floor + max(rate - config.lr_floor, 0.0) * share
+        return floor + (rate - floor) * 0.5 * (1.0 + math.cos(math.pi * epoch / config.epochs))
     steps = epoch // config.lr_step_epochs if config.lr_step_epochs else 0
-    return max(rate * config.lr_factor**steps, min(rate, config.lr_floor))
+    return max(rate * config.lr_factor**steps, floor)
 
 
 @dataclass
@@ -166,8 +168,8 @@ class _Session:
         # Read before the first collective call: the first rank writes the next one after it.
         best = checkpoint.best(run.checkpoints)
         if newest:
-            newest.load_into(objective, reader.shape_ids)
             newest.check_vocabulary(reader.vocabulary)
+            newest.load_into(objective, reader.shape_ids)
         # Compiled inside the distributed wrapper, which must stay outermost to hold back its synchronisation.
         module: Any = torch.compile(objective) if job.train.compile else objective
         wrapped: Any = context.wrap(module, unused_parameters=family.traits.unused_parameters)

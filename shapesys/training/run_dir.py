@@ -137,11 +137,16 @@ def create(root: str | os.PathLike[str], name: str) -> RunDirectory:
     """The directory of run `name` below `root`, made if missing.
 
     Raises:
-        ShapesysError: the name holds anything but letters, digits, dot, dash and underscore.
+        UsageError: the name holds anything but letters, digits, dot, dash and underscore.
+        ShapesysError: the directory cannot be made.
     """
     check_name(name)
     run = RunDirectory(Path(root).resolve() / name)
-    run.path.mkdir(parents=True, exist_ok=True)
+    try:
+        run.path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or error
+        raise ShapesysError(f"cannot make {run.path}: {reason}; choose another --runs-root or --run") from error
     return run
 
 

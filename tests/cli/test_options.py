@@ -10,7 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from shapesys.cli.failure import near_flags
+from shapesys.cli.failure import explain, near_flags
 from shapesys.cli.options import config_options, flag, overrides
 from shapesys.cli.output import Answer
 from shapesys.cli.verb import Verb, verb
@@ -106,6 +106,19 @@ def test_a_default_that_is_typed_counts_as_given() -> None:
 )
 def test_lists_leave_positional_arguments_alone(words: list[str]) -> None:
     assert typed(*words, with_argument=True)["family"] == "issn"
+
+
+def test_values_that_are_not_joined_are_bad_usage_with_the_way_out() -> None:
+    with pytest.raises(click.UsageError) as caught:
+        typed("issn", "--names", "a", "b", with_argument=True)
+    assert "unexpected extra argument (b); join the values of one flag by commas; see" in explain(caught.value)[0]
+
+
+def test_settings_by_name_are_a_json_object() -> None:
+    assert typed("--table", '{"votes": 3}') == {"table": {"votes": 3}}
+    for word in ("votes=3", "[3]"):
+        with pytest.raises(click.BadParameter, match="is no JSON object; write '{\"NAME\": VALUE}'"):
+            typed("--table", word)
 
 
 def test_help_shows_default_and_bounds() -> None:

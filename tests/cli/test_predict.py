@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,43 @@ def test_files_go_beside_each_other_and_a_bad_one_takes_no_other_with_it(
     alone = invoke("predict", run.path, tmp_path / "few.xyz")
     assert alone.exit_code == 1
     assert f"{tmp_path / 'few.xyz'}: validate: the cloud has 1 points" in alone.stderr
+
+
+def test_files_of_one_name_keep_apart_by_their_folders(
+    run: RunDirectory, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, predictor(halves, run))
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(scan, tmp_path / folder / "00.npy")
+    found = data_of(run.path, tmp_path / "a" / "00.npy", tmp_path / "b" / "00.npy", "-o", tmp_path / "out")["files"]
+    assert [Path(one["written"]).name for one in found] == ["a-00.ply", "b-00.ply"]
+    (tmp_path / "a" / "00.xyz").write_text("".join(f"{at} 0 0\n" for at in range(20)))
+    found = data_of(run.path, tmp_path / "a" / "00.npy", tmp_path / "a" / "00.xyz")["files"]
+    assert [Path(one["written"]).name for one in found] == ["own-a-00.ply", "own-a-00-2.ply"]
+
+
+def test_the_file_itself_is_never_written_over(
+    run: RunDirectory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, image_predictor(run, Answering()))
+    Image.new("RGB", (32, 20), (90, 90, 90)).save(tmp_path / "photo.png")
+    before = (tmp_path / "photo.png").read_bytes()
+    for out in (tmp_path, tmp_path / "photo.png"):
+        result = invoke("predict", run.path, tmp_path / "photo.png", "-o", out)
+        assert result.exit_code == 2
+        assert "would take the place of" in result.stderr
+    assert (tmp_path / "photo.png").read_bytes() == before
+
+
+def test_a_place_that_cannot_be_written_to_is_named(
+    run: RunDirectory, scan: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, predictor(halves, run))
+    result = invoke("predict", run.path, scan, "-o", scan / "own.ply")
+    assert result.exit_code == 2
+    assert f"cannot write {scan / 'own.ply'}: " in result.stderr
+    assert "name another place with -o" in result.stderr
 
 
 def test_without_a_name_files_are_called_after_run_and_input(

@@ -26,7 +26,7 @@ def test_the_toy_experiment_prints_a_table_and_draws_a_page(tmp_path: Path) -> N
     first, last = (line["cells"]["ASA"]["mean"] for line in found["lines"])
     assert last > 0.98 > first
     page = Path(found["page"]).read_text()
-    assert page.count("data:image/jpeg;base64,") == 8
+    assert page.count("data:image/jpeg;base64,") == page.count("100 superpixels asked for</figcaption>") == 8
     assert "figure 3" in page
     table = json.loads((Path(found["page"]).parent / "table.json").read_text())
     assert table["lines"] == found["lines"]
@@ -43,6 +43,11 @@ def test_the_same_command_again_trains_nothing(tmp_path: Path) -> None:
 def test_a_dry_run_lists_the_runs_and_does_nothing(tmp_path: Path) -> None:
     found = data_of("reproduce", "dpgnet.table2", "--seeds", 2, "--folder", tmp_path / "out", "--dry-run")
     assert len(found["runs"]) == 10
+    # One iteration, in table 2 of the paper.
+    assert [cell["published"] for cell in found["lines"][1]["cells"].values()] == ["93.30", "83.82", ""]
+    shown = invoke("reproduce", "dpgnet.table2", "--folder", tmp_path / "out", "--dry-run").stdout
+    assert "83.82" in shown
+    assert "published in: " in shown
     assert not (tmp_path / "out").exists()
 
 

@@ -58,7 +58,8 @@ def test_one_damaged_shape_takes_no_other_with_it(run: RunDirectory, store: Path
 @pytest.mark.parametrize(
     ("changes", "error", "message"),
     [
-        ({"split": "nowhere"}, ShapesysError, "has no shape of split 'nowhere'"),
+        ({"split": "nowhere"}, ShapesysError, r"has no shape of split 'nowhere' to evaluate; it holds \d+ test, "),
+        ({"inference": {"iteratoins": 3}}, UsageError, "did you mean iterations"),
         ({"categories": ("chair",)}, ShapesysError, "chair"),
         ({"chamfer": ("onet.chamfer_l3",)}, UsageError, "onet.chamfer_l1"),
     ],

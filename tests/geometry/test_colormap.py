@@ -39,3 +39,5 @@ def test_labels_have_colours_of_their_own_and_start_over() -> None:
     assert len(np.unique(table, axis=0)) == len(table) == 20
     np.testing.assert_array_equal(colormap.label_colours(np.array([0, 20, 1])), table[[0, 0, 1]])
     np.testing.assert_array_equal(colormap.label_colours(np.array([-1])), colormap.UNKNOWN[None])
+    apart = np.abs(table.astype(int) - colormap.UNKNOWN).max(axis=1)
+    assert apart.min() > 40, "no label looks like none"

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from shapesys.errors import ShapesysError
 from shapesys.nets import batch_norm
 from shapesys.nets.batch_norm import BatchNorm
 
@@ -89,3 +90,10 @@ def test_workers_with_unequal_shares_are_as_one(repeated: bool, together: Callab
         torch.testing.assert_close(half[3].mean, alone[3].mean)
         torch.testing.assert_close(half[3].variance, alone[3].variance)
         assert half[3].rows == alone[3].rows
+
+
+def test_one_row_alone_is_refused_in_training_with_a_way_out() -> None:
+    ours, _ = pair()
+    with pytest.raises(ShapesysError, match="raise train.shapes_per_step, lower train.accumulate"):
+        ours(random(1, 4))
+    assert ours.eval()(random(1, 4)).shape == (1, 4)

@@ -34,7 +34,8 @@ def dense(features: Tensor, points: Tensor, size: int, iterations: int, assignme
 
     for _ in range(iterations):
         weights = shares(cliques)
-        cliques = weights.t() @ features / (weights.sum(dim=0) + 1e-16).unsqueeze(1)
+        mass = weights.sum(dim=0).unsqueeze(1)
+        cliques = torch.where(mass > 1e-16, weights.t() @ features / mass, cliques)
     return cliques, shares(cliques)
 
 
@@ -117,3 +118,15 @@ def test_no_table_of_features_per_candidate_is_kept() -> None:
 def test_misuse_is_named(arguments: tuple) -> None:
     with pytest.raises(ValueError, match="must be positive"):
         GridGrouping(*arguments)
+
+
+@pytest.mark.parametrize("assignment", ["softmax", "written"])
+def test_a_clique_that_no_point_is_close_to_stays(assignment: str) -> None:
+    """The middle cell's two points are like those of the cells beside it, and both far from their mean."""
+    points = torch.tensor([[[0.0, 0, 0], [0.5, 0, 0], [0.5, 0, 0], [1, 0, 0]]], dtype=torch.float64)
+    features = torch.tensor([[[-4.0], [-4.0], [14.0], [14.0]]], dtype=torch.float64)
+    found = GridGrouping((5, 1, 1), 0, assignment)(features, points)
+    assert found.occupied[0].tolist() == [True, False, True, False, True]
+    found = GridGrouping((3, 1, 1), 3, assignment)(features, points)
+    expected = torch.tensor([-4.0, 5.0, 14.0], dtype=torch.float64)
+    torch.testing.assert_close(found.cliques[0, :, 0], expected)

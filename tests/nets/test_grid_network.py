@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
 
 from shapesys.nets.grid_grouping import GridGrouping
 from shapesys.nets.grid_network import GridClassifier, GridSegmenter, shared_by
@@ -53,3 +54,20 @@ def test_one_point_repeated_gives_finite_gradients() -> None:
     classifier(PointBatch(points))[0].sum().backward()
     assert points.grad is not None
     assert bool(points.grad.isfinite().all())
+
+
+class Loud(nn.Module):
+    """Says 100 of a clique whose features are zero, as those of an empty cell are, and 1 of any other."""
+
+    def forward(self, cliques: Tensor) -> Tensor:
+        return torch.where((cliques == 0).all(dim=2, keepdim=True), 100.0, 1.0).expand(-1, -1, 8)
+
+
+def test_empty_cells_say_nothing() -> None:
+    torch.manual_seed(0)
+    line = PointBatch(torch.linspace(0.1, 1, 50, dtype=torch.float64).view(1, 50, 1).expand(1, 50, 3))
+    classifier = GridClassifier(0, 4, **SMALL).double()  # type: ignore[arg-type]
+    segmenter = GridSegmenter(0, 4, 0, **SMALL).double()  # type: ignore[arg-type]
+    for network in (classifier, segmenter):
+        network.of_cliques = Loud()  # type: ignore[assignment]
+        assert float(network.encode(line).features[..., -8:].detach().max()) == 1.0

@@ -74,3 +74,12 @@ def test_gradients_are_none_of_its_business() -> None:
 def test_more_neighbours_than_points_are_refused(k: int) -> None:
     with pytest.raises(ShapesysError, match=rf"k is {k}, but each shape has 10 points.*1\.\.10"):
         k_nearest_rows(random(2, 10, 3), k)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("channels", [3, 16])
+def test_a_compiled_network_finds_the_same(threads: int, channels: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    x = random(2, 60, channels)
+    compiled = torch.compile(lambda rows: k_nearest_rows(rows, 7) + 0, backend="aot_eager")
+    assert torch.equal(compiled(x), k_nearest_rows(x, 7))

@@ -109,3 +109,10 @@ def test_misuse_is_named() -> None:
     network = PointNetSegmenter(0, 6, 2, (8, 8, 16, 24), False, (12,), (0.0,))
     with pytest.raises(ValueError, match="category"):
         network(PointBatch(batch.points))
+
+
+def test_the_penalty_keeps_its_digits_under_autocast() -> None:
+    matrix = torch.eye(8).repeat(2, 1, 1) + 0.01 * torch.randn(2, 8, 8, generator=torch.Generator().manual_seed(0))
+    full = orthogonality(matrix)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        torch.testing.assert_close(orthogonality(matrix), full, rtol=0, atol=0)

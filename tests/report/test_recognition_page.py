@@ -18,10 +18,11 @@ from rich.console import Console
 
 from shapesys.geometry.colormap import LABEL_COLOURS
 from shapesys.geometry.io import parse_geometry
-from shapesys.report.cloud_gallery import MISTAKES, PARTS
+from shapesys.report.cloud_gallery import MISTAKES, PARTS, predicted_view, shape_data
 from shapesys.report.compare import compare
 from shapesys.report.compare_data import comparison_data
-from shapesys.report.load import load_run
+from shapesys.report.compare_tables import comparison_tables
+from shapesys.report.load import KeptCloud, load_run
 from shapesys.report.page import build_comparison, build_page
 from shapesys.report.picture_gallery import curves
 from shapesys.report.summary import all_lines, metric_lines, whole_set_lines
@@ -88,6 +89,26 @@ def test_clouds_come_back_within_the_rounding_in_the_colours_of_their_parts(tmp_
     assert tables[PARTS][:6] == LABEL_COLOURS[:2].ravel().tolist()
     red, green, blue = tables[MISTAKES][3:6]
     assert red > 2 * max(green, blue)
+
+
+def test_the_legend_explains_grey_only_where_it_is_shown() -> None:
+    points = np.random.default_rng(0).uniform(-1, 1, (60, 3))
+    true = np.full(60, NAMES.first_part("mug"))
+    of_a_chair = np.where(np.arange(60) < 3, NAMES.first_part("chair"), true)
+    for predicted, names in ((true, ["body", "handle"]), (of_a_chair, ["body", "handle", "none of these"])):
+        view = predicted_view("prediction", "", KeptCloud(points, predicted, true), "mug", NAMES)
+        shape = shape_data({"shape_id": "mug/1"}, "best", "best", "", [view], NAMES.parts_of("mug"))
+        assert [part["name"] for part in shape["legend"]] == names
+
+
+def test_numbers_that_have_no_floor_show_no_column_of_floors(tmp_path: Path) -> None:
+    runs = [classified_run(tmp_path, name, ODDS) for name in ("base", "new")]
+    assert ">floor<" not in page_of(runs[0])
+    comparison = compare([load_run(run) for run in runs])
+    assert ">floor<" not in build_comparison(comparison, tmp_path / "both.html").read_text(encoding="utf-8")
+    console = Console(width=140, file=io.StringIO())
+    console.print(*comparison_tables(comparison))
+    assert "floor" not in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_every_part_of_the_set_is_listed(tmp_path: Path) -> None:

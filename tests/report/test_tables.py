@@ -51,6 +51,14 @@ def test_the_terminal_table_shows_floors_statistics_and_counts(tmp_path: Path) -
     assert "4 ok, 0 empty, 1 failed, 0 missing" in stream.getvalue()
 
 
+def test_a_table_without_floors_has_no_column_of_them() -> None:
+    summary = {"overall": {"metrics": {"accuracy/top1": {"mean": 0.5, "median": 0.5, "min": 0.0, "max": 1.0}}}}
+    stream = io.StringIO()
+    Console(file=stream, width=140).print(summary_table(summary))
+    lines = [line for line in stream.getvalue().splitlines() if "floor" in line or "accuracy" in line]
+    assert [line.replace("│", " ").split()[-4:] for line in lines] == [["0.500", "0.500", "0.000", "1.000"]]
+
+
 def test_floors_stand_beside_their_metric_and_are_no_metric(tmp_path: Path) -> None:
     summary = json.loads(evaluated_run(tmp_path).evaluation("test").summary.read_text())
     chamfer, iou = metric_lines(summary)

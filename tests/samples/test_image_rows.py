@@ -6,13 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from shapesys.errors import ShapeRejected
+from shapesys.errors import ShapeRejected, UsageError
+from shapesys.samples import image_rows
 from shapesys.samples.image_rows import decoded, decoded_row, image_row
 from shapesys.samples.prepare import prepare_locally
 from shapesys.samples.settings import PrepareConfig
 from shapesys.samples.store import Store
 from shapesys.sources.image import AnnotatedImage
+from shapesys.sources.image_files import MAX_PIXELS
 from shapesys.sources.registry import build_source
 
 RNG = np.random.default_rng(0)
@@ -59,3 +62,12 @@ def test_a_prepared_store_gives_bytes_per_shape(tmp_path: Path) -> None:
         assert isinstance(expected, AnnotatedImage)
         np.testing.assert_array_equal(found.pixels, expected.pixels)
         np.testing.assert_array_equal(found.annotations, expected.annotations)
+
+
+def test_what_could_not_be_read_again_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 2 * (Image.MAX_IMAGE_PIXELS or 0) > image_rows.MAX_MAP_PIXELS
+    monkeypatch.setattr(image_rows, "MAX_MAP_PIXELS", 20 * 30 * 2)
+    with pytest.raises(ShapeRejected, match="3 annotations of 30 x 20 pixels, more than 1200"):
+        image_row(IMAGE)
+    with pytest.raises(UsageError, match="max_pixels"):
+        build_source("image_folder", {"root": "unused", "max_pixels": MAX_PIXELS + 1})

@@ -159,3 +159,12 @@ def test_the_real_validation_set(shared_data: Path) -> None:
         assert isinstance(image, AnnotatedImage)
         assert 4 <= len(image.annotations) <= 9
         assert image.annotations.min() == 0
+
+
+def test_of_two_images_of_one_name_the_first_is_kept(tmp_path: Path) -> None:
+    for name in range(12):
+        for split in ("train", "test"):
+            write(tmp_path, str(name), split)
+    found = build_source("bsds500", {"root": str(tmp_path)}).census()
+    assert {shape.split for shape in found.shapes} == {"test"}
+    assert len(found.skipped) == len(found.shapes) == 12

@@ -52,6 +52,14 @@ def test_categories_names_splits_and_other_files(root: Path) -> None:
         build_source("cloud_folder", {"root": str(root), "categories": ("lamb",)}).census()
 
 
+def test_only_text_is_taken_for_a_document(tmp_path: Path) -> None:
+    names = ("notice_board.xyz", "labels_of_wine.npz", "readme.csv", "license.txt")
+    write(tmp_path, {f"x/{name}": text(cloud(1)) for name in names})
+    found = build_source("cloud_folder", {"root": str(tmp_path)}).census()
+    assert [shape.id for shape in found.shapes] == ["x/labels_of_wine", "x/notice_board"]
+    assert found.notes == ("other files beside the clouds, not shapes: 1 .txt, 1 .csv",)
+
+
 def test_variants_go_to_one_split(tmp_path: Path) -> None:
     names = [*(f"scan_{n}" for n in range(3)), "tree", "rock", "wall", "door"]
     write(tmp_path, {f"x/{name}.xyz": text(cloud(1)) for name in names})

@@ -172,3 +172,14 @@ def test_a_remote_root_is_read_in_pieces(root: Path) -> None:
         np.testing.assert_array_equal(source.load(shapes[1]).points, CLOUDS[3, :, :3])
     finally:
         files.rm("/clouds", recursive=True)
+
+
+def test_a_file_that_claims_any_number_of_clouds_is_skipped(root: Path) -> None:
+    path = root / "modelnet40_ply_hdf5_2048" / "ply_data_train7.h5"
+    with h5py.File(path, "w") as file:
+        file.create_dataset("data", (10**10, 4, 3), "f4", chunks=(1, 4, 3))
+        file.create_dataset("label", (10**10, 1), "u1", chunks=(1, 1))
+    assert path.stat().st_size < 10_000
+    found = build_source("modelnet40_hdf5", {"root": str(root)}).census()
+    [reason] = [entry.reason for entry in found.skipped if entry.id.endswith("ply_data_train7.h5")]
+    assert "claims 10000000000 class labels" in reason

@@ -141,6 +141,13 @@ def test_the_rate_halves_as_published(make_run: MakeRun) -> None:
     assert rates[-1] == 0.5 * job.train.learning_rate
 
 
+@pytest.mark.parametrize("schedule", ["step", "cosine"])
+def test_no_schedule_raises_a_rate_that_starts_below_the_floor(make_run: MakeRun, schedule: str) -> None:
+    job, _ = make_run(**{"train.schedule": schedule, "train.lr_floor": 1e-3, "train.lr_step_epochs": 1})
+    assert [scheduled_rate(job.train, 1e-4, epoch) for epoch in range(4)] == pytest.approx([1e-4] * 4)
+    assert scheduled_rate(job.train, 1e-2, job.train.epochs) == pytest.approx(1e-3)
+
+
 def test_the_checkpoint_holds_ids_beside_codes_and_refuses_other_shapes(make_run: MakeRun) -> None:
     job, run = make_run()
     train(job, run, LocalContext(CPU))

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from shapesys.errors import ShapesysError
 from shapesys.training.run_dir import create
 
 
@@ -9,6 +12,12 @@ def test_a_run_lies_below_the_root(tmp_path: Path) -> None:
     run = create(tmp_path, "chairs")
     assert run.root == tmp_path
     assert run.sweep is None
+
+
+def test_a_root_that_is_a_file_is_told_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ShapesysError, match="cannot make .*file/own: Not a directory; choose another --runs-root"):
+        create(tmp_path / "file", "own")
 
 
 def test_a_trial_has_its_sweep_and_the_root_of_ordinary_runs(tmp_path: Path) -> None:

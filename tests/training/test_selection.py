@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from shapesys.errors import ShapesysError, UsageError
+from shapesys.families import registry
 from shapesys.samples.prepare import prepare_locally
 from shapesys.samples.settings import PRESETS
+from shapesys.samples.vocabulary import Vocabulary
 from shapesys.sources.registry import build_source
 from shapesys.training import checkpoint, history, run_dir
 from shapesys.training.config import TrainJob, claim, resolve
 from shapesys.training.context import LocalContext
+from shapesys.training.feed import open_data, open_validation
 from shapesys.training.loop import train
+from shapesys.training.run_dir import write_json
 
 CPU = torch.device("cpu")
 SETTINGS: dict[str, Any] = {
@@ -123,3 +129,32 @@ def test_every_optimiser_trains(clouds: str, tmp_path: Path, optimiser: str) -> 
     assert rates[0] == 0.02
     assert rates == sorted(rates, reverse=True)
     assert rates[-1] < 0.001
+
+
+def test_a_paused_run_chooses_what_an_uninterrupted_one_chooses(clouds: str, tmp_path: Path) -> None:
+    job, whole = made(clouds, tmp_path, "whole")
+    train(job, whole, LocalContext(CPU))
+    _, paused = made(clouds, tmp_path, "paused")
+    for epoch in (1, 3, 6):
+        train(job, paused, LocalContext(CPU), until_epoch=epoch)
+    assert measured(paused) == measured(whole)
+    assert checkpoint.chosen_of(paused).step == checkpoint.chosen_of(whole).step
+
+
+def test_held_out_shapes_of_other_categories_choose_nothing(clouds: str, tmp_path: Path) -> None:
+    job, _ = made(clouds, tmp_path)
+    reader = replace(open_data(job, registry.load("pointnet"))[0], vocabulary=Vocabulary(("chair", "table")))
+    with pytest.raises(ShapesysError, match=r"'val' has none of the categories trained on \(chair, table\)"):
+        open_validation(job, registry.load("pointnet"), reader)
+
+
+def test_other_labels_than_those_trained_on_are_named(clouds: str, tmp_path: Path) -> None:
+    job, run = made(clouds, tmp_path, train__epochs=1, train__select="last")
+    train(job, run, LocalContext(CPU))
+    folder = checkpoint.newest_of(run).path
+    weights = load_file(folder / "model.safetensors")
+    save_file(weights | {"network.head.scores.bias": torch.zeros(3)}, folder / "model.safetensors")
+    write_json(folder / "vocabulary.json", Vocabulary(("bottle", "mug", "table")).to_json())
+    more = job.override({"train.epochs": 2})
+    with pytest.raises(ShapesysError, match="trained on other labels.*bottle, mug, table with 0 parts there"):
+        train(more, run, LocalContext(CPU))

@@ -15,37 +15,44 @@ from shapesys.errors import ShapesysError
 from shapesys.families.points.config import PointConfig
 from shapesys.families.points.transforms import AXES, FloatRows, Points
 
+MOST_BLOCKS = 100_000
+"""Of one room: more come of another unit than metres, or of a point far away."""
 ATTEMPTS = 32
-"""Random places tried before the block around a point with many neighbours is taken."""
+"""Random places tried before the fullest of them is taken."""
 
 
 def random_block(config: PointConfig, room: Points, scale: float, rng: np.random.Generator) -> Points:
     """A block around a random point of a room, in metres from the block's centre on the floor.
 
-    Raises:
-        ShapesysError: no block of the room has enough points.
+    Of a room so sparse that no block has enough points, the fullest that was tried: one room must not end a training.
     """
     room, metres = with_place(room), room.points * np.float32(scale)
-    best: NDArray[np.int64] = np.empty(0, np.int64)
+    fullest = (np.empty(0, np.int64), metres[0])
     for _ in range(ATTEMPTS):
         centre = metres[rng.integers(len(metres))]
         rows = _inside(metres, centre, config)
-        best = rows if len(rows) > len(best) else best
+        fullest = (rows, centre) if len(rows) > len(fullest[0]) else fullest
         if len(rows) >= config.blocks.least_points:
-            return in_block(room, metres, rows, centre, config)
-    raise ShapesysError(
-        f"the fullest of {ATTEMPTS} blocks of {config.blocks.side:g} m has {len(best)} points; prepare more points per "
-        "room (--cloud.points), or lower model.blocks.least_points"
-    )
+            break
+    return in_block(room, metres, *fullest, config)
 
 
 def blocks_of(config: PointConfig, room: Points, scale: float) -> list[tuple[NDArray[np.int64], Points]]:
-    """Every overlapping block of a room that holds a point: rows of the room, and the block in its own frame."""
+    """Every overlapping block of a room that holds a point: rows of the room, and the block in its own frame.
+
+    Raises:
+        ShapesysError: the room is so large, or the stride so small, that it would never end.
+    """
     room, metres = with_place(room), room.points * np.float32(scale)
     flat = _flat(config)
     low, high = metres[:, flat].min(axis=0), metres[:, flat].max(axis=0)
     side, stride = config.blocks.side, config.blocks.stride
     steps = [max(1, int(np.ceil((extent - side) / stride - 1e-6)) + 1) for extent in (high - low).tolist()]
+    if steps[0] * steps[1] > MOST_BLOCKS:
+        raise ShapesysError(
+            f"the room spans {high[0] - low[0]:g} x {high[1] - low[1]:g} m, which is {steps[0] * steps[1]} blocks; "
+            "bring its file to metres, remove points far from it, or raise model.blocks.stride"
+        )
     found = []
     for first in range(steps[0]):
         for second in range(steps[1]):

@@ -52,7 +52,17 @@ class Blocks(Config):
 
     side: float = setting(1.0, help="side of a block, in the unit of the files", gt=0)
     stride: float = setting(0.5, help="distance of neighbouring blocks at inference, where overlapping ones vote", gt=0)
-    least_points: int = setting(64, help="blocks with fewer points are not trained on", ge=1)
+    least_points: int = setting(
+        64, help="blocks with fewer points are trained on only in rooms without fuller ones", ge=1
+    )
+
+    @model_validator(mode="after")
+    def _no_gaps(self) -> Blocks:
+        if self.stride > self.side:
+            raise ValueError(
+                f"stride {self.stride:g} exceeds side {self.side:g}, so that points lie in no block; lower it"
+            )
+        return self
 
 
 class PointConfig(Config):
@@ -68,7 +78,7 @@ class PointConfig(Config):
     frame: Literal["stored", "mean_sphere"] = setting(
         "stored",
         help="positions as stored (box centre at the origin, farthest point at 1/1.03), or as the released classifiers "
-        "have them (mean at the origin, farthest point at 1)",
+        "have them (mean at the origin, farthest point at 1); blocks of rooms are in the files' unit either way",
     )
     told_category: bool = setting(True, help="tell a network that labels parts the shape's category, as benchmarks do")
     smoothing: float = setting(0.0, help="label smoothing of the cross-entropy", ge=0, lt=1, search=Search(0.0, 0.3))

@@ -7,7 +7,7 @@ over votes, and over the blocks of a room that share a point.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -111,21 +111,24 @@ def _passes(model: PointConfig, item: Observation, config: PointInference, owner
         pieces = [(np.arange(len(cloud.points)), cloud)]
     for vote in range(config.votes):
         for rows, piece in pieces:
-            seen = _varied(piece, config, model.up, vote, rng)
+            vary = _variation(config, model.up, vote, rng)
             goes = 1 if model.task == "classification" else -(-len(rows) // config.points)
             for first in range(goes):
                 mine = np.arange(len(rows))[first::goes][: config.points]
-                taken = seen.take(_filled(mine, config.points))
-                yield Pass(owner, rows[mine], taken if model.task == "scenes" else centred(taken, model.frame))
+                taken = piece.take(_filled(mine, config.points))
+                # Varied last, as in training: a frame of unit radius would undo a scale.
+                yield Pass(owner, rows[mine], vary(taken if model.task == "scenes" else centred(taken, model.frame)))
 
 
-def _varied(cloud: Points, config: PointInference, up: str, vote: int, rng: np.random.Generator) -> Points:
-    """The cloud as one vote sees it; the first vote sees it as it is."""
+def _variation(config: PointInference, up: str, vote: int, rng: np.random.Generator) -> Callable[[Points], Points]:
+    """What one vote does to a cloud; the first vote sees it as it is."""
     if vote == 0:
-        return cloud
+        return lambda cloud: cloud
     if config.vote_by == "rotation":
-        return cloud.turned(turn(AXES[up], 2 * np.pi * vote / config.votes).astype(np.float32))
-    return cloud.scaled(np.full(3, rng.uniform(0.8, 1.2), np.float32))
+        matrix = turn(AXES[up], 2 * np.pi * vote / config.votes).astype(np.float32)
+        return lambda cloud: cloud.turned(matrix)
+    scale = np.full(3, rng.uniform(0.8, 1.2), np.float32)
+    return lambda cloud: cloud.scaled(scale)
 
 
 def _filled(rows: Rows, count: int) -> Rows:

@@ -92,11 +92,17 @@ class PointObjective(Objective):
         )
 
     def _truth(self, batch: Batch) -> Tensor:
-        """(B,) category, or (B, N) part numbered through all categories, points without a class as `NOT_COUNTED`."""
+        """(B,) category, or (B, N) part numbered through all categories, points without a class as `NOT_COUNTED`.
+
+        A category whose parts have no names may hold any labels; they are no classes either.
+        """
+        category = batch["category_index"]
         if self.config.task == "classification":
-            return batch["category_index"]
-        parts = batch["labels"] + self.first_part[batch["category_index"]][:, None]
-        return torch.where(self.counted[parts], parts, NOT_COUNTED)
+            return category
+        parts = batch["labels"] + self.first_part[category][:, None]
+        last = self.parts.shape[1] - 1
+        known = (self.parts[category] & self.counted).gather(1, parts.clamp_max(last)) & (parts <= last)
+        return torch.where(known, parts, NOT_COUNTED)
 
     def _measures(self, logits: Tensor, truth: Tensor, category: Tensor) -> dict[str, Tensor]:
         """Means over the batch's clouds: accuracy, and IoU over the parts of each cloud's category."""
@@ -145,8 +151,18 @@ def label_count(config: PointConfig, vocabulary: Vocabulary) -> int:
     """How many labels a network tells apart.
 
     Raises:
-        ShapesysError: the data has too few of them.
+        ShapesysError: the data has too few of them, or too few for the label smoothing.
     """
+    labels = _label_count(config, vocabulary)
+    if config.smoothing_over == "others" and config.smoothing > (labels - 1) / labels:
+        raise ShapesysError(
+            f"model.smoothing = {config.smoothing:g} leaves the true one of {labels} labels less than the others; "
+            f"set it below {(labels - 1) / labels:.3g}"
+        )
+    return labels
+
+
+def _label_count(config: PointConfig, vocabulary: Vocabulary) -> int:
     categories, parts = len(vocabulary.categories), vocabulary.part_count
     if config.task == "classification":
         if categories < 2:

@@ -33,15 +33,18 @@ class SSNObjective(Objective):
         scale = self.config.training_position_scale or self.config.position_scale(grid)
         features = self.net(pixel_inputs(lab, grid, self.config.color_scale, scale))
         association = soft_slic(features, grid, self.config.iterations, self.config.counting)
-        reduction = self.config.compactness_reduction
-        losses = {
-            "reconstruction": Term(reconstruction(association, labels, self.config.segments)),
-            "compactness": Term(
-                compactness(association, pixel_positions(grid, association.weights), scale, reduction),
-                self.config.compactness_weight,
-            ),
-        }
+        # Means of many pixels, and places among hundreds, lose too many digits in less than float32.
+        with torch.autocast(lab.device.type, enabled=False):
+            losses = self._losses(association, labels, scale)
         return Terms(losses, _statistics(association, labels, self.config.segments))
+
+    def _losses(self, association: SoftAssociation, labels: Tensor, scale: float) -> dict[str, Term]:
+        config, positions = self.config, pixel_positions(association.grid, association.weights)
+        compact = compactness(association, positions, scale, config.compactness_reduction)
+        return {
+            "reconstruction": Term(reconstruction(association, labels, config.segments)),
+            "compactness": Term(compact, config.compactness_weight),
+        }
 
 
 def reconstruction(association: SoftAssociation, labels: Tensor, segments: int) -> Tensor:

@@ -151,3 +151,45 @@ def test_a_network_that_is_told_the_category_asks_for_it() -> None:
         infer(objective("parts"), seen, PointInference(points=32), 0)
     with pytest.raises(ShapesysError, match="category 'sofa' is unknown here"):
         infer(objective("parts"), [Observation("mine", seen[0].columns, "sofa")], PointInference(points=32), 0)
+
+
+def test_labels_of_a_category_without_part_names_count_nowhere() -> None:
+    """Neither as a part of the category after it, nor beyond the last part of all."""
+    vocabulary = Vocabulary(("bare", "table", "thing"), {"table": ("leg", "top")})
+    config = PointConfig(task="parts", told_category=False)
+    told = PointObjective(Heights(2, True), config, TrainingData(3, vocabulary))
+    for category, labels in ((0, 0), (0, 9), (2, 0), (2, 9)):
+        unnamed = {"category_index": torch.tensor([1, category])}
+        unnamed["labels"] = torch.stack([batch()["labels"][0], torch.full((40,), labels)])
+        truth = told._truth(batch() | unnamed)
+        assert torch.equal(truth[0], batch()["labels"][0])
+        assert (truth[1] == NOT_COUNTED).all()
+        assert bool(told(batch() | unnamed).total().isfinite())
+
+
+def test_more_smoothing_than_the_labels_can_bear_is_refused() -> None:
+    two = Vocabulary(("chair", "table"))
+    assert label_count(PointConfig(smoothing=0.5), two) == 2
+    with pytest.raises(ShapesysError, match=r"less than the others; set it below 0\.5"):
+        label_count(PointConfig(smoothing=0.6), two)
+
+
+class Size(nn.Module):
+    """Says how large a cloud is."""
+
+    def forward(self, cloud: PointBatch) -> Tensor:
+        size = cloud.points.norm(dim=-1).amax(dim=1)
+        return torch.stack([size, torch.zeros_like(size), torch.zeros_like(size)], dim=1)
+
+
+@pytest.mark.parametrize("frame", ["stored", "mean_sphere"])
+def test_votes_by_scale_see_other_sizes_in_every_frame(frame: str) -> None:
+    told = PointObjective(Size(), PointConfig(frame=frame), TrainingData(3, VOCABULARY))  # type: ignore[arg-type]
+    points = np.random.default_rng(6).uniform(-1, 1, (64, 3)).astype(np.float32)
+    once, often = (
+        infer(
+            told, [Observation("chair/1", {"points": points})], PointInference(points=64, votes=n, vote_by="scale"), 0
+        )
+        for n in (1, 2)
+    )
+    assert np.abs(np.subtract(once[0].class_scores, often[0].class_scores)).max() > 1e-3

@@ -180,7 +180,20 @@ def test_overlapping_blocks_cover_every_point() -> None:
     assert covered.mean() == pytest.approx((2 * 3 / 4 + 1 / 4) * (2 * 2 / 3 + 1 / 3), rel=0.05)
 
 
-def test_a_sparse_room_is_refused_with_a_way_out() -> None:
+def test_of_a_sparse_room_the_fullest_block_is_taken() -> None:
     sparse = {name: values[:40] for name, values in room().items()}
-    with pytest.raises(ShapesysError, match="prepare more points per room"):
-        sample(config(task="scenes"), sparse, request(scale=2.5))
+    row = sample(config(task="scenes"), sparse, request(scale=2.5))
+    assert row["points"].shape == (100, 3)
+    counts = [len(rows) for rows, _ in blocks_of(config(task="scenes"), Points.of(config(task="scenes"), sparse), 2.5)]
+    assert np.median(counts) <= len(np.unique(row["points"], axis=0)) < 64
+
+
+def test_a_room_in_millimetres_is_refused_instead_of_cut_for_ever() -> None:
+    scenes = config(task="scenes")
+    with pytest.raises(ShapesysError, match="bring its file to metres"):
+        blocks_of(scenes, Points.of(scenes, room()), 2500.0)
+
+
+def test_blocks_leave_no_gaps() -> None:
+    with pytest.raises(ValueError, match="stride 2 exceeds side 1, so that points lie in no block"):
+        Blocks(side=1.0, stride=2.0)

@@ -133,3 +133,13 @@ def test_a_weak_compactness_is_warned_of() -> None:
 def test_it_is_judged_by_accuracy() -> None:
     assert set(FAMILY.traits.judged_by) <= SSNObjective(SMALL)(batch()).scalars().keys()
     assert FAMILY.traits.higher_is_better
+
+
+def test_losses_keep_their_digits_under_autocast() -> None:
+    objective = SSNObjective(SMALL)
+    objective.net = torch.nn.Identity()  # type: ignore[assignment]
+    full = objective(batch()).scalars()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        reduced = objective(batch()).scalars()
+    for name, value in full.items():
+        torch.testing.assert_close(reduced[name], value, rtol=0, atol=0, msg=name)
