@@ -107,7 +107,7 @@ FAMILY = point_family(
         "tiny": preset(
             "a quarter of the width: some hundred clouds on two CPU cores in minutes", TINY_CLASSES, _SMALL, _SHORT
         ),
-        "tiny_parts": preset("the same for parts", TINY_PARTS, _SMALL, sized(transform=False)),
+        "tiny_parts": preset("the same for parts", _SMALL, sized(transform=False), TINY_PARTS),
         "paper": preset(
             "1,024 points, as released: 92.9 % on ModelNet40", DGCNN_CLASSES, _WHOLE, published(k=20), LAST
         ),

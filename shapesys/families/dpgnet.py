@@ -215,7 +215,7 @@ FAMILY = point_family(
     summary="differentiable grouping in PointNet++, parts, classification and scenes",
     config=DPGNetConfig,
     presets={
-        "tiny": preset("parts: a few hundred clouds on two CPU cores in minutes", TINY_PARTS, _SMALL),
+        "tiny": preset("parts: a few hundred clouds on two CPU cores in minutes", _SMALL, TINY_PARTS),
         "tiny_classification": preset("the same for classification", TINY_CLASSES, _SMALL),
         "tiny_scenes": preset(
             "the same for rooms", TINY_SCENES, sized(samples=256, radius=1.5, neighbours=0.5, width=32, dropout=0.3)

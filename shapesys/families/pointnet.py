@@ -97,7 +97,7 @@ FAMILY = point_family(
         "tiny": preset(
             "a quarter of the width, no T-Nets: a few hundred clouds on two CPU cores in a minute", TINY_CLASSES, _SMALL
         ),
-        "tiny_parts": preset("the same for parts", TINY_PARTS, _SMALL),
+        "tiny_parts": preset("the same for parts", _SMALL, TINY_PARTS),
         "paper": preset(
             "with T-Nets on 1,024 points: 89.2 % on ModelNet40", POINTNET2_CLASSES,
             published(transforms=True, penalty=1e-3, width=1.0, dropout=0.3),
