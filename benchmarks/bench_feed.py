@@ -86,7 +86,8 @@ def _outcome(shape_id: str, samples: Samples) -> Fresh:
     shape = {
         "shape_id": shape_id, "category": "shape", "split": "train", "source": "", "digest": shape_id,
         "centre": [0.0, 0.0, 0.0], "scale": 1.0, "faces": 0, "watertight": True, "symmetry_plane": [],
-        "sign_method": "", "sign_undecided": 0.0, "sign_quality": 1.0, "inside_share": 0.0, "sampler": "{}",
+        "sign_method": "", "sign_undecided": 0.0, "sign_quality": 1.0, "inside_share": 0.0, "parts": [],
+        "sampler": "{}",
     }  # fmt: skip
     return Fresh(shape_id, shape_id, shape, None, {"sdf": rows})
 

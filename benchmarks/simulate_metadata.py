@@ -45,7 +45,7 @@ Measured = dict[str, float]
 _ROW = {
     "source": "procedural", "centre": [0.0, 0.0, 0.0], "scale": 1.0, "faces": 1, "watertight": True,
     "symmetry_plane": [], "sign_method": "winding", "sign_undecided": 0.0, "sign_quality": 1.0, "inside_share": 0.1,
-    "sampler": json.dumps(SETTINGS.recorded(), sort_keys=True),
+    "parts": [], "sampler": json.dumps(SETTINGS.recorded(), sort_keys=True),
 }  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def _fresh(work: Work, ref: Any) -> Fresh:
     samples = {
         "sdf": [single] * work.settings.sdf.chunks,
         "meshes": [{"vertices": point, "faces": np.zeros((1, 3), np.int32), "face_labels": np.zeros(1, np.int32)}],
-        "cloud": [{"points": point, "normals": point, "labels": np.zeros(1, np.int32)}],
+        "cloud": [{"points": point, "normals": point, "colors": point[:0], "labels": np.zeros(1, np.int32)}],
         "occupancy": [{"points": point, "inside": np.zeros(1, bool)}],
     }
     digest = shape_digest(work, ref)
