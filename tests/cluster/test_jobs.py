@@ -42,4 +42,4 @@ def test_jobs_run_from_source_to_page(head: Head, tmp_path: Path) -> None:
 def test_a_job_of_bad_usage_fails_with_the_reason(head: Head) -> None:
     done = head.ray_submit("train", "isn", "--store", "nowhere")
     assert done.returncode != 0
-    assert "did you mean issn?" in done.stdout + done.stderr
+    assert "did you mean issn" in done.stdout + done.stderr
