@@ -45,9 +45,7 @@ def whole_set(table: pa.Table, summary: Summary, vocabulary: Vocabulary, setting
         found["confusion"] = {"labels": list(vocabulary.categories), "counts": matrix.tolist()}
     if any(name.startswith(COUNT) for name in table.column_names):
         counts = part_counts(table, vocabulary)
-        shapes, points = [*_of_shapes(summary, settings.part_argmax)], part_scores(counts, settings.part_argmax)
-        # Rooms have their classes in common, and are judged by all points together.
-        scores += shapes + points if len(vocabulary.categories) > 1 else points[::-1] + shapes
+        scores += [*_of_shapes(summary, settings.part_argmax), *part_scores(counts, settings.part_argmax)]
         found["parts"] = list(_each_part(counts, vocabulary))
     return found | {"whole_set": {score.name: score.to_json() for score in scores if not math.isnan(score.value)}}
 

@@ -218,7 +218,7 @@ FAMILY = point_family(
         "tiny": preset("parts: a few hundred clouds on two CPU cores in minutes", _SMALL, TINY_PARTS),
         "tiny_classification": preset("the same for classification", TINY_CLASSES, _SMALL),
         "tiny_scenes": preset(
-            "the same for rooms", TINY_SCENES, sized(samples=256, radius=1.5, neighbours=0.5, width=32, dropout=0.3)
+            "the same for rooms", sized(samples=256, radius=1.5, neighbours=0.5, width=32), TINY_SCENES
         ),
         "paper": preset("table 2: ShapeNet Part, 2,048 points", _PROTOCOL, _STATED, _NETWORK, BEST),
         "paper_classification": preset(

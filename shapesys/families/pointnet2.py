@@ -137,7 +137,7 @@ FAMILY = point_family(
     presets={
         "tiny": preset("a quarter of the width: some hundred clouds on two CPU cores in minutes", TINY_CLASSES, _SMALL),
         "tiny_parts": preset("the same for parts", _SMALL, TINY_PARTS),
-        "tiny_scenes": preset("the same for rooms", TINY_SCENES, _SMALL_ROOMS),
+        "tiny_scenes": preset("the same for rooms", _SMALL_ROOMS, TINY_SCENES),
         "paper": preset(
             "SSG on 1,024 points, as released: 90.7 % on ModelNet40", POINTNET2_CLASSES, _WHOLE,
             published(variant="ssg", dropout=0.5), LAST,

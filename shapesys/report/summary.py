@@ -10,6 +10,7 @@ from typing import Any
 from shapesys.metrics.names import FLOOR_ENDINGS, better_direction, is_floor, split_name
 
 STATISTICS = ("mean", "median", "min", "max")
+_OF_EACH_SHAPE = ("miou/instance", "miou/category")
 _SET_ORDER = ("oa/class", "macc/class", "miou/instance", "miou/category", "oa/point", "macc/part", "miou/part")
 _COUNTED = re.compile(r"(.*[/.]k)(\d+)")
 _COUNT_ORDER = ("ok", "empty", "failed", "missing", "rejected")
@@ -91,7 +92,9 @@ def _by_count(name: str) -> tuple[str, int]:
 
 def whole_set_lines(summary: Mapping[str, Any]) -> list[MetricLine]:
     """Numbers of all shapes together, such as overall accuracy: their only statistic is called the mean."""
-    scores = sorted(summary.get("whole_set", {}).items(), key=lambda item: _place(item[0]))
+    # Rooms have one category, whose classes are judged by the points of all together.
+    pooled_first = len(summary.get("vocabulary", {}).get("categories", ())) == 1
+    scores = sorted(summary.get("whole_set", {}).items(), key=lambda item: _place(item[0], pooled_first))
     counted = int((summary.get("overall", {}).get("counts") or {}).get("ok", 0))
     return [
         MetricLine(
@@ -108,10 +111,10 @@ def whole_set_lines(summary: Mapping[str, Any]) -> list[MetricLine]:
     ]
 
 
-def _place(name: str) -> int:
+def _place(name: str, pooled_first: bool) -> tuple[bool, int]:
     """Where a number of the whole set stands: as papers list them, unknown ones last."""
     known = [place for place, beginning in enumerate(_SET_ORDER) if name.startswith(beginning)]
-    return known[0] if known else len(_SET_ORDER)
+    return pooled_first and name.startswith(_OF_EACH_SHAPE), known[0] if known else len(_SET_ORDER)
 
 
 def all_lines(summary: Mapping[str, Any]) -> list[MetricLine]:

@@ -11,7 +11,7 @@ from report_support import evaluated_run, octahedron
 from rich.console import Console
 
 from shapesys.report.numbers import MISSING, duration, formatter, number
-from shapesys.report.summary import counts, metric_lines
+from shapesys.report.summary import counts, metric_lines, whole_set_lines
 from shapesys.report.tables import summary_table
 
 
@@ -70,3 +70,13 @@ def test_floors_stand_beside_their_metric_and_are_no_metric(tmp_path: Path) -> N
 def test_an_empty_summary_gives_an_empty_table() -> None:
     assert summary_table({"split": "test"}).row_count == 0
     assert counts({}) == {"ok": 0, "empty": 0, "failed": 0, "missing": 0}
+
+
+@pytest.mark.parametrize(
+    ("categories", "first"), [(["chair", "mug"], "miou/instance.restricted"), (["room"], "oa/point.restricted")]
+)
+def test_rooms_are_led_by_what_counts_all_points(categories: list[str], first: str) -> None:
+    score = {"value": 0.5, "label": "a score", "definition": "made up"}
+    names = ("miou/part.restricted", "miou/category.restricted", "oa/point.restricted", "miou/instance.restricted")
+    summary = {"whole_set": dict.fromkeys(names, score), "vocabulary": {"categories": categories, "parts": {}}}
+    assert whole_set_lines(summary)[0].name == first
