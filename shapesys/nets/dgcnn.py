@@ -21,9 +21,9 @@ from torch.nn import functional as F
 from shapesys.errors import ShapesysError
 from shapesys.nets.batch_norm import BatchNorm
 from shapesys.nets.edge_conv import SLOPE, EdgeConv, EdgeConvStack
-from shapesys.nets.heads import Head, PointFeatures
+from shapesys.nets.heads import Head, PointFeatures, told_one_hot
 from shapesys.nets.largest import max_and_mean, max_over_points
-from shapesys.nets.linear import PointLinear, linear
+from shapesys.nets.linear import PointLinear
 from shapesys.nets.neighbours import k_nearest_rows
 from shapesys.nets.point_batch import PointBatch
 
@@ -127,14 +127,9 @@ class DGCNNSegmenter(nn.Module):
         """(B, N, parts) logits of what `encode` gave, (B, N, C)."""
         shared = max_over_points(self.embed(features))
         if self.tell is not None:
-            if category is None:
-                raise ValueError(f"a network told of {self.categories} categories needs the batch's category (B,)")
-            told = self.tell(F.one_hot(category, self.categories).to(features.dtype))
+            told = self.tell(told_one_hot(category, self.categories, features.dtype))
             shared = torch.cat([shared, told], dim=-1)
-        weight = self.head.first_weight  # of the points' own channels, then of what all points share
-        own = linear(features, weight[:, : features.shape[-1]])
-        shared = linear(shared, weight[:, features.shape[-1] :])
-        return self.head.from_first(own + shared.unsqueeze(1), noise_seed)
+        return self.head.of_points_and_cloud(features, shared, noise_seed)
 
 
 class EdgeLayers(nn.Module):

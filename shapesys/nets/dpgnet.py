@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from torch import Tensor, nn
 
 from shapesys.nets.grouping import Grouping, GroupingAbstraction
-from shapesys.nets.heads import Head, PointFeatures
+from shapesys.nets.heads import CloudScores, Head, PointFeatures, PointScores
 from shapesys.nets.point_batch import PointBatch
 from shapesys.nets.point_ops import gather_points
-from shapesys.nets.pointnet2 import PointNet2Spec, known_of_points, pooled, propagate, propagation_levels
+from shapesys.nets.pointnet2 import PointNet2Spec, back_to_points, known_of_points, propagation_levels
 from shapesys.nets.set_abstraction import GlobalAbstraction, Level, first_centroids
 from shapesys.nets.shared_mlp import SharedMLP
 
@@ -67,7 +67,7 @@ class GroupingEncoder(nn.Module):
         return found
 
 
-class DPGNetClassifier(nn.Module):
+class DPGNetClassifier(CloudScores):
     """Scores of a cloud's classes.
 
     Args:
@@ -91,8 +91,7 @@ class DPGNetClassifier(nn.Module):
         dropout: Sequence[float] = (0.5, 0.5),
     ) -> None:
         super().__init__()
-        if spec.levels[-1].npoint is not None:
-            raise ValueError("a classifier's last level takes all points: give it npoint None")
+        spec.check_classifies()
         self.encoder = GroupingEncoder(spec, inputs, grouping, lift)
         self.head = Head(spec.levels[-1].outputs, head, classes, dropout)
 
@@ -106,13 +105,8 @@ class DPGNetClassifier(nn.Module):
         last: PointFeatures = self.encoder(batch)[-1]
         return last
 
-    def classify(self, features: Tensor, noise_seed: Tensor | None = None) -> Tensor:
-        """(B, classes) logits of what `encode` gave, (B, S, C)."""
-        scores: Tensor = self.head(features.amax(dim=1), noise_seed)
-        return scores
 
-
-class DPGNetSegmenter(nn.Module):
+class DPGNetSegmenter(PointScores):
     """Scores of every point: of parts, or, with categories=0 and colours among the inputs, of what a scene is made of.
 
     Args:
@@ -153,17 +147,8 @@ class DPGNetSegmenter(nn.Module):
 
         Features are interpolated from where the centroids moved to, so gradients also reach the grouping from there.
         """
-        found: list[PointFeatures] = self.encoder(batch)
-        facts = found[-1].facts
-        if isinstance(self.encoder.levels[-1], GlobalAbstraction):
-            found[-1] = pooled(found[-1])
-        last = propagate(self.propagation, [known_of_points(batch, self.categories), *found])
-        return PointFeatures(last.points, last.features, facts)
-
-    def classify(self, features: Tensor, noise_seed: Tensor | None = None) -> Tensor:
-        """(B, N, parts) logits of what `encode` gave, (B, N, C)."""
-        scores: Tensor = self.head(features, noise_seed)
-        return scores
+        known = known_of_points(batch, self.categories)
+        return back_to_points(self.propagation, self.encoder.levels, known, self.encoder(batch))
 
 
 def _first(

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from shapesys.nets.grid_grouping import Assignment, GridGrouping, SoftGroups
-from shapesys.nets.heads import Head, PointFeatures
+from shapesys.nets.heads import CloudScores, Head, PointFeatures, PointScores
 from shapesys.nets.point_batch import PointBatch
 from shapesys.nets.point_ops import gather_points
 from shapesys.nets.pointnet2 import known_of_points
@@ -57,7 +57,7 @@ class GridEncoder(nn.Module):
         return features, self.grouping(compared.to(batch.points.dtype), batch.points)
 
 
-class GridClassifier(nn.Module):
+class GridClassifier(CloudScores):
     """Scores of a cloud's classes.
 
     Args:
@@ -90,7 +90,7 @@ class GridClassifier(nn.Module):
     def forward(self, batch: PointBatch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """(B, classes) logits, and facts (B,) of the grouping."""
         found = self.encode(batch)
-        return self.head(found.features.amax(dim=1), batch.noise_seed), found.facts
+        return self.classify(found.features, batch.noise_seed), found.facts
 
     def encode(self, batch: PointBatch) -> PointFeatures:
         """The cliques (B, M, 3) and their features (B, M, C) before the maximum; those of empty cells are the least."""
@@ -98,7 +98,7 @@ class GridClassifier(nn.Module):
         return PointFeatures(groups.cliques[..., :3], occupied_alone(groups, self.of_cliques), facts_of(groups))
 
 
-class GridSegmenter(nn.Module):
+class GridSegmenter(PointScores):
     """Scores of every point.
 
     Args:
@@ -134,7 +134,7 @@ class GridSegmenter(nn.Module):
     def forward(self, batch: PointBatch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """(B, N, parts) logits, and facts (B,) of the grouping. The batch's `category` is needed where told."""
         found = self.encode(batch)
-        return self.head(found.features, batch.noise_seed), found.facts
+        return self.classify(found.features, batch.noise_seed), found.facts
 
     def encode(self, batch: PointBatch) -> PointFeatures:
         """The points and, of each, its own feature, its cliques' and the maximum of all cliques': (B, N, C)."""

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from shapesys.nets.batch_norm import BatchNorm
 from shapesys.nets.dropout import dropout, shape_noise
-from shapesys.nets.linear import PointLinear
+from shapesys.nets.linear import PointLinear, linear
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,17 @@ class PointFeatures:
     points: Tensor
     features: Tensor
     facts: Mapping[str, Tensor] = field(default_factory=dict)
+
+
+def told_one_hot(category: Tensor | None, categories: int, dtype: torch.dtype) -> Tensor:
+    """(B, categories) what a network is told of the category (B,) of each cloud.
+
+    Raises:
+        ValueError: it is to be told, and the batch does not say it.
+    """
+    if category is None:
+        raise ValueError(f"a network told of {categories} categories needs the batch's category (B,)")
+    return F.one_hot(category, categories).to(dtype)
 
 
 class Head(nn.Module):
@@ -65,6 +77,14 @@ class Head(nn.Module):
         first = self.linears[0](x) if self.linears else x
         return self.from_first(first, noise_seed)
 
+    def of_points_and_cloud(self, own: Tensor, shared: Tensor, noise_seed: Tensor | None = None) -> Tensor:
+        """Scores (B, N, outputs) of points from their own features (B, N, C), and features (B, D) of their cloud, which
+        are the head's last inputs: the first layer takes them once per cloud, not once per point."""
+        weight = self.first_weight
+        of_own = linear(own, weight[:, : own.shape[-1]])
+        of_shared = linear(shared, weight[:, own.shape[-1] :])
+        return self.from_first(of_own + of_shared.unsqueeze(1), noise_seed)
+
     def from_first(self, first: Tensor, noise_seed: Tensor | None = None) -> Tensor:
         """What `forward` makes of the first layer's product, for callers that have it in parts."""
         noise = shape_noise(noise_seed, first.device) if self.training and any(self.dropout) else ()
@@ -75,4 +95,26 @@ class Head(nn.Module):
             x = F.leaky_relu(norm(x), self.slope) if self.slope else norm(x).relu()
             x = dropout(x, chance, self.training, noise)
         scores: Tensor = self.scores(x)
+        return scores
+
+
+class CloudScores(nn.Module):
+    """A network whose scores are those of whole clouds, from the maximum over points."""
+
+    head: Head
+
+    def classify(self, features: Tensor, noise_seed: Tensor | None = None) -> Tensor:
+        """(B, classes) logits of what `encode` gave, (B, S, C)."""
+        scores: Tensor = self.head(features.amax(dim=1), noise_seed)
+        return scores
+
+
+class PointScores(nn.Module):
+    """A network whose scores are those of every point."""
+
+    head: Head
+
+    def classify(self, features: Tensor, noise_seed: Tensor | None = None) -> Tensor:
+        """(B, N, parts) logits of what `encode` gave, (B, N, C)."""
+        scores: Tensor = self.head(features, noise_seed)
         return scores

@@ -10,10 +10,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from shapesys.nets.heads import Head, PointFeatures
-from shapesys.nets.linear import linear
+from shapesys.nets.heads import CloudScores, Head, PointFeatures, told_one_hot
 from shapesys.nets.point_batch import PointBatch
 from shapesys.nets.shared_mlp import SharedMLP
 
@@ -79,7 +77,7 @@ class PointNetEncoder(nn.Module):
         return outputs, penalty
 
 
-class PointNetClassifier(nn.Module):
+class PointNetClassifier(CloudScores):
     """Scores of a cloud's classes.
 
     Args:
@@ -114,11 +112,6 @@ class PointNetClassifier(nn.Module):
         """The points (B, N, 3) and their features (B, N, widths[-1]), before the maximum; fact ``penalty``."""
         outputs, penalty = self.encoder(batch)
         return PointFeatures(batch.points, outputs[-1], {PENALTY: penalty})
-
-    def classify(self, features: Tensor, noise_seed: Tensor | None = None) -> Tensor:
-        """(B, classes) logits of what `encode` gave, (B, N, C)."""
-        scores: Tensor = self.head(features.amax(dim=1), noise_seed)
-        return scores
 
 
 class PointNetSegmenter(nn.Module):
@@ -170,13 +163,8 @@ class PointNetSegmenter(nn.Module):
         """(B, N, parts) logits of what `encode` gave, (B, N, C)."""
         shared = features[..., -self.widths[-1] :].amax(dim=1)
         if self.categories:
-            if category is None:
-                raise ValueError(f"a network told of {self.categories} categories needs the batch's category (B,)")
-            shared = torch.cat([shared, F.one_hot(category, self.categories).to(shared.dtype)], dim=-1)
-        weight = self.head.first_weight  # of the points' own channels, then of what all points share
-        own = linear(features, weight[:, : features.shape[-1]])
-        shared = linear(shared, weight[:, features.shape[-1] :])
-        return self.head.from_first(own + shared.unsqueeze(1), noise_seed)
+            shared = torch.cat([shared, told_one_hot(category, self.categories, shared.dtype)], dim=-1)
+        return self.head.of_points_and_cloud(features, shared, noise_seed)
 
 
 def orthogonality(matrix: Tensor) -> Tensor:

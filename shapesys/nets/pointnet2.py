@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from shapesys.nets.feature_propagation import FeaturePropagation
-from shapesys.nets.heads import Head, PointFeatures
+from shapesys.nets.heads import CloudScores, Head, PointFeatures, PointScores, told_one_hot
 from shapesys.nets.point_batch import PointBatch
 from shapesys.nets.set_abstraction import GlobalAbstraction, Level, SetAbstraction, centroids_of
 
@@ -41,6 +40,15 @@ class PointNet2Spec:
             raise ValueError("a PointNet++ has at least one level, and only its last may have npoint None")
         if self.propagation and len(self.propagation) != len(self.levels):
             raise ValueError(f"{len(self.levels)} levels need as many propagations; got {len(self.propagation)}")
+
+    def check_classifies(self) -> None:
+        """Refuse levels that no classifier can end with.
+
+        Raises:
+            ValueError: the last takes some of the points only.
+        """
+        if self.levels[-1].npoint is not None:
+            raise ValueError("a classifier's last level takes all points: give it npoint None")
 
 
 def _single(npoint: int, radius: float, count: int, *widths: int) -> Level:
@@ -72,7 +80,7 @@ PARTS_MSG = PointNet2Spec(
 )
 
 
-class PointNet2Classifier(nn.Module):
+class PointNet2Classifier(CloudScores):
     """Scores of a cloud's classes; 1,472,360 parameters for `CLASSIFIER_SSG`, positions alone and 40 classes.
 
     Args:
@@ -92,8 +100,7 @@ class PointNet2Classifier(nn.Module):
         dropout: Sequence[float] = (0.5, 0.5),
     ) -> None:
         super().__init__()
-        if spec.levels[-1].npoint is not None:
-            raise ValueError("a classifier's last level takes all points: give it npoint None")
+        spec.check_classifies()
         self.levels = abstraction_levels(spec, inputs)
         self.head = Head(spec.levels[-1].outputs, head, classes, dropout)
 
@@ -105,13 +112,8 @@ class PointNet2Classifier(nn.Module):
         """The last level's points (B, S, 3) and features (B, S, C), before the maximum over them."""
         return abstract(self.levels, batch)[-1]
 
-    def classify(self, features: Tensor, noise_seed: Tensor | None = None) -> Tensor:
-        """(B, classes) logits of what `encode` gave, (B, S, C)."""
-        scores: Tensor = self.head(features.amax(dim=1), noise_seed)
-        return scores
 
-
-class PointNet2Segmenter(nn.Module):
+class PointNet2Segmenter(PointScores):
     """Scores of every point: of parts, or of what a scene is made of.
 
     Args:
@@ -144,15 +146,8 @@ class PointNet2Segmenter(nn.Module):
 
     def encode(self, batch: PointBatch) -> PointFeatures:
         """The points (B, N, 3) and their features (B, N, C) after the last propagation."""
-        found = abstract(self.levels, batch)
-        if found[-1].points.shape[1] > 1 and isinstance(self.levels[-1], GlobalAbstraction):
-            found[-1] = pooled(found[-1])
-        return propagate(self.propagation, [known_of_points(batch, self.categories), *found])
-
-    def classify(self, features: Tensor, noise_seed: Tensor | None = None) -> Tensor:
-        """(B, N, parts) logits of what `encode` gave, (B, N, C)."""
-        scores: Tensor = self.head(features, noise_seed)
-        return scores
+        known = known_of_points(batch, self.categories)
+        return back_to_points(self.propagation, self.levels, known, abstract(self.levels, batch))
 
 
 def abstraction_levels(spec: PointNet2Spec, inputs: int) -> nn.ModuleList:
@@ -195,7 +190,25 @@ def abstract(levels: nn.ModuleList, batch: PointBatch) -> list[PointFeatures]:
     return found
 
 
-def pooled(found: PointFeatures) -> PointFeatures:
+def back_to_points(
+    modules: nn.ModuleList, levels: nn.ModuleList, known: PointFeatures, found: Sequence[PointFeatures]
+) -> PointFeatures:
+    """The points with their features after the last propagation, and the facts of the coarsest level.
+
+    Args:
+        modules: of propagation, from coarse to fine.
+        levels: what gave `found`.
+        known: of the points themselves.
+        found: features of every level, from fine to coarse.
+    """
+    coarsest = found[-1]
+    if isinstance(levels[-1], GlobalAbstraction) and coarsest.points.shape[1] > 1:
+        coarsest = _pooled(coarsest)
+    last = propagate(modules, [known, *found[:-1], coarsest])
+    return PointFeatures(last.points, last.features, found[-1].facts)
+
+
+def _pooled(found: PointFeatures) -> PointFeatures:
     """One point, at the origin, with the maximum of the features."""
     return PointFeatures(torch.zeros_like(found.points[:, :1]), found.features.amax(dim=1, keepdim=True))
 
@@ -208,9 +221,7 @@ def known_of_points(batch: PointBatch, categories: int) -> PointFeatures:
     """
     parts = [batch.points] if batch.features is None else [batch.points, batch.features]
     if categories:
-        if batch.category is None:
-            raise ValueError(f"a network told of {categories} categories needs the batch's category (B,)")
-        told = F.one_hot(batch.category, categories).to(batch.points.dtype)
+        told = told_one_hot(batch.category, categories, batch.points.dtype)
         parts = [told.unsqueeze(1).expand(-1, batch.points.shape[1], -1), *parts]
     return PointFeatures(batch.points, torch.cat(parts, dim=-1))
 

@@ -99,6 +99,11 @@ class PointConfig(Config):
         return 3 * (int(self.normals) + int(self.colors) + int(self.task == "scenes"))
 
     @property
+    def tells_category(self) -> bool:
+        """Whether the network takes a cloud's category as an input."""
+        return self.task == "parts" and self.told_category
+
+    @property
     def samples_needed(self) -> int:
         """Rows of the order of farthest point sampling that the network asks for; 0 where it samples no points."""
         return 0
@@ -144,5 +149,4 @@ _PUBLISHED: dict[str, dict[str, Any]] = {
     },
     "pointnet2_parts": {"subset": "random", "jitter": 0.01, "jitter_clip": 0.05},
     "dgcnn": {"scale_low": 2 / 3, "scale_high": 1.5, "scale_by_axis": True, "shift": 0.2},
-    "none": {},
 }

@@ -91,8 +91,8 @@ class _Sums:
 
 def _category(objective: PointObjective, item: Observation) -> int:
     """The category that the network is told, or any where it is not."""
-    model, vocabulary = objective.config, objective.vocabulary
-    if model.task != "parts" or not model.told_category:
+    vocabulary = objective.vocabulary
+    if not objective.config.tells_category:
         return 0
     if not item.category:
         raise ShapesysError(

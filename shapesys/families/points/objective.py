@@ -82,12 +82,11 @@ class PointObjective(Objective):
 
     def cloud_of(self, batch: Batch) -> PointBatch:
         """What the network sees of a batch."""
-        told = self.config.task == "parts" and self.config.told_category
         return PointBatch(
             batch["points"],
             batch.get("features"),
             batch.get("order"),
-            batch["category_index"] if told else None,
+            batch["category_index"] if self.config.tells_category else None,
             batch.get("noise_seed") if self.training else None,
         )
 
@@ -181,7 +180,7 @@ def _label_count(config: PointConfig, vocabulary: Vocabulary) -> int:
 
 def told_categories(config: PointConfig, vocabulary: Vocabulary) -> int:
     """How many categories a network is told apart as an input; 0 where it is not told."""
-    return len(vocabulary.categories) if config.task == "parts" and config.told_category else 0
+    return len(vocabulary.categories) if config.tells_category else 0
 
 
 def _members(vocabulary: Vocabulary) -> Tensor:
