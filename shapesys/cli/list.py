@@ -134,7 +134,13 @@ def _recipes(root: Path) -> list[Row]:
 
     found = [registry.load(name) for name in registry.names()]
     return [
-        {"recipe": recipe.name, "shows": recipe.title, "published": recipe.published_in, "seeds": recipe.seeds}
+        {
+            "recipe": recipe.name,
+            "shows": recipe.title,
+            "published": recipe.published_in,
+            "seeds": recipe.seeds,
+            "data": list(recipe.data),
+        }
         for recipe in found
     ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,14 +31,17 @@ if TYPE_CHECKING:
     show_default=True,
     help="tiny: small networks on built-in data; paper: as published, on the paper's data.",
 )
-@click.option("--root", help="Where the paper's data lies; with --scale tiny, small networks are trained on it.")
-@click.option("--seeds", type=click.IntRange(min=1), help="Runs of each variant. [default: the recipe's]")
+@click.option(
+    "--data", help="Which of the recipe's data. [default: the paper's where --root is given, else the scale's]"
+)
+@click.option("--root", help="Where data that you bring lies; with --scale tiny, small networks are trained on it.")
+@click.option("--seeds", type=click.IntRange(min=1), help="Repetitions of each variant. [default: the recipe's]")
 @click.option("--epochs", type=click.IntRange(min=1), help="Train this long instead of as long as the preset says.")
 @click.option("--folder", type=click.Path(path_type=Path), default=Path("runs/reproduce"), show_default=True)
 @click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
-@click.option("--workers", type=click.IntRange(min=1), help="Runs at a time. [default: one per GPU, or per CPU]")
-@click.option("--local", is_flag=True, help="One run after the other in this process, without Ray.")
-@click.option("--dry-run", is_flag=True, help="List the runs and the published numbers, and stop.")
+@click.option("--workers", type=click.IntRange(min=1), help="Experiments at a time. [default: one per GPU, or per CPU]")
+@click.option("--local", is_flag=True, help="One experiment after the other in this process, without Ray.")
+@click.option("--dry-run", is_flag=True, help="List the experiments and the published numbers, and stop.")
 def command(recipe: str, dry_run: bool, **asked: Any) -> Answer:
     """Train and measure what RECIPE says, and print our numbers, with their spread over seeds, beside the published.
 
@@ -53,13 +57,26 @@ def command(recipe: str, dry_run: bool, **asked: Any) -> Answer:
 def _rehearsal(planned: Reproduction) -> Answer:
     from shapesys.reproduction.table import plain, table_of
 
-    rows = [(item.name, item.job.family, item.job.preset, ", ".join(item.variants)) for item in planned.items]
+    items = [(number, item) for number, phase in enumerate(planned.phases, start=1) for item in phase]
     lines = table_of(planned.recipe, [])
     data = {
-        "runs": [item.name for item in planned.items], "store": planned.store, **plain(planned.recipe, lines),
-    }  # fmt: skip
-    runs = table("dry run: nothing was done", ("run", "family", "preset", "measured as"), rows)
-    return Answer(data, [runs, reproduced(planned.recipe, lines), f"published in: {planned.recipe.published_in}"])
+        "runs": [item.name for _, item in items],
+        "data": planned.request.data,
+        "store": planned.request.store,
+        "notes": list(planned.notes),
+        **plain(planned.recipe, lines),
+    }
+    columns = list(dict.fromkeys(column for _, item in items for column in item.describe()))
+    rows = [
+        (str(number), item.name, *(item.describe().get(column, "") for column in columns)) for number, item in items
+    ]
+    runs = table("dry run: nothing was done", ("phase", "run", *columns), rows)
+    published = f"published in: {planned.recipe.published_in}"
+    return Answer(data, [runs, reproduced(planned.recipe, lines), published, *_noted(planned.notes)])
+
+
+def _noted(notes: Iterable[str]) -> list[str]:
+    return [f"note: {note}" for note in notes]
 
 
 def _answer(planned: Reproduction, result: dict[str, Any]) -> Answer:
@@ -67,7 +84,7 @@ def _answer(planned: Reproduction, result: dict[str, Any]) -> Answer:
     data = result | {"seconds": result["seconds"]}
     shown: list[Any] = [reproduced(recipe, lines)]
     shown += [f"{name}: {why}" for name, why in result["failed"].items()]
-    shown += [f"note: {note}" for note in result["notes"]]
+    shown += _noted(result["notes"])
     shown.append(f"page: {result['page']}")
     shown.append(f"time: {duration(result['seconds'])}")
     return Answer(data, shown, exit_code=int(bool(result["failed"])))

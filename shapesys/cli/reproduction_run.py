@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from shapesys.cli.preparation import run_preparation
 from shapesys.cli.progress import Progress
 from shapesys.errors import ShapesysError, UsageError, in_words
 from shapesys.report.reproduction import build_reproduction_page
-from shapesys.reproduction.experiment import Experiment, Finding, experiments, perform
-from shapesys.reproduction.recipe import Data, Recipe, Scale
+from shapesys.reproduction.experiment import Experiment
+from shapesys.reproduction.finding import Finding
+from shapesys.reproduction.recipe import Data, Recipe, Request, Scale
 from shapesys.reproduction.table import Line, plain, table_of
 from shapesys.samples.settings import PRESETS
 from shapesys.sources.registry import build_source
@@ -25,30 +27,39 @@ class Reproduction:
     """A recipe with everything decided.
 
     Attributes:
-        items: its runs.
-        store: where the data is, or will be.
-        folder: of its runs, table and page.
+        request: what is asked of it.
+        root: where the data that a user brings lies.
+        phases: its experiments.
+        folder: of its table and page.
         address, workers, local: where it runs.
-        notes: what differs from the publication.
+        notes: the data, and what differs from the publication.
     """
 
     recipe: Recipe
-    scale: Scale
-    data: Data
+    request: Request
     root: str | None
-    items: list[Experiment]
-    store: str
+    phases: Sequence[Sequence[Experiment]]
     folder: Path
     address: str | None
     workers: int | None
     local: bool
     notes: tuple[str, ...]
 
+    @property
+    def data(self) -> Data:
+        return self.recipe.data[self.request.data]
+
+    @property
+    def count(self) -> int:
+        """Experiments of all phases."""
+        return sum(map(len, self.phases))
+
 
 def plan(
     recipe: Recipe,
     *,
     scale: Scale,
+    data: str | None,
     root: str | None,
     seeds: int | None,
     epochs: int | None,
@@ -60,25 +71,43 @@ def plan(
     """Decide everything, and read nothing.
 
     Raises:
-        UsageError: data that the scale needs is not named.
+        UsageError: no data of that name, or its place is not named although it needs one, or named although not.
     """
     # Small networks may be tried on the paper's own data.
-    data = recipe.data["paper" if root else scale]
-    if data.brought and not root:
-        raise UsageError(f"{recipe.name} at scale {scale} needs {data.brought}; name its place with --root DIR")
-    if root and not data.brought:
-        raise UsageError(f"{recipe.name} makes its data itself at every scale; leave out --root")
+    name = data or ("paper" if root else scale)
+    chosen = _data(recipe, name, root)
     base = folder.resolve()
-    store = str(base / "stores" / data.name)
-    changes = {} if epochs is None else {"train.epochs": epochs}
-    place = base / f"{recipe.name}-{scale}-{data.name}"
-    items = experiments(recipe, scale, store, str(place), range(seeds or recipe.seeds), changes)
-    notes = (*filter(None, [data.differs]), *recipe.notes, *([f"{epochs} epochs, by --epochs"] if epochs else []))
-    return Reproduction(recipe, scale, data, root, items, store, place, address, workers, local, notes)
+    place = f"{scale}-{chosen.name}"
+    request = Request(
+        scale,
+        name,
+        store=str(base / "stores" / chosen.name),
+        root=str(base / f"{recipe.shares or recipe.name}-{place}"),
+        seeds=tuple(range(seeds or recipe.seeds)),
+        changes={} if epochs is None else {"train.epochs": epochs},
+    )
+    used = f"data: {name} ({chosen.name})" + (f", {chosen.differs}" if chosen.differs else "")
+    notes = (used, *recipe.notes, *([f"{epochs} epochs, by --epochs"] if epochs else []))
+    phases, own = recipe.phases(request), base / f"{recipe.name}-{place}"
+    return Reproduction(recipe, request, root, phases, own, address, workers, local, notes)
+
+
+def _data(recipe: Recipe, name: str, root: str | None) -> Data:
+    """The data of that name, where it fits what is said about its place."""
+    if name not in recipe.data:
+        raise UsageError(f"{recipe.name} has no data '{name}'; choose with --data: {', '.join(recipe.data)}")
+    data = recipe.data[name]
+    if data.brought and not root:
+        raise UsageError(f"{recipe.name} with data '{name}' needs {data.brought}; name its place with --root DIR")
+    if root and not data.brought:
+        others = [other for other, found in recipe.data.items() if found.brought]
+        way_out = f", or choose with --data: {', '.join(others)}" if others else ""
+        raise UsageError(f"{recipe.name} makes data '{name}' itself; leave out --root{way_out}")
+    return data
 
 
 def run_reproduction(planned: Reproduction) -> dict[str, Any]:
-    """Do what is missing; return the table and where everything lies. Runs that fail are told, not raised.
+    """Do what is missing; return the table and where everything lies. Experiments that fail are told, not raised.
 
     Raises:
         ShapesysError: the data cannot be prepared, or no worker can be started.
@@ -86,14 +115,14 @@ def run_reproduction(planned: Reproduction) -> dict[str, Any]:
     started = time.monotonic()
     _prepare(planned)
     heard = _Heard(planned)
-    with Progress("reproduce", "runs", len(planned.items)) as line:
+    with Progress("reproduce", "experiments", planned.count) as line:
         heard.line = line
         if planned.local:
             _one_by_one(planned, heard)
         else:
             from shapesys.on_ray.experiments import run_experiments
 
-            run_experiments(planned.items, heard, planned.address, planned.workers)
+            run_experiments(planned.phases, heard, planned.address, planned.workers)
     lines = heard.write()
     page = planned.folder / "page.html"
     page_if_possible(lambda: build_reproduction_page(planned.recipe, lines, heard.findings, planned.notes, page))
@@ -113,13 +142,13 @@ def _prepare(planned: Reproduction) -> None:
     settings = dict(data.settings) | ({"root": planned.root} if data.brought else {})
     sampler = PRESETS[data.sampler].override(dict(data.changes))
     source = build_source(data.source, settings)
-    run_preparation(source, planned.store, sampler, address=planned.address, local=planned.local)
+    run_preparation(source, planned.request.store, sampler, address=planned.address, local=planned.local)
 
 
 def _one_by_one(planned: Reproduction, heard: _Heard) -> None:
-    for item in planned.items:
+    for item in (item for phase in planned.phases for item in phase):
         try:
-            findings, why = perform(item), ""
+            findings, why = item.perform(), ""
         except ShapesysError as error:
             findings, why = [], in_words(error)
         heard(item, findings, why)
@@ -132,15 +161,17 @@ class _Heard:
         self._planned = planned
         self.findings: list[Finding] = []
         self.failed: dict[str, str] = {}
+        self._ended = 0
         self.line: Progress | None = None
 
     def __call__(self, item: Experiment, findings: list[Finding], why: str) -> None:
         self.findings += findings
+        self._ended += 1
         if why:
             self.failed[item.name] = why
         self.write()
         if self.line is not None:
-            self.line(len({finding.run for finding in self.findings}) + len(self.failed), failed=len(self.failed))
+            self.line(self._ended, failed=len(self.failed))
 
     def write(self) -> list[Line]:
         """The table so far, also as table.json."""

@@ -1,4 +1,4 @@
-"""Runs of a recipe on a pool of Ray actors: as many at a time as the cluster holds, each in one process."""
+"""Experiments of a recipe on Ray actors: as many at a time as the cluster holds, each in one process."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ import torch
 from shapesys.errors import ShapesysError, in_words
 from shapesys.on_ray.pool import ActorPool
 from shapesys.on_ray.runtime import cluster_address, physical_cpus, runtime
-from shapesys.reproduction.experiment import Experiment, Finding, perform
+from shapesys.reproduction.experiment import Experiment
+from shapesys.reproduction.finding import Finding
 
 HOURS = 48.0
-"""A run that takes longer is given up."""
+"""An experiment that takes longer is given up."""
 ATTEMPTS = 3
-"""Workers that a run may cost by dying; it goes on from its newest checkpoint."""
+"""Workers that an experiment may cost by dying; it goes on from what it left."""
 
 Heard = Callable[[Experiment, list[Finding], str], None]
 """Called with an experiment that ended, its findings, and why it failed (empty where it did not)."""
 
 
 class ExperimentActor:
-    """Trains and measures, one experiment after the other."""
+    """Performs one experiment after the other."""
 
     def __init__(self) -> None:
         torch.set_num_threads(1)
@@ -34,17 +35,18 @@ class ExperimentActor:
     def run(self, experiment: Experiment) -> tuple[list[Finding], str]:
         """Findings, or why there are none."""
         try:
-            return perform(experiment), ""
+            return experiment.perform(), ""
         except ShapesysError as error:
             return [], in_words(error)
 
 
 def run_experiments(
-    items: Sequence[Experiment], heard: Heard, address: str | None = None, workers: int | None = None
+    phases: Sequence[Sequence[Experiment]], heard: Heard, address: str | None = None, workers: int | None = None
 ) -> None:
-    """Run all experiments, and tell of each as it ends.
+    """Run one phase after the other, and tell of each experiment as it ends.
 
     Args:
+        phases: all of a phase have ended, well or not, before the next one starts.
         address: an existing cluster; a private local instance where None.
         workers: at a time; as many as there are CPUs (or GPUs, where the cluster has any) where None.
 
@@ -52,20 +54,24 @@ def run_experiments(
         ShapesysError: no worker can be started.
     """
     with runtime(address, num_cpus=workers or physical_cpus()):
-        has = ray.cluster_resources()
-        gpus = int(has.get("GPU", 0))
-        # A private instance pretends to have more CPUs than the machine.
-        cpus = int(has.get("CPU", 1)) if cluster_address(address) else physical_cpus()
-        remote: Any = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0)(ExperimentActor)
-        size = workers or max(1, gpus or cpus)
-        pool: ActorPool[Experiment] = ActorPool(
-            remote.remote,
-            min(size, len(items)),
-            deadline=lambda item: HOURS * 3600,
-            attempts=ATTEMPTS,
-            # The same run must never be worked on twice at a time.
-            patience=float("inf"),
-        )
-        for outcome in pool.map(list(items)):
-            findings, why = outcome.value if outcome.ok else ([], f"{outcome.stage}: {outcome.failure}")
-            heard(outcome.item, findings, why)
+        pool = _pool(address, workers)
+        for phase in filter(None, phases):
+            for outcome in pool.map(list(phase)):
+                findings, why = outcome.value if outcome.ok else ([], f"{outcome.stage}: {outcome.failure}")
+                heard(outcome.item, findings, why)
+
+
+def _pool(address: str | None, workers: int | None) -> ActorPool[Experiment]:
+    has = ray.cluster_resources()
+    gpus = int(has.get("GPU", 0))
+    # A private instance pretends to have more CPUs than the machine.
+    cpus = int(has.get("CPU", 1)) if cluster_address(address) else physical_cpus()
+    remote: Any = ray.remote(num_cpus=1, num_gpus=1 if gpus else 0)(ExperimentActor)
+    return ActorPool(
+        remote.remote,
+        workers or max(1, gpus or cpus),
+        deadline=lambda item: HOURS * 3600,
+        attempts=ATTEMPTS,
+        # The same run must never be worked on twice at a time.
+        patience=float("inf"),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ COLOURS = ("#2a78d6", "#d9730d", "#1f9d6b", "#b4489c", "#8a6d00", "#5b63d3", "#c
 _MOST_POINTS = 600
 _TITLES = {"lr": "learning rate", "samples_per_second": "samples per second", "wait_share": "time waiting for data"}
 _SCALES = {"loss": "log", "lr": "log", "samples_per_second": "rate", "wait_share": "share"}
-_INK, _GRID = "#010203", "#040506"
+INK, GRID = "#010203", "#040506"
 """Stand-ins that become CSS: matplotlib knows no `currentColor`."""
 
 
@@ -72,39 +72,50 @@ def svg(chart: Chart, width: float = 4.6, height: float = 2.75) -> str:
         width: in inches of 72 CSS pixels.
         height: likewise.
     """
+
+    def draw(figure: Any) -> None:
+        _draw(figure.subplots(), chart)
+        if len(chart.curves) > 1:
+            figure.legend(loc="outside lower center", ncols=4, frameon=False, labelcolor=INK, handlelength=1.2)
+
+    return drawn(draw, chart.title, width, height)
+
+
+def drawn(draw: Callable[[Any], None], title: str, width: float, height: float) -> str:
+    """What `draw` puts on a matplotlib figure of that size in inches, as an inline SVG element called `title`.
+
+    Where it draws in `INK` and `GRID`, the page's colours of text and lines appear.
+    """
     import matplotlib as mpl
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    style = {"svg.fonttype": "none", "svg.hashsalt": chart.title, "font.family": "sans-serif", "font.size": 8.5}
+    style = {"svg.fonttype": "none", "svg.hashsalt": title, "font.family": "sans-serif", "font.size": 8.5}
     # Names are no formulas, whatever dollars they hold.
     style |= {"text.parse_math": False}
     with mpl.rc_context(style):
         figure = Figure(figsize=(width, height), layout="constrained")
         FigureCanvasSVG(figure)
-        axes = figure.subplots()
-        _draw(axes, chart)
-        if len(chart.curves) > 1:
-            figure.legend(loc="outside lower center", ncols=4, frameon=False, labelcolor=_INK, handlelength=1.2)
+        draw(figure)
         stream = io.StringIO()
         figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(("Date", "Creator", "Format")))
-    return _inline(stream.getvalue(), chart.title)
+    return _inline(stream.getvalue(), title)
 
 
 def _draw(axes: Any, chart: Chart) -> None:
     for curve, colour in zip(chart.curves, COLOURS * (1 + len(chart.curves) // len(COLOURS)), strict=False):
         sparse = {"marker": "o", "markersize": 3} if chart.marked or len(curve.steps) < 3 else {}
-        axes.plot(curve.steps, curve.values, color=colour, linewidth=1.4, label=_label(curve.name), **sparse)
+        axes.plot(curve.steps, curve.values, color=colour, linewidth=1.4, label=legend_name(curve.name), **sparse)
     _scale(axes, chart)
-    axes.set_title(chart.title, loc="left", color=_INK, fontweight="bold")
-    axes.set_xlabel(chart.across, color=_INK)
-    axes.tick_params(colors=_INK, which="both", length=2.5)
-    axes.grid(color=_GRID, linewidth=0.6)
+    axes.set_title(chart.title, loc="left", color=INK, fontweight="bold")
+    axes.set_xlabel(chart.across, color=INK)
+    axes.tick_params(colors=INK, which="both", length=2.5)
+    axes.grid(color=GRID, linewidth=0.6)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_GRID)
+    axes.spines[["left", "bottom"]].set_color(GRID)
 
 
-def _label(name: str) -> str:
+def legend_name(name: str) -> str:
     """A name for the legend, which leaves out those that begin with an underscore."""
     return f"\u200b{name}" if name.startswith("_") else name
 
@@ -130,7 +141,7 @@ def _scale(axes: Any, chart: Chart) -> None:
 def _inline(text: str, title: str) -> str:
     """The bare <svg>, sized by the page, with CSS colours and a label for screen readers."""
     body = text[text.index("<svg") :]
-    body = body.replace(_INK, "currentColor").replace(_GRID, "var(--line)")
+    body = body.replace(INK, "currentColor").replace(GRID, "var(--line)")
     # Text takes the page's font; matplotlib names the first font it found on this machine.
     body = re.sub(r"font(?:-family)?: ([^;\"]*?)'[^;\"]*", lambda found: _font(found.group(1)), body)
     label = title.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

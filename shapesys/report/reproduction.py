@@ -1,4 +1,4 @@
-"""The offline page of a reproduction: our numbers beside the published ones, the curve of a figure, every run."""
+"""The offline page of a reproduction: our numbers beside the published ones, curves, pictures, points, every run."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from shapesys.report.offline import asset, template, write_page
-from shapesys.report.picture_gallery import embedded_picture
+from shapesys.report.picture_rows import first_seed, picture_rows
 from shapesys.report.plots import Chart, Curve, svg
-from shapesys.reproduction.experiment import Finding, value_of
+from shapesys.report.scatter import categories_of, legend_svg, scatter_svg
+from shapesys.reproduction.finding import Finding, value_of
 from shapesys.reproduction.recipe import Recipe
 from shapesys.reproduction.table import Line, laid_out
 
@@ -25,12 +26,14 @@ def build_reproduction_page(
         ShapesysError: jinja2 or matplotlib is missing, or the page cannot be written.
     """
     chart = curves(recipe, lines)
+    labels = [variant.label for variant in recipe.variants]
     text = template("reproduction.html", "the offline page").render(
         recipe=recipe,
         notes=notes,
         layout=laid_out(recipe, lines),
         chart=svg(chart, width=6.4, height=3.6) if chart else "",
-        pictures=_pictures(findings),
+        galleries=picture_rows(labels, findings),
+        scatter=_scatter(labels, findings),
         runs=[_run(recipe, finding) for finding in findings],
         measures=[measure.title for measure in recipe.measures],
         style=asset("page.css"),
@@ -52,23 +55,15 @@ def curves(recipe: Recipe, lines: Sequence[Line]) -> Chart | None:
     return Chart("", tuple(found), across=recipe.axis, marked=True) if found else None
 
 
-def _pictures(findings: Sequence[Finding]) -> list[dict[str, Any]]:
-    """Pictures by variant, those of its first seed."""
-    first: dict[str, Finding] = {}
-    for finding in sorted(findings, key=lambda finding: finding.seed):
-        first.setdefault(finding.variant, finding)
-    shown = [(name, _embedded(found.pictures)) for name, found in first.items()]
-    return [{"variant": name, "images": images} for name, images in shown if images]
-
-
-def _embedded(paths: Sequence[str]) -> list[dict[str, str]]:
-    """Pictures with the number of superpixels that was asked for, by which those of one image are sorted."""
-    found = []
-    for path in map(Path, paths):
-        image, _, count = path.stem.rpartition(".")
-        if source := embedded_picture(path):
-            found.append((image, int(count), {"source": source, "caption": f"{count} superpixels asked for"}))
-    return [shown for _, _, shown in sorted(found, key=lambda one: one[:2])]
+def _scatter(labels: Sequence[str], findings: Sequence[Finding]) -> dict[str, Any] | None:
+    """Figures of the variants, each of its first seed that has one, with one legend for all; None without any."""
+    having = [finding for finding in findings if finding.scatter is not None]
+    chosen = [(label, one.scatter) for label in labels for one in first_seed(label, having) if one.scatter]
+    if not chosen:
+        return None
+    names = categories_of(scatter for _, scatter in chosen)
+    figures = [{"variant": label, "svg": scatter_svg(scatter, names, legend=False)} for label, scatter in chosen]
+    return {"figures": figures, "legend": legend_svg(names)}
 
 
 def _run(recipe: Recipe, finding: Finding) -> dict[str, Any]:

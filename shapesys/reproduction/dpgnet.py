@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from shapesys.reproduction.recipe import Data, Measure, Recipe, Scale, Variant
+from shapesys.reproduction.recipe import Data, Measure, Scale
+from shapesys.reproduction.trained import TrainedRecipe, TrainedVariant
 
 _SHAPES: dict[str, object] = {"count": 40, "val_fraction": 0.15, "test_fraction": 0.25}
 _MADE = "10 built-in categories of procedural shapes, 40 of each, a network of a quarter of the width, 512 points"
@@ -19,13 +20,13 @@ _LABELLED = Data(
     differs=_MADE,
 )
 
-TABLE1 = Recipe(
+TABLE1 = TrainedRecipe(
     name="dpgnet.table1",
     title="classification: what it costs that centroids and points have features of one width",
     published_in="table 1 (ModelNet40, accuracy, mean of 3 runs)",
     variants=(
-        Variant("PointNet++", "pointnet2", _PLAIN, published={"accuracy": "0.905 ± 0.002"}),
-        Variant(
+        TrainedVariant("PointNet++", "pointnet2", _PLAIN, published={"accuracy": "0.905 ± 0.002"}),
+        TrainedVariant(
             "PointNet++ same dimensionality",
             "dpgnet",
             _CLASSES,
@@ -48,13 +49,13 @@ TABLE1 = Recipe(
 )
 
 
-def _grouped(iterations: int, accuracy: str, iou: str) -> Variant:
+def _grouped(iterations: int, accuracy: str, iou: str) -> TrainedVariant:
     label = "PointNet++ same dimensionality (0)" if iterations == 0 else f"{iterations}"
     published = {"accuracy": accuracy, "instance mIoU": iou}
-    return Variant(label, "dpgnet", _PARTS, {"model.iterations": iterations}, published=published)
+    return TrainedVariant(label, "dpgnet", _PARTS, {"model.iterations": iterations}, published=published)
 
 
-TABLE2 = Recipe(
+TABLE2 = TrainedRecipe(
     name="dpgnet.table2",
     title="part segmentation: iterations of differentiable grouping",
     published_in="table 2 (ShapeNet Part, 16 categories, 50 parts; one run each)",

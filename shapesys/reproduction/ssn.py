@@ -5,9 +5,12 @@ number of superpixels, and the toy experiment; sections 4.1 and 4.2, which repea
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from shapesys.reproduction.recipe import Data, Measure, Recipe, Scale, Variant
+from shapesys.reproduction.finding import Picture
+from shapesys.reproduction.recipe import Data, Measure, Scale
+from shapesys.reproduction.trained import TrainedRecipe, TrainedVariant
 
 COUNTS = (50, 100, 200, 300, 400, 600, 800, 1000)
 _PRESETS: Mapping[Scale, str] = {"tiny": "tiny", "paper": "dpgnet"}
@@ -22,12 +25,18 @@ def _asked(method: str) -> dict[str, Any]:
     return {"method": method, "superpixels": COUNTS, "connect": False}
 
 
-ASA = Recipe(
+def outlined(path: Path) -> Picture:
+    """A picture of an evaluation, ``<image>.<superpixels asked for>.png``: those of one image stand together."""
+    image, _, count = path.stem.rpartition(".")
+    return Picture(str(path), f"{count} superpixels asked for", (image, int(count)))
+
+
+ASA = TrainedRecipe(
     name="ssn.asa",
     title="achievable segmentation accuracy, trained with 100 superpixels",
     published_in="figures 4 and 6 (BSDS500), and SSN's figure 5",
     variants=tuple(
-        Variant(
+        TrainedVariant(
             label,
             "ssn",
             _PRESETS,
@@ -48,6 +57,7 @@ ASA = Recipe(
     },
     baseline="SSN_pix: soft SLIC without a network",
     axis="superpixels asked for",
+    pictured=outlined,
     notes=(
         "mean over all annotators of an image; superpixels as they come out of soft SLIC, not made connected, which "
         "would raise their number by half (published curves include that step)",
@@ -56,19 +66,19 @@ ASA = Recipe(
     ),
 )
 
-TOY = Recipe(
+TOY = TrainedRecipe(
     name="ssn.toy",
     title="differentiable SLIC on pure colours, five iterations",
     published_in="figure 3 (pictures only): the oracle experiment works very well",
     variants=(
-        Variant(
+        TrainedVariant(
             "initial superpixels",
             "ssn",
             {"tiny": "tiny", "paper": "tiny"},
             {"train.epochs": 1},
             {"method": "grid", "superpixels": (100,), "connect": False},
         ),
-        Variant(
+        TrainedVariant(
             "after 5 iterations",
             "ssn",
             {"tiny": "tiny", "paper": "tiny"},
@@ -84,5 +94,6 @@ TOY = Recipe(
     data=dict.fromkeys(("tiny", "paper"), Data("toy-images", "toy_images", {"count": 120})),
     baseline="initial superpixels",
     seeds=1,
+    pictured=outlined,
     notes=("no network takes part: colours are the features, as in the paper; the short training is not used",),
 )

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from shapesys.reproduction.experiment import Finding, value_of
+from shapesys.reproduction.finding import Finding, value_of
 from shapesys.reproduction.recipe import Measure, Recipe
 
 
@@ -72,6 +72,7 @@ def plain(recipe: Recipe, lines: Sequence[Line]) -> dict[str, Any]:
         "title": recipe.title,
         "published_in": recipe.published_in,
         "measures": {measure.title: measure.name for measure in recipe.measures},
+        "statistics": {measure.title: measure.statistic for measure in recipe.measures},
         "lines": [asdict(line) for line in lines],
     }
 

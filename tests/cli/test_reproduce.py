@@ -55,7 +55,9 @@ def test_a_dry_run_lists_the_runs_and_does_nothing(tmp_path: Path) -> None:
     ("words", "complaint"),
     [
         (["dpgnet.table2", "--scale", "paper"], "needs the folder shapenetcore_partanno"),
-        (["ssn.toy", "--root", "/somewhere"], "makes its data itself at every scale; leave out --root"),
+        (["ssn.toy", "--root", "/somewhere"], "makes data 'paper' itself; leave out --root\n"),
+        (["ssn.asa", "--data", "tiny", "--root", "/x"], "leave out --root, or choose with --data: paper\n"),
+        (["ssn.asa", "--data", "toys"], "ssn.asa has no data 'toys'; choose with --data: tiny, paper\n"),
         (["dpgnet.table3"], "unknown recipe 'dpgnet.table3'; did you mean dpgnet.table"),
     ],
 )

@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from shapesys.reproduction.experiment import Experiment, Finding, experiments, perform
-from shapesys.reproduction.recipe import Data, Measure, Recipe, Variant
+from shapesys.reproduction.experiment import Experiment
+from shapesys.reproduction.finding import Finding
+from shapesys.reproduction.recipe import Data, Measure, Request
+from shapesys.reproduction.trained import TrainedRecipe, TrainedVariant
+from shapesys.reproduction.trained_experiment import experiments
 from shapesys.samples.prepare import prepare_locally
 from shapesys.samples.settings import PRESETS
 from shapesys.sources.registry import build_source
@@ -16,11 +19,11 @@ from shapesys.sources.registry import build_source
 pytestmark = pytest.mark.cluster
 
 SHORT = {"model.width": 0.1, "train.epochs": 1, "train.points_per_shape": 64, "inference.points": 64}
-RECIPE = Recipe(
+RECIPE = TrainedRecipe(
     name="paper.table",
     title="a table",
     published_in="nowhere",
-    variants=(Variant("one", "pointnet", {"tiny": "tiny"}),),
+    variants=(TrainedVariant("one", "pointnet", {"tiny": "tiny"}),),
     measures=(Measure("accuracy", "oa/class"),),
     data={"tiny": Data("made", "procedural")},
 )
@@ -40,14 +43,14 @@ def test_runs_on_ray_find_what_runs_here_find_and_failures_are_told(
 ) -> None:
     from shapesys.on_ray.experiments import run_experiments
 
-    items = experiments(RECIPE, "tiny", store, str(tmp_path / "ray"), [0, 1], SHORT)
+    items = experiments(RECIPE, Request("tiny", "tiny", store, str(tmp_path / "ray"), (0, 1), SHORT))
     broken = replace(items[0], name="broken", job=items[0].job.override({"data.split": "none"}))
     heard: dict[str, tuple[list[Finding], str]] = {}
 
     def hear(item: Experiment, findings: list[Finding], why: str) -> None:
         heard[item.name] = (findings, why)
 
-    run_experiments([*items, broken], hear, workers=2)
+    run_experiments([[*items, broken]], hear, workers=2)
     assert set(heard) == {"paper.table-00-s0", "paper.table-00-s1", "broken"}
     findings, why = heard["broken"]
     assert not findings
@@ -55,6 +58,6 @@ def test_runs_on_ray_find_what_runs_here_find_and_failures_are_told(
     for item in items:
         [found], why = heard[item.name]
         assert why == ""
-        [alone] = perform(replace(item, root=str(tmp_path / "here")))
+        [alone] = replace(item, root=str(tmp_path / "here")).perform()
         assert found.summary["whole_set"] == alone.summary["whole_set"]
         assert (found.variant, found.seed) == (alone.variant, alone.seed)

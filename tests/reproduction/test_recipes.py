@@ -1,13 +1,12 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from shapesys.errors import UsageError
 from shapesys.reproduction import registry
-from shapesys.reproduction.experiment import experiments
-from shapesys.reproduction.recipe import Recipe
+from shapesys.reproduction.recipe import Recipe, Request, Scale
+from shapesys.reproduction.trained import TrainedRecipe
+from shapesys.reproduction.trained_experiment import experiments
 from shapesys.samples.settings import PRESETS
 from shapesys.sources.registry import source_class
 
@@ -17,13 +16,34 @@ def recipe(request: pytest.FixtureRequest) -> Recipe:
     return registry.load(request.param)
 
 
+def asked(scale: Scale, data: str, seeds: int = 2, **changes: object) -> Request:
+    return Request(scale, data, "store", "root", tuple(range(seeds)), changes)
+
+
+def test_every_data_names_settings_that_exist(recipe: Recipe) -> None:
+    assert set(recipe.data) >= {"tiny", "paper"}
+    for data in recipe.data.values():
+        assert set(data.settings) <= set(source_class(data.source).Settings.model_fields)
+        assert PRESETS[data.sampler].override(dict(data.changes))
+
+
 @pytest.mark.parametrize("scale", ["tiny", "paper"])
-def test_every_recipe_names_settings_that_exist(recipe: Recipe, scale: str, tmp_path: Path) -> None:
-    data = recipe.data[scale]  # type: ignore[index]
-    assert set(data.settings) <= set(source_class(data.source).Settings.model_fields)
-    assert PRESETS[data.sampler].override(dict(data.changes))
-    items = experiments(recipe, scale, str(tmp_path / "store"), str(tmp_path), range(recipe.seeds), {})  # type: ignore[arg-type]
-    assert len({item.name for item in items}) == len(items)
+def test_every_recipe_has_experiments_that_travel(recipe: Recipe, scale: Scale) -> None:
+    cloudpickle = pytest.importorskip("ray.cloudpickle")
+    for data in recipe.data:
+        items = [item for phase in recipe.phases(asked(scale, data)) for item in phase]
+        assert len({item.name for item in items}) == len(items) > 0
+        for item in items:
+            arrived = cloudpickle.loads(cloudpickle.dumps(item))
+            assert (arrived.name, arrived.describe()) == (item.name, item.describe())
+            assert item.describe()
+
+
+@pytest.mark.parametrize("scale", ["tiny", "paper"])
+def test_every_trained_variant_is_measured_with_settings_that_exist(recipe: Recipe, scale: Scale) -> None:
+    if not isinstance(recipe, TrainedRecipe):
+        pytest.skip("trains in ways of its own")
+    items = experiments(recipe, asked(scale, scale))
     assert {label for item in items for label in item.variants} == {variant.label for variant in recipe.variants}
     for item in items:
         for changes in item.variants.values():
@@ -39,8 +59,10 @@ def test_every_recipe_says_what_it_compares_with(recipe: Recipe) -> None:
     assert recipe.data["tiny"].brought == ""
 
 
-def test_variants_that_differ_in_inference_alone_share_a_run(tmp_path: Path) -> None:
-    items = experiments(registry.load("ssn.asa"), "tiny", "store", str(tmp_path), [0, 1], {"train.epochs": 3})
+def test_variants_that_differ_in_inference_alone_share_a_run() -> None:
+    recipe = registry.load("ssn.asa")
+    assert isinstance(recipe, TrainedRecipe)
+    items = experiments(recipe, asked("tiny", "tiny", **{"train.epochs": 3}))
     assert [len(item.variants) for item in items] == [3, 3]
     assert [item.job.train.seed for item in items] == [0, 1]
     assert all(item.job.train.epochs == 3 for item in items)

@@ -6,17 +6,18 @@ from typing import Any
 
 import pytest
 
-from shapesys.reproduction.experiment import Finding, value_of
-from shapesys.reproduction.recipe import Data, Measure, Recipe, Variant
+from shapesys.reproduction.finding import Finding, value_of
+from shapesys.reproduction.recipe import Data, Measure
 from shapesys.reproduction.table import laid_out, plain, shown, shown_gain, table_of
+from shapesys.reproduction.trained import TrainedRecipe, TrainedVariant
 
-RECIPE = Recipe(
+RECIPE = TrainedRecipe(
     name="paper.table1",
     title="a table",
     published_in="table 1",
     variants=(
-        Variant("plain", "pointnet", {"tiny": "tiny"}, published={"accuracy": "90.0"}),
-        Variant("better", "pointnet", {"tiny": "tiny"}, {"model.width": 0.5}),
+        TrainedVariant("plain", "pointnet", {"tiny": "tiny"}, published={"accuracy": "90.0"}),
+        TrainedVariant("better", "pointnet", {"tiny": "tiny"}, {"model.width": 0.5}),
     ),
     measures=(Measure("accuracy", "oa/class", 100, 1), Measure("IoU", "iou/part.free", digits=3)),
     data={"tiny": Data("none", "procedural")},

@@ -1,0 +1,51 @@
+"""Recipes whose variants are one training each, measured on a split."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from shapesys.reproduction.experiment import Experiment
+from shapesys.reproduction.finding import Picture
+from shapesys.reproduction.recipe import Recipe, Request, Scale, Variant
+
+Pictured = Callable[[Path], Picture]
+"""A picture of an evaluation, by its file, as it stands on the page. A function of a module: it travels to workers."""
+
+
+@dataclass(frozen=True)
+class TrainedVariant(Variant):
+    """A family with some settings.
+
+    Attributes:
+        family: to train.
+        presets: scale -> preset of the family.
+        changes: dotted path -> value, on top of the preset.
+        inference: changes to the family's inference settings, of the evaluation alone: variants that differ in nothing
+            else share one run.
+    """
+
+    family: str
+    presets: Mapping[Scale, str]
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    inference: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainedRecipe(Recipe):
+    """Trains every variant with every seed, and measures each.
+
+    Attributes:
+        pictured: how pictures that an evaluation draws stand on the page; None where none are drawn.
+    """
+
+    variants: Sequence[TrainedVariant]
+    pictured: Pictured | None = None
+
+    def phases(self, request: Request) -> list[list[Experiment]]:
+        # A list of recipes needs no network.
+        from shapesys.reproduction.trained_experiment import experiments
+
+        return [[*experiments(self, request)]]

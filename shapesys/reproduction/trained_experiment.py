@@ -1,0 +1,103 @@
+"""Train a variant with one seed, then measure it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+from shapesys.evaluation.plan import evaluate_locally
+from shapesys.reproduction.experiment import Experiment
+from shapesys.reproduction.finding import Finding, Picture
+from shapesys.reproduction.recipe import Request, Scale
+from shapesys.reproduction.trained import Pictured, TrainedRecipe, TrainedVariant
+from shapesys.samples.filesystem import Folder
+from shapesys.training import loop
+from shapesys.training.config import TrainJob, claim, resolve
+from shapesys.training.context import LocalContext, pick_device
+from shapesys.training.run_dir import RunDirectory, create
+
+SEED = "train.seed"
+SHOWN = 4
+"""Pictures of each variant on the page."""
+
+
+@dataclass(frozen=True)
+class TrainedExperiment(Experiment):
+    """A run, and the variants that are measured with it.
+
+    Attributes:
+        root: folder of the runs.
+        job: what is trained.
+        split: what is measured.
+        variants: label -> changes to the inference settings.
+        pictured: how pictures of the evaluation stand on the page; None for none.
+    """
+
+    root: str
+    job: TrainJob
+    split: str
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    pictured: Pictured | None = None
+
+    @property
+    def run(self) -> RunDirectory:
+        return create(self.root, self.name)
+
+    def describe(self) -> dict[str, str]:
+        return {"family": self.job.family, "preset": self.job.preset, "measured as": ", ".join(self.variants)}
+
+    def perform(self) -> list[Finding]:
+        run, job = self.run, self.job
+        with Folder(str(run.path)).exclusive():
+            claim(run, job)
+            started = time.monotonic()
+            loop.train(job, run, LocalContext(pick_device(job.scale.device)))
+            run.update_status(state="finished", error=None, train_seconds=time.monotonic() - started)
+            return [self._measured(label, changes) for label, changes in self.variants.items()]
+
+    def _measured(self, label: str, changes: Mapping[str, Any]) -> Finding:
+        settings = EvaluateConfig(split=self.split, inference=dict(changes))
+        summary = evaluate_locally(self.run, settings, EvaluateScale(num_actors=1))
+        pictures = self._kept_pictures(list(self.variants).index(label))
+        return Finding(label, self.job.train.seed, str(self.run.path), summary, pictures)
+
+    def _kept_pictures(self, number: int) -> tuple[Picture, ...]:
+        """Copies of the first pictures: those of another variant will take their place."""
+        if self.pictured is None:
+            return ()
+        drawn = sorted((self.run.evaluation(self.split).path / "pictures").glob("*.png"))
+        drawn = [path for path in drawn if not path.name.endswith(".truth.png")]
+        folder = self.run.path / "shown" / str(number)
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = [(self.pictured(path), shutil.copy2(path, folder / path.name)) for path in drawn[:SHOWN]]
+        return tuple(replace(picture, path=str(copy)) for picture, copy in kept)
+
+
+def experiments(recipe: TrainedRecipe, request: Request) -> list[TrainedExperiment]:
+    """Every run of a recipe: variants that are trained alike share one.
+
+    Raises:
+        UsageError: a setting that a family does not have.
+    """
+    found: list[TrainedExperiment] = []
+    for number, group in enumerate(_trained_alike(recipe.variants, request.scale)):
+        first = group[0]
+        for seed in request.seeds:
+            settings = dict(first.changes) | dict(request.changes) | {"data.store": request.store, SEED: seed}
+            job = resolve(first.family, first.presets[request.scale], settings)
+            variants = {variant.label: dict(variant.inference) for variant in group}
+            name = f"{recipe.name}-{number:02d}-s{seed}"
+            found.append(TrainedExperiment(name, request.root, job, recipe.split, variants, recipe.pictured))
+    return found
+
+
+def _trained_alike(variants: Sequence[TrainedVariant], scale: Scale) -> list[list[TrainedVariant]]:
+    groups: dict[str, list[TrainedVariant]] = {}
+    for variant in variants:
+        key = f"{variant.family} {variant.presets[scale]} {sorted(variant.changes.items())}"
+        groups.setdefault(key, []).append(variant)
+    return list(groups.values())
