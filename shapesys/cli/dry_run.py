@@ -12,9 +12,9 @@ import torch
 from shapesys.cli.output import Answer, table
 from shapesys.errors import ShapesysError
 from shapesys.families import registry
-from shapesys.families.base import Family, Objective, TrainingData
+from shapesys.families.base import Family, Objective
 from shapesys.training.config import TrainJob
-from shapesys.training.feed import open_data, to_batch
+from shapesys.training.feed import open_data, to_batch, training_data
 from shapesys.training.loop import code_parameters
 from shapesys.training.plan import StepPlan, TrainPlan
 from shapesys.training.reader import Reader
@@ -34,7 +34,7 @@ def rehearse(job: TrainJob) -> Answer:
     reader, plan = open_data(job, family)
     steps = plan.micro_batches(0, 0, job.scale.num_workers, job.train.accumulate)
     torch.manual_seed(job.train.seed)
-    objective = family.build(job.model, TrainingData(plan.num_shapes, reader.vocabulary))
+    objective = family.build(job.model, training_data(job, reader))
     tiny = _try_batch(job, reader, _shrink(steps[0], whole_shapes=family.sample is not None), objective)
     data = {
         "config": f"{job.family} {job.preset}",

@@ -17,6 +17,7 @@ ALIASES = {
     "data.store": "--store",
     "data.split": "--split",
     "data.categories": "--categories",
+    "data.interest": "--interest",
     "train.seed": "--seed",
 }
 
@@ -110,5 +111,5 @@ def _config_answer(job: Any, changes: dict[str, Any]) -> Answer:
 
 
 def _default_name(job: Any) -> str:
-    categories = "-".join(job.data.categories) or "all"
+    categories = "-".join(job.data.evaluated) or "all"
     return f"{job.family}-{job.preset}-{categories}"

@@ -145,7 +145,7 @@ def _told(run: RunDirectory, tracker: Tracker) -> Iterator[Tracker]:
 def describe_run(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:
     """What a tracker is told of a training run."""
     named = {"family": job.family, "preset": job.preset}
-    categories = ", ".join(job.data.categories) or "all"
+    categories = ", ".join(job.data.evaluated) or "all"
     return RunDescription(
         name=run.name,
         experiment=job.family,

@@ -105,7 +105,7 @@ def _check_search(sweep: Any) -> None:
 def _check_split(sweep: Any) -> None:
     from shapesys.samples.store import Store
 
-    store, categories = Store.open(sweep.base.data.store), sweep.evaluate.categories or sweep.base.data.categories
+    store, categories = Store.open(sweep.base.data.store), sweep.evaluate.categories or sweep.base.data.evaluated
     counts = {split: len(store.shape_ids(split, categories)) for split in ("train", "val", "test")}
     if not counts.get(sweep.evaluate.split, len(store.shape_ids(sweep.evaluate.split, categories))):
         held = ", ".join(f"{split} ({count})" for split, count in counts.items() if count)

@@ -77,7 +77,7 @@ class EvaluationPlan:
         # A misspelt one would fail every shape, and take the place of results that are there.
         job.inference.override(settings.inference)
         store = Store.open(store_url or job.data.store)
-        shapes = _shapes(settings, store, family, settings.categories or job.data.categories)
+        shapes = _shapes(settings, store, family, settings.categories or job.data.evaluated)
         done = results.begin(chosen, store.digest(), settings.applying_to(suite.predicts), retry_failed)
         done = done.filter(pc.is_in(done["shape_id"], value_set=shapes["shape_id"]))
         waiting = shapes["shape_id"].filter(pc.invert(pc.is_in(shapes["shape_id"], value_set=done["shape_id"])))

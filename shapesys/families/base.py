@@ -83,10 +83,14 @@ class TrainingData:
     Attributes:
         shapes: number of training shapes.
         vocabulary: the categories and parts that labels refer to.
+        interest: the category that is told from all others, for families that contrast; empty where there is none.
+        counts: category -> its training shapes; empty where nobody counted.
     """
 
     shapes: int
     vocabulary: Vocabulary = dataclasses.field(default_factory=Vocabulary)
+    interest: str = ""
+    counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -129,6 +133,7 @@ class Traits:
         judged_by: scalars of `Terms.scalars`; by the first that an objective gives, a checkpoint is chosen on held-out
             shapes.
         higher_is_better: of these scalars.
+        contrasts: half of every batch is of one category of interest, and half of all others.
     """
 
     per_shape_codes: bool = False
@@ -137,6 +142,21 @@ class Traits:
     attributes: tuple[str, ...] = ()
     judged_by: tuple[str, ...] = ("loss/total",)
     higher_is_better: bool = False
+    contrasts: bool = False
+
+
+@dataclass(frozen=True)
+class SaliencyUse:
+    """What a model does with saliency maps, which generic code joins to a shape's columns as ``saliency`` (m,).
+
+    Attributes:
+        training: it is trained with them.
+        chosen: points of every shape, unseen ones too, that are chosen by them in place of as many as are asked for; 0
+            where they choose none.
+    """
+
+    training: bool = False
+    chosen: int = 0
 
 
 @dataclass(frozen=True)
@@ -230,10 +250,13 @@ class Family:
         predicts: the class of what `infer` returns, which decides how it is measured.
         infer: (objective, observations, inference config, seed) -> one prediction per observation.
         sample: makes a batch row of a shape's columns; None where stored chunks are batch rows already.
+        saliency_use: model config -> what it does with saliency maps; None for families that know none.
         known: (objective, rows of training shapes, their ids) -> predictions from the trained codes; None without.
         inference: configuration of `infer`.
         observe_cloud: (points, normals, inference config, seed) -> columns for an observation, from a user's cloud.
         warnings: model config -> sentences about values known to misbehave.
+        check: (model config, what to know of the data) -> None; raises `ShapesysError` for shapes that cannot teach
+            what the family is to learn.
     """
 
     name: str
@@ -247,6 +270,8 @@ class Family:
     infer: Callable[[Any, Sequence[Observation], Any, int], Sequence[Prediction]]
     predicts: type[Prediction] = FieldPrediction
     sample: Sample | None = None
+    saliency_use: Callable[[Any], SaliencyUse] | None = None
     known: Callable[[Any, Sequence[int], Sequence[str]], Sequence[Prediction]] | None = None
     observe_cloud: Callable[[np.ndarray, np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
     warnings: Callable[[Any], list[str]] = lambda config: []
+    check: Callable[[Any, TrainingData], None] = lambda config, data: None

@@ -16,6 +16,7 @@ _FAMILIES = Plugins(
         "dgcnn": "shapesys.families.dgcnn:FAMILY",
         "dpgnet": "shapesys.families.dpgnet:FAMILY",
         "issn": "shapesys.families.issn:FAMILY",
+        "issn_csl": "shapesys.families.issn_csl:FAMILY",
         "pointnet": "shapesys.families.pointnet:FAMILY",
         "pointnet2": "shapesys.families.pointnet2:FAMILY",
         "ssn": "shapesys.families.ssn:FAMILY",

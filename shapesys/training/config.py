@@ -63,6 +63,14 @@ class DataConfig(Config):
         "val", help="split by which checkpoints are chosen; never the one that tables report"
     )
     categories: tuple[str, ...] = setting((), help="categories to train on; all where empty")
+    interest: str = setting(
+        "", help="category that a contrasting family tells from the others of --categories, or from all others"
+    )
+
+    @property
+    def evaluated(self) -> tuple[str, ...]:
+        """Categories that the run is about: the one of interest, or those trained on; all where empty."""
+        return (self.interest,) if self.interest else self.categories
 
     @field_validator("validation_split")
     @classmethod

@@ -13,11 +13,12 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from shapesys.errors import ShapesysError
-from shapesys.families.base import Batch, Family
+from shapesys.errors import ShapesysError, UsageError
+from shapesys.families.base import Batch, Family, TrainingData
 from shapesys.samples.store import Store
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.config import DataConfig, TrainJob
+from shapesys.training.contrast_plan import contrasting
 from shapesys.training.plan import RankPlan, TrainPlan
 from shapesys.training.reader import Columns, Reader
 
@@ -58,10 +59,21 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
     """The reader and the plan of a job, after checking that the store has what the family needs.
 
     Raises:
-        ShapesysError: no such store, view, column, category or split.
+        ShapesysError: no such store, view, column, category or split; or shapes that cannot teach the family.
     """
     store = Store.open(job.data.store)
     reader = _reader(job, family, store, job.data.split)
+    family.check(job.model, training_data(job, reader))
+    return reader, _plan(job, family, reader)
+
+
+def training_data(job: TrainJob, reader: Reader) -> TrainingData:
+    """What an objective must know of the shapes that a reader reads."""
+    counts = Counter(category_of(shape_id) for shape_id in reader.shape_ids)
+    return TrainingData(len(reader.shape_ids), reader.vocabulary, job.data.interest, counts)
+
+
+def _plan(job: TrainJob, family: Family, reader: Reader) -> TrainPlan:
     chunk_count, chunk_size = _chunking(job, family, reader)
     plan = TrainPlan(
         num_shapes=len(reader.shape_ids),
@@ -71,7 +83,20 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
         chunk_size=chunk_size,
         seed=job.train.seed,
     )
-    return reader, plan
+    interest = job.data.interest
+    if family.traits.contrasts:
+        return contrasting(plan, [category_of(shape_id) for shape_id in reader.shape_ids], interest)
+    if interest:
+        raise UsageError(
+            f"--interest {interest} changes nothing: family '{family.name}' does not contrast a category with "
+            "others; leave it out, or choose shapes with --categories"
+        )
+    return plan
+
+
+def category_of(shape_id: str) -> str:
+    """The category in a shape's id."""
+    return shape_id.partition("/")[0]
 
 
 def open_validation(job: TrainJob, family: Family, training: Reader) -> Reader:
@@ -88,7 +113,7 @@ def open_validation(job: TrainJob, family: Family, training: Reader) -> Reader:
             "--data.validation-split, or set --train.select last"
         ) from None
     known = training.vocabulary.categories
-    rows = [row for row, name in enumerate(held_out.shape_ids) if name.partition("/")[0] in known]
+    rows = [row for row, name in enumerate(held_out.shape_ids) if category_of(name) in known]
     if not rows:
         raise ShapesysError(
             f"train.select = best needs shapes to choose by: split '{job.data.validation_split}' has none of the "

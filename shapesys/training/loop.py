@@ -14,11 +14,11 @@ from torch import Tensor, nn
 
 from shapesys.errors import ShapesysError
 from shapesys.families import registry
-from shapesys.families.base import Family, Objective, Terms, TrainingData, Traits
+from shapesys.families.base import Family, Objective, Terms, Traits
 from shapesys.training import checkpoint
 from shapesys.training.config import TrainConfig, TrainJob
 from shapesys.training.context import TrainContext
-from shapesys.training.feed import LocalFeed, MakeFeed, open_data, open_validation, to_batch
+from shapesys.training.feed import LocalFeed, MakeFeed, open_data, open_validation, to_batch, training_data
 from shapesys.training.history import History, Record
 from shapesys.training.plan import RankPlan, TrainPlan
 from shapesys.training.reader import Columns, Reader
@@ -163,7 +163,7 @@ class _Session:
         """Fresh weights, or those of the newest checkpoint."""
         held_out = open_validation(job, family, reader) if job.train.select == "best" else None
         torch.manual_seed(job.train.seed)
-        objective = family.build(job.model, TrainingData(plan.num_shapes, reader.vocabulary))
+        objective = family.build(job.model, training_data(job, reader))
         newest = checkpoint.latest(run.checkpoints)
         # Read before the first collective call: the first rank writes the next one after it.
         best = checkpoint.best(run.checkpoints)

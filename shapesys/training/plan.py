@@ -81,7 +81,7 @@ class TrainPlan:
     def shapes(self, step: int) -> np.ndarray:
         """Shape indices of a global step, in order."""
         epoch, within = divmod(step, self.steps_per_epoch)
-        order = _order(self.seed, epoch, self.num_shapes)
+        order = shuffled(self.seed, epoch, self.num_shapes)
         return order[within * self.batch : (within + 1) * self.batch]
 
     def windows(self, epoch: int) -> tuple[Window, ...]:
@@ -125,11 +125,14 @@ class TrainPlan:
         return [StepPlan(step, epoch, tuple(int(index) for index in indices), windows) for indices in mine]
 
 
-@lru_cache(maxsize=2)
-def _order(seed: int, epoch: int, num_shapes: int) -> np.ndarray:
-    """The shapes' order in an epoch. Kept, since drawing it for each step of millions of shapes would cost more than
-    the step; of two epochs, since a reader is ahead of the loop."""
-    order = np.random.default_rng([seed, epoch]).permutation(num_shapes)
+@lru_cache(maxsize=8)
+def shuffled(seed: int, epoch: int, count: int, stream: int | None = None) -> np.ndarray:
+    """An order of `count` things that belongs to an epoch, or to a pass of another stream.
+
+    Kept, since drawing it for each step of millions of shapes would cost more than the step; of several epochs, since a
+    reader is ahead of the loop, and a contrasting plan has two streams.
+    """
+    order = np.random.default_rng([seed, epoch] if stream is None else [seed, epoch, stream]).permutation(count)
     order.setflags(write=False)
     return order
 

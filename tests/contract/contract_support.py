@@ -16,7 +16,7 @@ from shapesys.training.context import ProcessGroupContext
 
 SHAPES, QUERIES, CLOUD = 4, 96, 600
 VOCABULARY = Vocabulary(("chair", "table"), {"chair": ("leg", "seat"), "table": ("leg", "top", "drawer")})
-DATA = TrainingData(SHAPES, VOCABULARY)
+DATA = TrainingData(SHAPES, VOCABULARY, "chair")
 
 
 def columns(family: Family, seed: int) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ from tuning_support import KNOB, make_sweep
 
 from shapesys.config.base import field_paths
 from shapesys.errors import ShapesysError, UsageError
-from shapesys.families.issn import ISSNConfig
+from shapesys.families.issn.config import ISSNConfig
 from shapesys.tuning.config import MAY_CHANGE, Sweep, TuneConfig, claim_sweep, load_sweep
 from shapesys.tuning.ledger import Ledger, Trial
 from shapesys.tuning.sweep_dir import SweepDirectory, create_sweep

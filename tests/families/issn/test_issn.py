@@ -6,17 +6,10 @@ import torch
 
 from shapesys.errors import UsageError
 from shapesys.families.base import Observation
-from shapesys.families.issn import (
-    FAMILY,
-    ISSNConfig,
-    ISSNInference,
-    ISSNObjective,
-    clamped_error,
-    infer,
-    known,
-    observe_cloud,
-    warnings,
-)
+from shapesys.families.issn import FAMILY
+from shapesys.families.issn.config import ISSNConfig, ISSNInference, warnings
+from shapesys.families.issn.inference import infer, known, observe_cloud
+from shapesys.families.issn.objective import ISSNObjective, clamped_error
 from shapesys.training.config import resolve
 
 SMALL = ISSNConfig(latent_dim=4, hidden=32, layers=4, skip_at=2, dropout=0.0)

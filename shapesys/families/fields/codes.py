@@ -1,0 +1,85 @@
+"""Latent codes of unseen shapes: the decoder is frozen, and the codes of all shapes are optimised in one batch.
+
+DeepSDF's `reconstruct.py` (Park et al., CVPR 2019), with restarts, and any number of shapes at a time.
+
+Legend: S shapes, R restarts, D latent dimensions, N queries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shapesys.config.base import Config, setting
+from shapesys.families.base import Observation
+from shapesys.samples.seeds import stable_hash
+
+Fit = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+"""(codes (S, R, D), points (S, N, 3), their truth (S, N)) -> error of the fit and prior of the code, (S, R) each."""
+
+
+class CodeSearch(Config):
+    """Test-time optimisation of the latent code, the network frozen."""
+
+    iterations: int = setting(800, help="Adam iterations", ge=1)
+    learning_rate: float = setting(5e-3, help="Adam's rate; a tenth of it from the middle on", gt=0)
+    points: int = setting(8_000, help="queries per shape and iteration", ge=1)
+    restarts: int = setting(1, help="initial codes per shape; the best final fit is kept", ge=1)
+    initial_std: float = setting(0.01, help="standard deviation of initial codes", ge=0)
+
+
+class Found(NamedTuple):
+    """Codes (S, D) of the best restarts, and the errors (S,) of their fits."""
+
+    codes: Tensor
+    errors: Tensor
+
+
+def find_codes(
+    fit: Fit, latent_dim: int, observations: Sequence[Observation], config: CodeSearch, seed: int, device: torch.device
+) -> Found:
+    """The codes that fit the observed ``points`` and ``distance`` best.
+
+    A shape's result depends on its own queries, its id and the seed, never on the shapes beside it.
+    """
+    codes = torch.from_numpy(_initial_codes(latent_dim, observations, config, seed)).to(device).requires_grad_(True)
+    optimiser = torch.optim.Adam([codes], lr=config.learning_rate)
+    schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=max(1, (config.iterations + 1) // 2), gamma=0.1)
+    queries = _Queries(observations, device)
+    for iteration in range(config.iterations):
+        optimiser.zero_grad(set_to_none=True)
+        error, prior = fit(codes, *queries.window(iteration, config.points))
+        (error + prior).sum().backward()
+        optimiser.step()
+        schedule.step()
+    with torch.no_grad():
+        final, _ = fit(codes, *queries.window(0, max(config.points, 16_384)))
+        best = final.argmin(dim=1)
+        rows = torch.arange(len(observations), device=device)
+        return Found(codes[rows, best], final[rows, best])
+
+
+class _Queries:
+    """Observed queries of S shapes, read window by window; each shape's own sequence is circular."""
+
+    def __init__(self, observations: Sequence[Observation], device: torch.device) -> None:
+        self._points = [torch.as_tensor(item.columns["points"], device=device) for item in observations]
+        self._distance = [torch.as_tensor(item.columns["distance"], device=device) for item in observations]
+
+    def window(self, iteration: int, count: int) -> tuple[Tensor, Tensor]:
+        """(S, count, 3) points and (S, count) distances of one iteration."""
+        offsets = torch.arange(iteration * count, (iteration + 1) * count, device=self._points[0].device)
+        points = [item[offsets % len(item)] for item in self._points]
+        distance = [item[offsets % len(item)] for item in self._distance]
+        return torch.stack(points), torch.stack(distance)
+
+
+def _initial_codes(latent_dim: int, observations: Sequence[Observation], config: CodeSearch, seed: int) -> np.ndarray:
+    """(S, R, D) float32: each shape's start depends on its id, so that batches can be cut anywhere."""
+    shape = (config.restarts, latent_dim)
+    draws = [np.random.default_rng([seed, stable_hash(item.shape_id)]).standard_normal(shape) for item in observations]
+    return (config.initial_std * np.stack(draws)).astype(np.float32)

@@ -1,0 +1,70 @@
+"""Network, codes and loss of ISSN.
+
+Legend: B shapes, N query points per shape, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from shapesys.families.base import Batch, Objective, Term, Terms, TrainingData
+from shapesys.families.fields.saliency import Weighted, start_saliency, weight_by_saliency
+from shapesys.families.issn.config import ClampGradient, ISSNConfig
+from shapesys.nets.implicit_decoder import ImplicitDecoder
+
+
+class ISSNObjective(Objective):
+    """Equation 1."""
+
+    def __init__(self, config: ISSNConfig, shapes: int) -> None:
+        super().__init__()
+        self.config = config
+        self.decoder = ImplicitDecoder(
+            config.latent_dim,
+            hidden=config.hidden,
+            layers=config.layers,
+            skip_at=config.skip_at,
+            outputs=2,
+            dropout=config.dropout,
+            weight_norm=config.weight_norm,
+        )
+        start_saliency(self.decoder, config.saliency_weight, config.clamp)
+        self.codes = nn.Embedding(shapes, config.latent_dim)
+        nn.init.normal_(self.codes.weight, std=config.latent_dim**-0.5)
+
+    def forward(self, batch: Batch) -> Terms:
+        """Equation 1. Batch: shape_index (B,), points (B, N, 3), distance (B, N)."""
+        return self.field_terms(batch)[0]
+
+    def field_terms(self, batch: Batch) -> tuple[Terms, Tensor, Weighted]:
+        """Equation 1, the predicted distance (B, N) and the saliency behind it."""
+        codes = self.codes(batch["shape_index"])
+        output = self.decoder(codes, batch["points"], batch.get("noise_seed"))
+        error = self.error(output[..., 0], batch["distance"])
+        weighted = weight_by_saliency(error, output[..., 1], self.config.saliency_weight)
+        prior = Term(codes.square().sum(dim=1).mean(), self.config.code_weight)
+        losses = {"sdf": weighted.error, "saliency": weighted.log, "code": prior}
+        statistics = {"clamped_error": error.detach().mean(), **weighted.statistics}
+        return Terms(losses, statistics), output[..., 0], weighted
+
+    def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
+        """Equation 2, elementwise."""
+        return clamped_error(predicted, truth, self.config.clamp, self.config.clamp_gradient)
+
+
+def build(config: ISSNConfig, data: TrainingData) -> ISSNObjective:
+    """Fresh weights and one code per training shape."""
+    return ISSNObjective(config, data.shapes)
+
+
+def clamped_error(predicted: Tensor, truth: Tensor, clamp: float, gradient: ClampGradient = "published") -> Tensor:
+    """Equation 2: |clamp(f) - clamp(f^)|, elementwise.
+
+    Predictions beyond the clamp have no gradient in equation 2, which is how DeepSDF networks get stuck all positive
+    or all negative. ``pull_back`` keeps every value and lets the gradient through the clamp of the prediction.
+    """
+    difference = predicted.clamp(-clamp, clamp) - truth.clamp(-clamp, clamp)
+    if gradient == "published":
+        return difference.abs()
+    side = difference.detach().sign()
+    return difference.detach().abs() + side * (predicted - predicted.detach())
