@@ -58,11 +58,12 @@ class DGCNNClassifier(nn.Module):
 
     def forward(self, batch: PointBatch) -> Tensor:
         """(B, classes) logits."""
-        return self.classify(self.encode(batch).features, batch.noise_seed)
+        return self.classify(self.encode(batch).weighted, batch.noise_seed)
 
     def encode(self, batch: PointBatch) -> PointFeatures:
         """The points (B, N, 3) and their features (B, N, embedding), before maximum and mean."""
-        return PointFeatures(batch.points, self.embed(self.layers(batch.points, batch.features)))
+        features = self.embed(self.layers(batch.points, batch.features))
+        return PointFeatures(batch.points, features, saliency=batch.saliency)
 
     def classify(self, features: Tensor, noise_seed: Tensor | None = None) -> Tensor:
         """(B, classes) logits of what `encode` gave, (B, N, C)."""

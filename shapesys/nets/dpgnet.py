@@ -17,7 +17,7 @@ from shapesys.nets.heads import CloudScores, Head, PointFeatures, PointScores
 from shapesys.nets.point_batch import PointBatch
 from shapesys.nets.point_ops import gather_points
 from shapesys.nets.pointnet2 import PointNet2Spec, back_to_points, known_of_points, propagation_levels
-from shapesys.nets.set_abstraction import GlobalAbstraction, Level, first_centroids
+from shapesys.nets.set_abstraction import GlobalAbstraction, Level, first_centroids, saliency_of_centroids
 from shapesys.nets.shared_mlp import SharedMLP
 
 _BALLS = (
@@ -53,7 +53,7 @@ class GroupingEncoder(nn.Module):
     def forward(self, batch: PointBatch) -> list[PointFeatures]:
         """Centroids and features of every level, a global level's before its maximum; the last has all levels' facts,
         named as those of `GroupingAbstraction` with the level's number behind, from 1."""
-        points = batch.points
+        points, saliency = batch.points, batch.saliency
         features = self.lift(known_of_points(batch, 0).features)
         found: list[PointFeatures] = []
         facts: dict[str, Tensor] = {}
@@ -61,9 +61,10 @@ class GroupingEncoder(nn.Module):
             if isinstance(level, GroupingAbstraction):
                 points, features, known = level(points, features, *_first(batch, points, features, index, level))
                 facts |= {f"{name}_{index + 1}": value for name, value in known.items()}
+                saliency = saliency_of_centroids(batch, saliency, index, points.shape[1])
             else:
                 features = level(points, features)
-            found.append(PointFeatures(points, features, facts))
+            found.append(PointFeatures(points, features, facts, saliency))
         return found
 
 
@@ -98,7 +99,7 @@ class DPGNetClassifier(CloudScores):
     def forward(self, batch: PointBatch) -> tuple[Tensor, Mapping[str, Tensor]]:
         """(B, classes) logits, and facts (B,) of the grouping."""
         found = self.encode(batch)
-        return self.classify(found.features, batch.noise_seed), found.facts
+        return self.classify(found.weighted, batch.noise_seed), found.facts
 
     def encode(self, batch: PointBatch) -> PointFeatures:
         """The last level's points (B, S, 3) and features (B, S, C), before the maximum over them."""

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from shapesys.nets.batch_norm import BatchNorm
 from shapesys.nets.dropout import dropout, shape_noise
 from shapesys.nets.linear import PointLinear, linear
+from shapesys.nets.weighted_gradient import weighted_gradient
 
 
 @dataclass(frozen=True)
@@ -23,11 +24,21 @@ class PointFeatures:
         points: (B, S, 3) where they are.
         features: (B, S, C).
         facts: numbers of each shape that came up on the way, (B,) each.
+        saliency: (B, S) that of the points they are, or started as; None where the batch has none.
     """
 
     points: Tensor
     features: Tensor
     facts: Mapping[str, Tensor] = field(default_factory=dict)
+    saliency: Tensor | None = None
+
+    @property
+    def weighted(self) -> Tensor:
+        """The features; their gradient is multiplied by the saliency, where there is one, before it goes further back.
+
+        Once, behind the last layer that knows points, so that weights of several layers do not multiply.
+        """
+        return self.features if self.saliency is None else weighted_gradient(self.features, self.saliency)
 
 
 def told_one_hot(category: Tensor | None, categories: int, dtype: torch.dtype) -> Tensor:

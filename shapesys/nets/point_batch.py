@@ -18,6 +18,8 @@ class PointBatch:
             Any prefix of it is a farthest point sample; a network that needs more samples than M computes its own.
         category: (B,) int64 category of each cloud, for networks that are told it, or None.
         noise_seed: (B,) int64 seed of each cloud's dropout masks; torch's generator serves all where None.
+        saliency: (B, N) what the gradient of each point's last features is multiplied by before it goes further back,
+            in classifiers; None leaves it as it is.
     """
 
     points: Tensor
@@ -25,3 +27,4 @@ class PointBatch:
     order: Tensor | None = None
     category: Tensor | None = None
     noise_seed: Tensor | None = None
+    saliency: Tensor | None = None

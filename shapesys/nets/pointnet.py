@@ -106,12 +106,12 @@ class PointNetClassifier(CloudScores):
     def forward(self, batch: PointBatch) -> tuple[Tensor, Tensor]:
         """(B, classes) logits, and the penalty (B,) of transforms that are not orthogonal."""
         found = self.encode(batch)
-        return self.classify(found.features, batch.noise_seed), found.facts[PENALTY]
+        return self.classify(found.weighted, batch.noise_seed), found.facts[PENALTY]
 
     def encode(self, batch: PointBatch) -> PointFeatures:
         """The points (B, N, 3) and their features (B, N, widths[-1]), before the maximum; fact ``penalty``."""
         outputs, penalty = self.encoder(batch)
-        return PointFeatures(batch.points, outputs[-1], {PENALTY: penalty})
+        return PointFeatures(batch.points, outputs[-1], {PENALTY: penalty}, batch.saliency)
 
 
 class PointNetSegmenter(nn.Module):

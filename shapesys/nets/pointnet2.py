@@ -20,7 +20,13 @@ from torch import Tensor, nn
 from shapesys.nets.feature_propagation import FeaturePropagation
 from shapesys.nets.heads import CloudScores, Head, PointFeatures, PointScores, told_one_hot
 from shapesys.nets.point_batch import PointBatch
-from shapesys.nets.set_abstraction import GlobalAbstraction, Level, SetAbstraction, centroids_of
+from shapesys.nets.set_abstraction import (
+    GlobalAbstraction,
+    Level,
+    SetAbstraction,
+    centroids_of,
+    saliency_of_centroids,
+)
 
 
 @dataclass(frozen=True)
@@ -106,7 +112,7 @@ class PointNet2Classifier(CloudScores):
 
     def forward(self, batch: PointBatch) -> Tensor:
         """(B, classes) logits."""
-        return self.classify(self.encode(batch).features, batch.noise_seed)
+        return self.classify(self.encode(batch).weighted, batch.noise_seed)
 
     def encode(self, batch: PointBatch) -> PointFeatures:
         """The last level's points (B, S, 3) and features (B, S, C), before the maximum over them."""
@@ -177,16 +183,17 @@ def propagation_levels(spec: PointNet2Spec, channels: Sequence[int]) -> nn.Modul
 
 def abstract(levels: nn.ModuleList, batch: PointBatch) -> list[PointFeatures]:
     """Centroids and features of every level; a global level's before its maximum."""
-    points, features = batch.points, batch.features
+    points, features, saliency = batch.points, batch.features, batch.saliency
     found: list[PointFeatures] = []
     for index, level in enumerate(levels):
         if isinstance(level, SetAbstraction):
             assert level.level.npoint is not None
             centroids = centroids_of(batch, points, index, level.level.npoint)
             points, features = centroids, level(points, features, centroids)
+            saliency = saliency_of_centroids(batch, saliency, index, level.level.npoint)
         else:
             features = level(points, features)
-        found.append(PointFeatures(points, features))
+        found.append(PointFeatures(points, features, saliency=saliency))
     return found
 
 

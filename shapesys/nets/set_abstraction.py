@@ -132,3 +132,11 @@ def centroids_of(batch: PointBatch, points: Tensor, level: int, npoint: int) -> 
             raise ValueError(f"level {level + 1} has {npoint} centroids, but the one before only {points.shape[1]}")
         return points[:, :npoint]
     return gather_points(points, first_centroids(batch, npoint))
+
+
+def saliency_of_centroids(batch: PointBatch, saliency: Tensor | None, level: int, npoint: int) -> Tensor | None:
+    """(B, npoint) saliency of the points that a level's centroids are, or started as, given that of the level before;
+    None where the batch has none."""
+    if saliency is None:
+        return None
+    return saliency[:, :npoint] if level else saliency.gather(1, first_centroids(batch, npoint))
