@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from node_stages import Undisturbed
     from ray_head import Head
 
-# The tests' own sources live there; workers find them by the environment that Ray starts with.
-_HELPERS = os.pathsep.join(str(Path(__file__).parents[1] / name) for name in ("samples", "cluster"))
+# The tests' own sources and recipes live there; workers find them by the environment that Ray starts with.
+_HELPERS = os.pathsep.join(str(Path(__file__).parents[1] / name) for name in ("samples", "cluster", "reproduction"))
 sys.path[:0] = _HELPERS.split(os.pathsep)
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_HELPERS, os.environ.get("PYTHONPATH")]))
 
