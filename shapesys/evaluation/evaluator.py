@@ -79,7 +79,7 @@ class Evaluator:
         """
         started = time.perf_counter()
         try:
-            predictions = self._predict(shape_ids)
+            predictions = self.predict(shape_ids)
         except DEVICE_BROKEN:
             raise
         except SHAPE_FAILURES as error:
@@ -97,7 +97,12 @@ class Evaluator:
         rows = [row for result in results for row in result.rows]
         return BatchResult(rows, next((result.records for result in results if result.records), ()))
 
-    def _predict(self, shape_ids: Sequence[str]) -> list[Prediction]:
+    def predict(self, shape_ids: Sequence[str]) -> list[Prediction]:
+        """One prediction per shape, in any order: from trained codes where they are used, else from what is observed.
+
+        Raises:
+            ShapesysError: a shape cannot be read or predicted; all of the batch are without a prediction then.
+        """
         trained = [shape_id for shape_id in shape_ids if self._has_trained_code(shape_id)]
         unseen = [shape_id for shape_id in shape_ids if shape_id not in set(trained)]
         predictions: list[Prediction] = []
