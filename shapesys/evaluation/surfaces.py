@@ -18,12 +18,13 @@ from shapesys.fields.field import Field
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.neighbours import nearest
 from shapesys.geometry.normalise import Normalisation
+from shapesys.geometry.plane import Plane
 from shapesys.geometry.subdivide import subdivided
 from shapesys.geometry.surface import sample_surface
 from shapesys.geometry.write import write_mesh
 from shapesys.metrics.conventions import convention
 from shapesys.metrics.record import MetricRecord, Scores
-from shapesys.metrics.saliency import Plane, saliency_metrics
+from shapesys.metrics.saliency import saliency_metrics
 from shapesys.metrics.surface import surface_metrics
 from shapesys.metrics.volume import iou_record, occupied
 from shapesys.samples.store import Store

@@ -14,7 +14,7 @@ from shapesys.families.base import FieldPrediction
 from shapesys.fields.analytic import Sphere
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation
-from shapesys.metrics.saliency import Plane
+from shapesys.geometry.plane import Plane
 
 SETTINGS = EvaluateConfig(resolution=48, samples=4000, saliency_points=200)
 RADIUS = 0.6

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from shapesys.errors import UsageError
+from shapesys.geometry.plane import Plane
 from shapesys.metrics.saliency import (
-    Plane,
     SaliencySettings,
     saliency_metrics,
     scaled,
