@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from shapesys.errors import missing_extra, unknown_name
 from shapesys.geometry.mesh import Floats
+from shapesys.geometry.morton import morton_order
 
 Search = Literal["auto", "grid", "pykdtree", "scipy"]
 
 GRID_FROM = 4096
 """Clouds below this size gain nothing from the compiled grid search."""
 
-TIE_CANDIDATES = 16
-"""Neighbours looked at before equal distances are settled by brute force."""
+TIE_CANDIDATES = (3, 16)
+"""Neighbours looked at, first of every query and then of those that still tie; brute force settles the rest."""
 
 
 class Neighbours(NamedTuple):
@@ -96,19 +97,34 @@ def _lowest_nearest(
     points: NDArray[np.float32], queries: NDArray[np.float32], barred: NDArray[np.int64]
 ) -> NDArray[np.int64]:
     """(m,) the nearest point to each query, the lowest among equals, never the one ``barred`` to that query."""
-    wanted = min(TIE_CANDIDATES, len(points))
-    distances, indices = _scipy_tree(points).query(queries, k=range(1, wanted + 1))
-    allowed = np.where(indices == barred[:, None], np.inf, distances)
-    least = allowed.min(axis=1, keepdims=True)
-    answer = np.where(allowed == least, indices, len(points)).min(axis=1)
-    # When the last candidate ties too, a lower index may lie beyond the candidates.
-    undecided = np.flatnonzero(distances[:, -1] == least[:, 0]) if wanted < len(points) else np.empty(0, np.int64)
+    order = morton_order(points)
+    tree = scipy_tree(points[order])
+    answer = np.zeros(len(queries), np.int64)
+    # Along the curve, successive queries meet the same part of the tree.
+    undecided = morton_order(queries) if len(queries) else np.empty(0, np.int32)
+    for candidates in TIE_CANDIDATES:
+        wanted = min(candidates, len(points))
+        distances, rows = tree.query(queries[undecided], k=range(1, wanted + 1))
+        indices = order[rows]
+        allowed = np.where(indices == barred[undecided, None], np.inf, distances)
+        least = allowed.min(axis=1)
+        answer[undecided] = np.where(allowed == least[:, None], indices, len(points)).min(axis=1)
+        if wanted == len(points):
+            return answer
+        # When the last candidate ties too, a lower index may lie beyond the candidates.
+        undecided = undecided[distances[:, -1] == least]
     for row in undecided:
-        offsets = points.astype(np.float64) - queries[row]
-        squared = np.einsum("nc,nc->n", offsets, offsets)
-        squared[barred[row : row + 1][barred[row : row + 1] >= 0]] = np.inf
-        answer[row] = squared.argmin()
-    return answer.astype(np.int64)
+        answer[row] = _lowest_of_all(points, queries[row], int(barred[row]))
+    return answer
+
+
+def _lowest_of_all(points: NDArray[np.float32], query: NDArray[np.float32], barred: int) -> int:
+    """The point nearest to one query, by brute force."""
+    offsets = points.astype(np.float64) - query
+    squared = np.einsum("nc,nc->n", offsets, offsets)
+    if barred >= 0:
+        squared[barred] = np.inf
+    return int(squared.argmin())
 
 
 def _choose(search: str, point_count: int, query_count: int) -> str:
@@ -144,11 +160,12 @@ def _checked(points: Floats, name: str, least: int) -> NDArray[np.float32]:
     return points
 
 
-def _scipy_tree(points: NDArray[np.float32], **options: bool) -> Any:
+def scipy_tree(points: NDArray[np.float32]) -> Any:
+    """A tree over (n, 3) points. Cut at the middle of cells, which builds faster than at medians."""
     # Imported on use: scipy.spatial takes longer to load than everything else that settings and --help need.
     from scipy.spatial import cKDTree
 
-    return cKDTree(points, **options)
+    return cKDTree(points, balanced_tree=False)
 
 
 def _by_tree(search: str, points: NDArray[np.float32], queries: NDArray[np.float32], k: int) -> Neighbours:
@@ -160,7 +177,7 @@ def _by_tree(search: str, points: NDArray[np.float32], queries: NDArray[np.float
 
         distances, indices = KDTree(points).query(queries, k=k)
     else:
-        distances, indices = _scipy_tree(points, balanced_tree=False, compact_nodes=True).query(queries, k=k)
+        distances, indices = scipy_tree(points).query(queries, k=k)
     return Neighbours(distances.astype(np.float32, copy=False), indices.astype(np.int64))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from shapesys.errors import ShapesysError, UsageError
-from shapesys.geometry.neighbours import k_nearest, nearest, nearest_other
+from shapesys.geometry.neighbours import k_nearest, nearest, nearest_lowest, nearest_other
 
 PACKAGES = {"scipy": "scipy", "pykdtree": "pykdtree", "grid": "warp"}
 
@@ -72,10 +72,26 @@ def test_k_nearest_matches_sorted_brute_force(k: int, search: str) -> None:
     assert found.distances == pytest.approx(np.sqrt(np.sort(squared, axis=1)[:, :k]), rel=1e-5)
 
 
-def test_nearest_other_excludes_self_and_takes_the_lowest_of_ties() -> None:
+def tied_clouds() -> dict[str, np.ndarray]:
+    """Clouds whose ties are settled by the first candidates, by more of them, and by brute force."""
+    rng = np.random.default_rng(2)
     lattice = np.stack(np.meshgrid(*[np.arange(6.0)] * 3), axis=-1).reshape(-1, 3)
-    points = np.concatenate([np.repeat(lattice[:2], 30, axis=0), lattice[2:]])
+    return {
+        "none": rng.random((300, 3)),
+        "pairs": np.repeat(rng.random((100, 3)), 2, axis=0)[rng.permutation(200)],
+        "lattice": lattice[rng.permutation(len(lattice))],
+        "crowds and a lattice": np.concatenate([np.repeat(lattice[:2], 30, axis=0), lattice[2:]]),
+        "one place": np.ones((40, 3)),
+        "two points": rng.random((2, 3)),
+        "three in one place": np.ones((3, 3)),
+    }
+
+
+@pytest.mark.parametrize("case", list(tied_clouds()))
+def test_the_lowest_of_the_nearest(case: str) -> None:
+    points = tied_clouds()[case].astype(np.float32).astype(np.float64)
     squared = ((points[:, None] - points[None]) ** 2).sum(axis=2)
+    assert np.array_equal(nearest_lowest(points, points).indices, squared.argmin(axis=1))
     np.fill_diagonal(squared, np.inf)
     assert np.array_equal(nearest_other(points), squared.argmin(axis=1))
 
@@ -83,6 +99,7 @@ def test_nearest_other_excludes_self_and_takes_the_lowest_of_ties() -> None:
 def test_no_queries_give_no_neighbours(search: str) -> None:
     found = nearest(np.ones((5, 3)), np.zeros((0, 3)), search)
     assert found.distances.shape == found.indices.shape == (0,)
+    assert nearest_lowest(np.ones((5, 3)), np.zeros((0, 3))).indices.shape == (0,)
 
 
 def test_misuse_is_named() -> None:
