@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Literal
 
 import torch
+from pydantic import model_validator
 
 from shapesys.config.base import Search, setting
 from shapesys.families.base import TrainingData
@@ -85,6 +86,12 @@ class DPGNetConfig(PointConfig):
     radius: float = setting(1.0, help="balls: factor on all published radii", gt=0, search=Search(0.5, 2.0, log=True))
     neighbours: float = setting(1.0, help="balls: factor on the published numbers of neighbours", gt=0)
     width: int = setting(128, help="channels of points and centroids alike", ge=8, search=Search(choices=(32, 64, 128)))
+
+    @model_validator(mode="after")
+    def _cliques_are_no_points(self) -> DPGNetConfig:
+        if self.saliency_gradient and self.grouping == "grid":
+            raise ValueError("saliency_gradient weighs features of points, and a grid's are those of cells; use balls")
+        return self
 
     @property
     def samples_needed(self) -> int:

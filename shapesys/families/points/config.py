@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from shapesys.config.base import Config, Search, setting
+from shapesys.families.base import SaliencyUse
 
 Task = Literal["classification", "parts", "scenes"]
 
@@ -90,8 +91,38 @@ class PointConfig(Config):
     bn_factor: float = setting(1.0, help="factor on that share every bn_step_epochs", gt=0, le=1)
     bn_step_epochs: int = setting(20, help="epochs between such steps", ge=1)
     bn_floor: float = setting(0.01, help="least share", gt=0, le=1)
+    salient_points: int = setting(
+        0,
+        help="train on and classify each cloud by its k most salient points of those that its saliency map covers "
+        "(data.saliency), whatever train.points_per_shape and inference.points are; 0 = off",
+        ge=0,
+    )
+    saliency_gradient: bool = setting(
+        False,
+        help="in training, multiply the gradient of each point's last features before the maximum by its saliency "
+        "(data.saliency), rescaled to [0, 1] for each shape",
+    )
     augment: Augmentation = Augmentation()
     blocks: Blocks = Blocks()
+
+    @model_validator(mode="after")
+    def _saliency_serves_classification(self) -> PointConfig:
+        if self.task != "classification" and self.salient_points:
+            raise ValueError(
+                f"salient_points {self.salient_points} would leave points without a label, and task {self.task} labels "
+                "every point; set it to 0, or task to classification"
+            )
+        if self.task != "classification" and self.saliency_gradient:
+            raise ValueError(
+                f"saliency_gradient weighs what points give to the class of their cloud, which task {self.task} does "
+                "not predict; leave it out, or set task to classification"
+            )
+        if 0 < self.salient_points < self.samples_needed:
+            raise ValueError(
+                f"salient_points {self.salient_points} are fewer than the {self.samples_needed} that the network "
+                "samples of them; raise it, or lower samples"
+            )
+        return self
 
     @property
     def feature_count(self) -> int:
@@ -102,6 +133,11 @@ class PointConfig(Config):
     def tells_category(self) -> bool:
         """Whether the network takes a cloud's category as an input."""
         return self.task == "parts" and self.told_category
+
+    @property
+    def saliency_use(self) -> SaliencyUse:
+        """What is done with saliency maps."""
+        return SaliencyUse(bool(self.salient_points) or self.saliency_gradient, self.salient_points)
 
     @property
     def samples_needed(self) -> int:

@@ -32,4 +32,5 @@ def point_family(
         infer=infer,
         predicts=PointPrediction,
         sample=sample,
+        saliency_use=lambda config: config.saliency_use,
     )

@@ -19,8 +19,9 @@ from shapesys.families.base import Observation, PointPrediction
 from shapesys.families.points.blocks import blocks_of
 from shapesys.families.points.config import PointConfig, PointInference
 from shapesys.families.points.objective import PointObjective
-from shapesys.families.points.sampling import centred, fps_order
-from shapesys.families.points.transforms import AXES, Points, turn
+from shapesys.families.points.salient import with_saliency
+from shapesys.families.points.sampling import fps_order
+from shapesys.families.points.transforms import AXES, Points, centred, turn
 from shapesys.nets.point_batch import PointBatch
 from shapesys.samples.seeds import stable_hash
 
@@ -49,7 +50,8 @@ def infer(
     """Class probabilities, or those of each point's part, for every observation.
 
     Raises:
-        ShapesysError: a cloud lacks what the network takes, or a category that the network is told is not known.
+        ShapesysError: a cloud lacks what the network takes, such as its saliency map, or a category that the network
+            is told is not known.
     """
     objective.eval()
     model = objective.config
@@ -105,6 +107,10 @@ def _category(objective: PointObjective, item: Observation) -> int:
 def _passes(model: PointConfig, item: Observation, config: PointInference, owner: int, seed: int) -> Iterator[Pass]:
     cloud = Points.of(model, item.columns, labelled=False)
     rng = np.random.default_rng([seed, stable_hash(item.shape_id)])
+    if model.salient_points:
+        cloud = with_saliency(model, cloud, item.columns, model.salient_points)
+    count = model.salient_points or config.points
+    framed = model.task == "scenes" or model.salient_points
     if model.task == "scenes":
         pieces = blocks_of(model, cloud, item.scale)
     else:
@@ -112,12 +118,12 @@ def _passes(model: PointConfig, item: Observation, config: PointInference, owner
     for vote in range(config.votes):
         for rows, piece in pieces:
             vary = _variation(config, model.up, vote, rng)
-            goes = 1 if model.task == "classification" else -(-len(rows) // config.points)
+            goes = 1 if model.task == "classification" else -(-len(rows) // count)
             for first in range(goes):
-                mine = np.arange(len(rows))[first::goes][: config.points]
-                taken = piece.take(_filled(mine, config.points))
+                mine = np.arange(len(rows))[first::goes][:count]
+                taken = piece.take(_filled(mine, count))
                 # Varied last, as in training: a frame of unit radius would undo a scale.
-                yield Pass(owner, rows[mine], vary(taken if model.task == "scenes" else centred(taken, model.frame)))
+                yield Pass(owner, rows[mine], vary(taken if framed else centred(taken, model.frame)))
 
 
 def _variation(config: PointInference, up: str, vote: int, rng: np.random.Generator) -> Callable[[Points], Points]:

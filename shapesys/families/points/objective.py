@@ -71,7 +71,7 @@ class PointObjective(Objective):
 
     def forward(self, batch: Batch) -> Terms:
         """Batch: points (B, N, 3), category_index (B,), noise_seed (B,), and features (B, N, F), order (B, M), labels
-        (B, N), numbered within the category, where the configuration has them."""
+        (B, N), numbered within the category, and saliency (B, N) in [0, 1], where the configuration has them."""
         said = self.label(self.cloud_of(batch))
         logits = said.logits if said.logits.dtype == torch.float64 else said.logits.float()
         truth = self._truth(batch)
@@ -88,6 +88,7 @@ class PointObjective(Objective):
             batch.get("order"),
             batch["category_index"] if self.config.tells_category else None,
             batch.get("noise_seed") if self.training else None,
+            batch.get("saliency") if self.training and self.config.saliency_gradient else None,
         )
 
     def _truth(self, batch: Batch) -> Tensor:

@@ -27,8 +27,8 @@ from torch import Tensor
 
 from shapesys.errors import UsageError
 from shapesys.families.points.objective import PointObjective, cross_entropy
-from shapesys.families.points.sampling import centred, fps_order
-from shapesys.families.points.transforms import Points
+from shapesys.families.points.sampling import fps_order
+from shapesys.families.points.transforms import Points, centred
 
 
 def point_cloud_saliency(

@@ -9,7 +9,8 @@ from shapesys.errors import ShapesysError
 from shapesys.families.base import Arrays, SampleRequest
 from shapesys.families.points.blocks import random_block
 from shapesys.families.points.config import Augmentation, PointConfig
-from shapesys.families.points.transforms import FloatRows, Points, rotation
+from shapesys.families.points.salient import with_saliency
+from shapesys.families.points.transforms import FloatRows, Points, centred, rotation
 from shapesys.geometry.fps import farthest_points
 
 Rows = NDArray[np.int64]
@@ -20,19 +21,22 @@ def sample(config: PointConfig, arrays: Arrays, request: SampleRequest) -> Array
 
     Returns:
         ``points`` (count, 3); ``features`` (count, C) where the network takes any; ``order`` (M,) where it samples
-        points; ``labels`` (count,) int64, numbered within the category, where points are labelled.
+        points; ``labels`` (count,) int64, numbered within the category, where points are labelled; ``saliency``
+        (count,) where it weighs gradients. The count is that of the salient points where these are chosen.
 
     Raises:
-        ShapesysError: the cloud lacks normals, colours or labels that the configuration asks for.
+        ShapesysError: the cloud lacks normals, colours, labels or a saliency map that the configuration asks for.
     """
     rng = np.random.default_rng(request.seed)
     augment = config.augment if request.training else Augmentation(shuffle=False)
     cloud = Points.of(config, arrays)
-    ordered = request.ordered and not augment.breaks_order
+    ordered = request.ordered and not augment.breaks_order and not config.salient_points
     if config.task == "scenes":
         cloud, ordered = random_block(config, cloud, request.scale, rng), False
-    cloud = cloud.take(_subset(len(cloud.points), request.count, augment, rng))
-    if config.task != "scenes":
+    if config.salient_points or (config.saliency_gradient and request.training):
+        cloud = with_saliency(config, cloud, arrays, request.count)
+    cloud = cloud.take(_subset(len(cloud.points), config.salient_points or request.count, augment, rng))
+    if config.task != "scenes" and not config.salient_points:
         cloud = centred(cloud, config.frame)
     cloud = augmented(cloud, augment, config.up, rng)
     order = fps_order(cloud.points, config.samples_needed, ordered)
@@ -79,12 +83,3 @@ def fps_order(points: FloatRows, wanted: int, ordered: bool) -> Rows:
             "train.points_per_shape or inference.points"
         )
     return np.arange(wanted) if ordered else farthest_points(points, wanted)
-
-
-def centred(cloud: Points, frame: str) -> Points:
-    """The cloud as stored, or with its mean at the origin and its farthest point at 1."""
-    if frame == "stored":
-        return cloud
-    mean = cloud.points.mean(axis=0)
-    radius = float(np.linalg.norm(cloud.points - mean, axis=1).max())
-    return cloud.moved(mean, radius if radius > 0 else 1.0)

@@ -24,6 +24,7 @@ class Points:
         points: (n, 3) positions.
         normals, colors, place: (n, 3) each, or None; ``place`` is where in its room a point is, in [0, 1].
         labels: (n,) int64, or None.
+        saliency: (n,) weight of each point's gradient, or None.
     """
 
     points: FloatRows
@@ -31,6 +32,7 @@ class Points:
     colors: FloatRows | None = None
     place: FloatRows | None = None
     labels: NDArray[np.int64] | None = None
+    saliency: FloatRows | None = None
 
     @classmethod
     def of(cls, config: PointConfig, arrays: Arrays, labelled: bool = True) -> Points:
@@ -79,15 +81,16 @@ class Points:
         return replace(self, points=self.points + noise)
 
     def columns(self) -> dict[str, np.ndarray]:
-        """``points``, and ``features`` and ``labels`` where there are any."""
+        """``points``, and ``features``, ``labels`` and ``saliency`` where there are any."""
         features = [column for column in (self.normals, self.colors, self.place) if column is not None]
         found: dict[str, np.ndarray] = {"points": self.points.astype(np.float32)}
         if features:
             found["features"] = np.concatenate(features, axis=1).astype(np.float32)
-        return found if self.labels is None else found | {"labels": self.labels}
+        found |= {} if self.labels is None else {"labels": self.labels}
+        return found if self.saliency is None else found | {"saliency": self.saliency.astype(np.float32)}
 
     def _all(self) -> tuple[np.ndarray | None, ...]:
-        return self.points, self.normals, self.colors, self.place, self.labels
+        return self.points, self.normals, self.colors, self.place, self.labels, self.saliency
 
 
 def _present(arrays: Arrays, name: str, way_out: str) -> np.ndarray:
@@ -95,6 +98,15 @@ def _present(arrays: Arrays, name: str, way_out: str) -> np.ndarray:
     if len(column) != len(arrays["points"]):
         raise ShapesysError(f"the cloud has no {name}; prepare a source that has them, or train with {way_out}")
     return column
+
+
+def centred(cloud: Points, frame: str) -> Points:
+    """The cloud as stored, or with its mean at the origin and its farthest point at 1."""
+    if frame == "stored":
+        return cloud
+    mean = cloud.points.mean(axis=0)
+    radius = float(np.linalg.norm(cloud.points - mean, axis=1).max())
+    return cloud.moved(mean, radius if radius > 0 else 1.0)
 
 
 def rotation(kind: str, up: str, tilt: float, clip: float, rng: np.random.Generator) -> FloatRows:

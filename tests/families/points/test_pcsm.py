@@ -14,8 +14,7 @@ from shapesys.families import registry
 from shapesys.families.base import TrainingData
 from shapesys.families.points.objective import PointObjective
 from shapesys.families.points.pcsm import point_cloud_saliency, radial_scores
-from shapesys.families.points.sampling import centred
-from shapesys.families.points.transforms import Points
+from shapesys.families.points.transforms import Points, centred
 from shapesys.geometry.fps import farthest_points
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.config import resolve
