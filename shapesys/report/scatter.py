@@ -47,13 +47,13 @@ def scatter_svg(scatter: Scatter, categories: Sequence[str] = (), legend: bool =
 def legend_svg(categories: Sequence[str], width: float = 10.0) -> str:
     """The names with their colours and markers alone, for several figures."""
     height = _ROW * (_rows(categories, width) + 1)
-    return drawn(lambda figure: _legend(figure, categories, width, "center"), "categories", width, height)
+    return drawn(lambda figure: _legend(figure, categories, width, "center left"), "categories", width, height)
 
 
 def _draw(axes: Any, scatter: Scatter, names: Sequence[str]) -> None:
     points = np.asarray(scatter.points, np.float64).reshape(-1, 2)
     held = np.asarray(scatter.categories, np.str_)
-    size = 3.6 if len(points) <= _MANY else 2.4
+    size = 4.5 if len(points) <= _MANY else 3.4
     for name, look in _looks(names).items():
         across, up = points[held == name].T
         axes.plot(across, up, linestyle="none", markersize=size, markeredgewidth=0, alpha=0.8, **look)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from shapesys.metrics.aggregate import summarise
 from shapesys.reproduction.finding import Finding, value_of
 from shapesys.reproduction.recipe import Data, Measure
 from shapesys.reproduction.table import laid_out, plain, shown, shown_gain, table_of
@@ -80,3 +81,25 @@ def test_variants_are_rows_of_a_table_and_columns_of_a_figure() -> None:
     layout = laid_out(figure, lines)
     assert layout.groups == [("plain", ["ours", "published"]), ("better", ["ours", "gain"])]
     assert layout.rows[0] == ("accuracy", ["91.0 ± 1.4", "90.0", "95.0 ± 3.5", "+2.0 ± 1.4"])
+
+
+def test_a_measure_may_be_an_extreme_over_the_shapes() -> None:
+    summary = {
+        "whole_set": {"oa/class": {"value": 0.5}},
+        "overall": {"metrics": {"ssr": {"mean": 0.2, "min": 0.1, "max": 0.4}, "none": {"mean": None, "min": None}}},
+    }
+    assert [value_of(summary, Measure("", "ssr", 100, statistic=which)) for which in ("mean", "min", "max")] == [
+        20,
+        10,
+        40,
+    ]
+    assert value_of(summary, Measure("", "none", statistic="min")) is None
+    # A number of the whole set is one number.
+    assert value_of(summary, Measure("", "oa/class")) == 0.5
+    assert value_of(summary, Measure("", "oa/class", statistic="min")) is None
+
+
+def test_extremes_are_those_of_a_summary_of_shapes() -> None:
+    rows = [{"shape_id": f"{at}", "category": "mug", "status": "ok", "ssr": at} for at in (3.0, 1.0, 2.0)]
+    summary = summarise(rows, ["ssr"]).to_json()
+    assert [value_of(summary, Measure("", "ssr", statistic=which)) for which in ("mean", "min", "max")] == [2, 1, 3]
