@@ -27,7 +27,7 @@ _ENDINGS = ("finished", "stopped", "errored", "open")
 @click.argument("what", required=False)
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds runs and sweeps.")
 def command(what: str | None, runs_root: str) -> Answer:
-    """Show the families, presets, sources, views, metrics, search spaces, runs or sweeps.
+    """Show the families, presets, sources, views, metrics, search spaces, recipes, runs or sweeps.
 
     Everything but runs and sweeps where none is named.
     """
