@@ -113,20 +113,27 @@ def _failures(path: Path) -> tuple[int, Counter[str]]:
 
 def _rehearse(run: Any, settings: Any, store_url: str | None) -> Answer:
     """What an evaluation would find. Its plan is not opened: that would drop results of other settings."""
+    from shapesys.evaluation.saliency import maps_to_evaluate_with
+    from shapesys.families import registry
     from shapesys.samples.store import Store
     from shapesys.training.checkpoint import chosen_of
+    from shapesys.training.saliency import check_maps
 
     chosen = chosen_of(run)
     job = chosen.job()
     job.inference.override(settings.inference)
+    maps = maps_to_evaluate_with(job, registry.load(job.family), settings)
     trained = job.data
     store = Store.open(store_url or trained.store)
     categories = settings.categories or trained.categories
+    ids = store.shape_ids(settings.split, categories)
+    if maps:
+        check_maps(maps, store, ids)
     data = {
         "checkpoint": chosen.path,
         "store": store.url,
         "split": settings.split,
         "categories": list(categories) or store.categories(),
-        "shapes": len(store.shape_ids(settings.split, categories)),
+        "shapes": len(ids),
     }
     return Answer(data, [table("dry run: nothing was evaluated", ("what", "found"), list(data.items()))])

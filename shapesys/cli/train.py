@@ -18,6 +18,7 @@ ALIASES = {
     "data.split": "--split",
     "data.categories": "--categories",
     "data.interest": "--interest",
+    "data.saliency": "--saliency",
     "train.seed": "--seed",
 }
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from pydantic import field_validator
+
 from shapesys.config.base import Config, Precision, setting
 from shapesys.fields.extraction import ExtractionSettings
 from shapesys.metrics.recognition import PartArgmax
 from shapesys.metrics.saliency import SaliencySettings
 from shapesys.metrics.surface import SurfaceSettings, Threshold
+from shapesys.training.config import absolute
 
 Codes = Literal["auto", "trained", "optimised"]
 SymmetryPlane = Literal["stored", "x", "y", "z", "none"]
@@ -19,7 +22,7 @@ OF_SURFACES = (
     *("codes", "resolution", "pruning_precision", "close_at_box", "observed_queries", "samples", "chamfer", "fscore"),
     *("fscore_strict", "saliency_points", "saliency_scaling", "symmetric_within", "symmetry_plane"),
 )
-OF_LABELS = ("accuracy_ranks", "part_argmax")
+OF_LABELS = ("accuracy_ranks", "part_argmax", "saliency")
 OF_SUPERPIXELS = ("annotator", "boundary_share", "undersegmentation")
 SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "surfaces": OF_SURFACES,
@@ -63,6 +66,11 @@ class EvaluateConfig(Config):
         help="a point's part is the best of its shape's true category (restricted, as most tables have it), or of all "
         "categories (free)",
     )
+    saliency: str = setting(
+        "",
+        help="file of saliency maps in place of those that the run was trained with, for networks that see a shape's "
+        "most salient points alone",
+    )
     annotator: Annotator = setting(
         "mean", help="of the scores against each person's segmentation: their mean, the best, the first, or all of them"
     )
@@ -81,13 +89,19 @@ class EvaluateConfig(Config):
         thresholds = tuple(Threshold(value, self.fscore_strict) for value in self.fscore)
         return SurfaceSettings(self.chamfer, thresholds, samples=self.samples, seed=self.seed)
 
-    def saliency(self) -> SaliencySettings:
+    @field_validator("saliency")
+    @classmethod
+    def _seen_from_anywhere(cls, path: str) -> str:
+        return absolute(path) if path else path
+
+    def saliency_settings(self) -> SaliencySettings:
         return SaliencySettings(self.saliency_scaling, self.symmetric_within)
 
     def applying_to(self, predicts: str) -> dict[str, Any]:
-        """The settings that a run reads which predicts ``surfaces``, ``labels`` or ``superpixels``, as plain data."""
+        """The settings that a run reads which predicts ``surfaces``, ``labels`` or ``superpixels``, as plain data; but
+        for the file of saliency maps, whose content counts and not its place."""
         foreign = {name for kind, names in SETTINGS_OF.items() if kind != predicts for name in names}
-        return self.model_dump(mode="json", exclude=foreign)
+        return self.model_dump(mode="json", exclude={*foreign, "saliency"})
 
     def extraction(self) -> ExtractionSettings:
         return ExtractionSettings(pruning_precision=self.pruning_precision, close_at_box=self.close_at_box)

@@ -15,6 +15,7 @@ import torch
 from shapesys.errors import ShapesysError, in_words
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.measured import identity
+from shapesys.evaluation.saliency import maps_to_evaluate_with
 from shapesys.evaluation.suites import suite_of
 from shapesys.families import registry
 from shapesys.families.base import Family, Objective, Observation, Prediction
@@ -24,6 +25,7 @@ from shapesys.samples.views import VIEWS
 from shapesys.training.checkpoint import Checkpoint, restore
 from shapesys.training.config import TrainJob
 from shapesys.training.run_dir import EvaluationDirectory
+from shapesys.training.saliency import open_maps
 
 SHAPE_FAILURES = (ShapesysError, ValueError, ArithmeticError, MemoryError, RuntimeError)
 """What one shape's data can cause, memory of the device included; a full disk, say, is everybody's problem."""
@@ -54,6 +56,7 @@ class Evaluator:
     settings: EvaluateConfig
     keep: EvaluationDirectory | None
     shapes: pa.Table
+    maps: str = ""
 
     @classmethod
     def open(
@@ -69,7 +72,9 @@ class Evaluator:
         rows = {shape_id: row for row, shape_id in enumerate(ids)}
         store = Store.open(store_url)
         shapes = store.shapes(columns=_OF_THE_SHAPE)
-        return cls(registry.load(job.family), objective, job, rows, store, settings, keep, shapes)
+        family = registry.load(job.family)
+        maps = maps_to_evaluate_with(job, family, settings)
+        return cls(family, objective, job, rows, store, settings, keep, shapes, maps)
 
     def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
         """One row per shape. What fails for one shape becomes its row's status and reason.
@@ -128,6 +133,8 @@ class Evaluator:
         columns = tuple(name for name in need.columns if name not in TRUE_COLUMNS)
         chunked = VIEWS[need.view].chunked
         found = self._chunks(shape_id, need.view, columns) if chunked else self._whole(shape_id, need.view, columns)
+        if self.maps:
+            found["saliency"] = open_maps(self.maps).of(shape_id)
         row = shape_row(self.shapes, shape_id)
         return Observation(shape_id, found, row["category"], row["scale"])
 

@@ -16,6 +16,7 @@ from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import DEVICE_BROKEN, Evaluator, failed_row, shape_row
 from shapesys.evaluation.results import Results
 from shapesys.evaluation.row_log import Row
+from shapesys.evaluation.saliency import facts_of, maps_to_evaluate_with
 from shapesys.evaluation.suites import Suite, suite_of
 from shapesys.families import registry
 from shapesys.families.base import Family
@@ -26,6 +27,7 @@ from shapesys.samples.store import Store
 from shapesys.training.checkpoint import Checkpoint, chosen_of
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import EvaluationDirectory, RunDirectory
+from shapesys.training.saliency import check_maps
 
 Progress = Callable[[int, int, int], None]
 """Called with (shapes done, shapes in all, shapes failed)."""
@@ -65,8 +67,9 @@ class EvaluationPlan:
             retry_failed: count shapes that failed as not done.
 
         Raises:
-            ShapesysError: no checkpoint, no store, or no shape in the split.
-            UsageError: an unknown category, Chamfer convention or inference setting.
+            ShapesysError: no checkpoint, no store, no shape in the split, or none of the saliency maps that inference
+                needs.
+            UsageError: an unknown category, Chamfer convention or inference setting, or saliency maps of no use.
         """
         results = Results(run.evaluation(settings.split))
         chosen = chosen_of(run)
@@ -76,9 +79,13 @@ class EvaluationPlan:
         suite.check(settings)
         # A misspelt one would fail every shape, and take the place of results that are there.
         job.inference.override(settings.inference)
+        maps = maps_to_evaluate_with(job, family, settings)
         store = Store.open(store_url or job.data.store)
         shapes = _shapes(settings, store, family, settings.categories or job.data.evaluated)
-        done = results.begin(chosen, store.digest(), settings.applying_to(suite.predicts), retry_failed)
+        if maps:
+            check_maps(maps, store, shapes["shape_id"].to_pylist())
+        depends = settings.applying_to(suite.predicts) | facts_of(maps)
+        done = results.begin(chosen, store.digest(), depends, retry_failed)
         done = done.filter(pc.is_in(done["shape_id"], value_set=shapes["shape_id"]))
         waiting = shapes["shape_id"].filter(pc.invert(pc.is_in(shapes["shape_id"], value_set=done["shape_id"])))
         failed = pc.sum(pc.equal(done["status"], "failed"), min_count=0).as_py()

@@ -33,6 +33,7 @@ from shapesys.sources.image import AnnotatedImage
 from shapesys.training.checkpoint import chosen_of, restore
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import RunDirectory
+from shapesys.training.saliency import use_of
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ class Predictor:
             changes: changes to the run's inference settings, by name.
 
         Raises:
-            UsageError: the run predicts surfaces, or an unknown setting.
+            UsageError: the run predicts surfaces or needs saliency maps, or an unknown setting.
             ShapesysError: it has no checkpoint.
         """
         checkpoint = chosen_of(run)
@@ -95,6 +96,12 @@ class Predictor:
         family = registry.load(job.family)
         if suite_of(family).predicts == "surfaces":
             raise UsageError(f"run '{run.name}' predicts surfaces; use: shapesys reconstruct {run.name} FILE")
+        if use_of(job, family).chosen:
+            raise UsageError(
+                f"run '{run.name}' sees the most salient points of a shape alone, and a file of your own has no map of "
+                f"saliency; evaluate prepared shapes (shapesys evaluate {run.name} --saliency FILE), or predict with a "
+                "run that was trained on other points"
+            )
         inference = job.inference.override(dict(changes or {}))
         objective, _, _ = restore(checkpoint, pick_device("auto"))
         return cls(run, family, objective, inference, checkpoint.vocabulary(), seed)

@@ -168,7 +168,7 @@ def _saliency(field: Field, truth: Truth, settings: EvaluateConfig) -> Scores:
     attributes = field.attributes(points)
     if "saliency" not in attributes:
         return Scores("not_applicable", ())
-    return saliency_metrics(points, attributes["saliency"], truth.symmetry, settings.saliency())
+    return saliency_metrics(points, attributes["saliency"], truth.symmetry, settings.saliency_settings())
 
 
 def _coloured(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple[Mesh, Mesh]:

@@ -66,6 +66,7 @@ class DataConfig(Config):
     interest: str = setting(
         "", help="category that a contrasting family tells from the others of --categories, or from all others"
     )
+    saliency: str = setting("", help="file of saliency maps, for networks that use them; empty for none")
 
     @property
     def evaluated(self) -> tuple[str, ...]:
@@ -78,6 +79,11 @@ class DataConfig(Config):
         if split == "test":
             raise ValueError("a checkpoint chosen on the test split makes its own score better; choose another split")
         return split
+
+    @field_validator("saliency")
+    @classmethod
+    def _seen_from_anywhere(cls, path: str) -> str:
+        return absolute(path) if path else path
 
 
 class ScaleConfig(Config):
@@ -130,13 +136,13 @@ def resolve(family_name: str, preset_name: str, changes: Mapping[str, Any]) -> T
     if store is None:
         raise UsageError("no sample store given; name one with --store DIR (make it with 'shapesys prepare')")
     base = parse(job, {"family": family_name, "preset": preset_name, "data": {"store": store}})
-    changes = dict(changes) | {"data.store": _absolute(str(store))}
+    changes = dict(changes) | {"data.store": absolute(str(store))}
     return base.override(dict(family.presets[preset_name].settings) | changes)
 
 
-def _absolute(store: str) -> str:
+def absolute(place: str) -> str:
     """A local path as seen from anywhere, since workers run in folders of their own; addresses as they are."""
-    return store if "://" in store else str(Path(store).resolve())
+    return place if "://" in place else str(Path(place).resolve())
 
 
 def origins(job: TrainJob, changes: Mapping[str, Any]) -> dict[str, str]:

@@ -21,6 +21,7 @@ from shapesys.training.config import DataConfig, TrainJob
 from shapesys.training.contrast_plan import contrasting
 from shapesys.training.plan import RankPlan, TrainPlan
 from shapesys.training.reader import Columns, Reader
+from shapesys.training.saliency import check_maps, maps_to_train_on, use_of
 
 
 class Feed(Protocol):
@@ -59,10 +60,14 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
     """The reader and the plan of a job, after checking that the store has what the family needs.
 
     Raises:
-        ShapesysError: no such store, view, column, category or split; or shapes that cannot teach the family.
+        ShapesysError: no such store, view, column, category or split; shapes that cannot teach the family; or saliency
+            maps that are missing, of other shapes or of no use.
     """
+    maps = maps_to_train_on(job, family)
     store = Store.open(job.data.store)
-    reader = _reader(job, family, store, job.data.split)
+    reader = replace(_reader(job, family, store, job.data.split), saliency=maps)
+    if maps:
+        check_maps(maps, store, reader.shape_ids)
     family.check(job.model, training_data(job, reader))
     return reader, _plan(job, family, reader)
 
@@ -78,7 +83,7 @@ def _plan(job: TrainJob, family: Family, reader: Reader) -> TrainPlan:
     plan = TrainPlan(
         num_shapes=len(reader.shape_ids),
         shapes_per_step=job.train.shapes_per_step,
-        points_per_shape=job.train.points_per_shape,
+        points_per_shape=_points_per_shape(job, family),
         chunk_count=chunk_count,
         chunk_size=chunk_size,
         seed=job.train.seed,
@@ -103,7 +108,7 @@ def open_validation(job: TrainJob, family: Family, training: Reader) -> Reader:
     """Reads the shapes by which checkpoints are chosen, without augmentation, numbered as the training shapes are.
 
     Raises:
-        ShapesysError: the store holds none out for that.
+        ShapesysError: the store holds none out for that, or they lack the saliency maps that choose their points.
     """
     try:
         held_out = _reader(job, family, training.store, job.data.validation_split)
@@ -120,8 +125,16 @@ def open_validation(job: TrainJob, family: Family, training: Reader) -> Reader:
             f"categories trained on ({', '.join(known)}); prepare some, or set --train.select last"
         )
     ids = tuple(held_out.shape_ids[row] for row in rows)
+    maps = training.saliency if use_of(job, family).chosen else ""
+    if maps:
+        check_maps(maps, training.store, ids)
     return replace(
-        held_out, shape_ids=ids, scales=held_out.scales[rows], vocabulary=training.vocabulary, training=False
+        held_out,
+        shape_ids=ids,
+        scales=held_out.scales[rows],
+        vocabulary=training.vocabulary,
+        training=False,
+        saliency=maps,
     )
 
 
@@ -145,9 +158,14 @@ def _chunking(job: TrainJob, family: Family, reader: Reader) -> tuple[int, int]:
     """Chunks per shape and samples per chunk; a family that samples by itself takes what it is asked for."""
     if family.sample is not None:
         reader.store.require(reader.view, reader.columns)
-        return 1, job.train.points_per_shape
+        return 1, _points_per_shape(job, family)
     first = reader.store.read_chunk(reader.view, 0, reader.shape_ids[:1])
     return reader.store.chunk_count(reader.view), first[reader.columns[0]].shape[1]
+
+
+def _points_per_shape(job: TrainJob, family: Family) -> int:
+    """As asked for, or as many as saliency chooses."""
+    return use_of(job, family).chosen or job.train.points_per_shape
 
 
 def vocabulary_of(shapes: pa.Table) -> Vocabulary:

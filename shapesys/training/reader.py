@@ -13,6 +13,7 @@ from shapesys.samples.seeds import stable_hash
 from shapesys.samples.store import Store
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.plan import StepPlan
+from shapesys.training.saliency import open_maps
 
 Columns = dict[str, np.ndarray]
 
@@ -32,6 +33,7 @@ class Reader:
         sample: makes a batch row of a shape's columns; None where chunks are batch rows already.
         training: whether `sample` augments.
         ordered: whether stored clouds are in the order of farthest point sampling.
+        saliency: file of maps that are joined to the columns for `sample`, as ``saliency`` (m,); empty for none.
     """
 
     store: Store
@@ -44,6 +46,7 @@ class Reader:
     sample: Callable[[Arrays, SampleRequest], Arrays] | None = None
     training: bool = True
     ordered: bool = True
+    saliency: str = ""
 
     def read(self, plan: StepPlan) -> Columns:
         """Arrays stacked over the plan's shapes, and ``shape_index``, ``category_index``, ``noise_seed``: (B,) int64.
@@ -70,6 +73,8 @@ class Reader:
             shape_id = self.shape_ids[index]
             request = SampleRequest(shape_id, count, seed, self.training, float(self.scales[index]), self.ordered)
             columns = {name: values[0] for name, values in self.store.read(self.view, [shape_id], self.columns).items()}
+            if self.saliency:
+                columns["saliency"] = open_maps(self.saliency).of(shape_id)
             try:
                 rows.append(self.sample(columns, request))
             except ShapesysError as error:

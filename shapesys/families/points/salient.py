@@ -53,8 +53,8 @@ def rescaled(saliency: FloatRows) -> FloatRows:
 def _map_of(cloud: Points, arrays: Arrays, wanted: int) -> FloatRows:
     if "saliency" not in arrays:
         raise ShapesysError(
-            "the model uses a saliency map of every shape, and there is none; train with --data.saliency FILE, and "
-            "evaluate with --saliency FILE where it holds no maps of the shapes to evaluate"
+            "the model's settings use a saliency map of every shape, and there is none; train and evaluate with "
+            "--saliency FILE"
         )
     found, size = np.asarray(arrays["saliency"], np.float32), len(cloud.points)
     if len(found) > size:
