@@ -6,10 +6,11 @@ import numpy as np
 
 from shapesys.geometry.cloud import Cloud, checked
 from shapesys.geometry.fps import farthest_points
-from shapesys.geometry.mesh import Ints
+from shapesys.geometry.mesh import Floats, Ints
 from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
 from shapesys.samples.settings import CloudConfig, PrepareConfig
-from shapesys.samples.shape_samples import Row, ShapeSamples, known_parts, shape_row
+from shapesys.samples.shape_samples import Row, Seeds, ShapeSamples, known_parts, shape_row
+from shapesys.samples.unsigned_queries import chunked, unsigned_of_points
 from shapesys.sources.base import ShapeRef, Source
 
 LEAST_POINTS = 16
@@ -17,15 +18,25 @@ LEAST_POINTS = 16
 
 
 def prepare_cloud(source: Source, ref: ShapeRef, cloud: Cloud, settings: PrepareConfig) -> ShapeSamples:
-    """The `cloud` view of a cloud in its file's frame.
+    """The `cloud` and the `udf` view of a cloud in its file's frame; distances are to all of its points.
 
     Raises:
         ShapeRejected: too few points, all in one place, numbers that are not finite, labels out of range.
     """
     checked(cloud, least=LEAST_POINTS)
     known_parts(source, ref, cloud.labels)
-    row, frame = normalised_row(cloud, settings.cloud, settings.margin)
-    return ShapeSamples(shape_row(source, ref, settings, frame, {}), {"cloud": [row]})
+    frame = unit_sphere_of_points(cloud.points, settings.margin)
+    made: dict[str, list[Row]] = {}
+    if "cloud" in settings.views:
+        made["cloud"] = [normalised_row(cloud, settings.cloud, settings.margin)[0]]
+    if "udf" in settings.views:
+        made["udf"] = _unsigned_rows(frame.apply(np.asarray(cloud.points, np.float64)), ref, settings)
+    return ShapeSamples(shape_row(source, ref, settings, frame, {}), made)
+
+
+def _unsigned_rows(points: Floats, ref: ShapeRef, settings: PrepareConfig) -> list[Row]:
+    seeds = Seeds.of(settings.seed, ref.id)
+    return chunked(unsigned_of_points(points, settings.udf, seeds.unsigned), settings.udf, seeds.order)
 
 
 def normalised_row(cloud: Cloud, config: CloudConfig, margin: float) -> tuple[Row, Normalisation]:

@@ -20,6 +20,7 @@ from shapesys.samples.cloud_samples import cloud_row, prepare_cloud
 from shapesys.samples.queries import box_points, cut_into_chunks, query_points
 from shapesys.samples.settings import CloudConfig, OccupancyConfig, PrepareConfig, QueryConfig
 from shapesys.samples.shape_samples import Row, Seeds, ShapeSamples, known_parts, shape_row
+from shapesys.samples.unsigned_queries import chunked, unsigned_of_mesh
 from shapesys.samples.views import SIGNED_VIEWS
 from shapesys.sources.base import ShapeRef, Source
 from shapesys.sources.image import AnnotatedImage
@@ -97,6 +98,9 @@ def _in_frame(mesh: Mesh, frame: Normalisation) -> Mesh:
 def _view_rows(view: str, mesh: Mesh, signed: SignedMesh, settings: PrepareConfig, seeds: Seeds) -> list[Row]:
     if view == "sdf":
         return sdf_rows(mesh, signed, settings.sdf, seeds)
+    if view == "udf":
+        queries = unsigned_of_mesh(mesh, lambda points: signed.unsigned(points).distance, settings.udf, seeds.unsigned)
+        return chunked(queries, settings.udf, seeds.order)
     if view == "occupancy":
         return [occupancy_row(mesh, signed, settings.occupancy, seeds)]
     if view == "cloud":

@@ -100,6 +100,17 @@ SDF = View(
     chunked=True,
 )
 
+UDF = View(
+    "udf",
+    "one row per chunk of distances to the raw surface, shuffled once at preparation; no sign is needed",
+    (
+        _ID,
+        Column("points", _FLOATS, "(n, 3)", "normalised", "query points"),
+        Column("distance", _FLOATS, "(n,)", "normalised", "unsigned distance: to triangles, or to a cloud's points"),
+    ),
+    chunked=True,
+)
+
 OCCUPANCY = View(
     "occupancy",
     "uniform points of the shape's padded bounding box with their inside bit: volumetric IoU",
@@ -132,6 +143,8 @@ SUPERPIXELS = View(
     ),
 )
 
-VIEWS: dict[str, View] = {view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, OCCUPANCY, CLOUD, SUPERPIXELS)}
+VIEWS: dict[str, View] = {
+    view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, UDF, OCCUPANCY, CLOUD, SUPERPIXELS)
+}
 SIGNED_VIEWS = frozenset({"sdf", "occupancy"})
 """Views that need trusted signs; a shape without them is kept for the others."""

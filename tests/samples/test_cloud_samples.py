@@ -139,5 +139,5 @@ def test_other_part_names_prepare_a_shape_again(tmp_path: Any) -> None:
 
 
 def test_a_view_that_cannot_be_made_of_clouds_is_refused(tmp_path: Any) -> None:
-    with pytest.raises(UsageError, match="view 'sdf' cannot be made of a point cloud.*choose among: cloud"):
+    with pytest.raises(UsageError, match="view 'sdf' cannot be made of a point cloud.*choose among: udf, cloud"):
         prepare_locally(Clouds(boxes()), str(tmp_path), PrepareConfig(views=("sdf", "cloud")))
