@@ -74,6 +74,9 @@ class Evaluator:
         shapes = store.shapes(columns=_OF_THE_SHAPE)
         family = registry.load(job.family)
         maps = maps_to_evaluate_with(job, family, settings)
+        if maps:
+            # Where the file cannot be read, every shape would fail.
+            open_maps(maps)
         return cls(family, objective, job, rows, store, settings, keep, shapes, maps)
 
     def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
