@@ -160,7 +160,7 @@ def _checked(points: Floats, name: str, least: int) -> NDArray[np.float32]:
     return points
 
 
-def scipy_tree(points: NDArray[np.float32]) -> Any:
+def scipy_tree(points: Floats) -> Any:
     """A tree over (n, 3) points. Cut at the middle of cells, which builds faster than at medians."""
     # Imported on use: scipy.spatial takes longer to load than everything else that settings and --help need.
     from scipy.spatial import cKDTree
