@@ -21,6 +21,7 @@ TIERS = [
     {"families"},
     {"training"},
     {"evaluation"},
+    {"saliency"},
     {"tuning", "reproduction"},
     {"tracking"},
     {"on_ray"},

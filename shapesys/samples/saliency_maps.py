@@ -6,8 +6,8 @@ Whatever made them (a trained field, a classifier's gradient, plain geometry), e
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,3 +113,21 @@ def read_saliency_maps(path: str | Path) -> SaliencyMaps:
     ids = table["shape_id"].to_pylist()
     values = {name: flat[offsets[row] : offsets[row + 1]] for row, name in enumerate(ids)}
     return SaliencyMaps(facts["method"], facts["store_digest"], values, facts["facts"])
+
+
+def merged(pieces: Sequence[SaliencyMaps]) -> SaliencyMaps:
+    """Maps of one method that were made apart, such as category by category; later pieces replace earlier ones.
+
+    Raises:
+        ShapesysError: there are none, or they belong to different stores or methods.
+    """
+    if not pieces:
+        raise ShapesysError("there are no saliency maps to put together")
+    first = pieces[0]
+    for piece in pieces:
+        if (piece.method, piece.store_digest) != (first.method, first.store_digest):
+            raise ShapesysError(
+                f"saliency maps by {first.method} and by {piece.method} cannot be put together: they are of different "
+                "methods or stores"
+            )
+    return replace(first, values={name: found for piece in pieces for name, found in piece.values.items()})

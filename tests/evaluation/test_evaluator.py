@@ -29,7 +29,7 @@ class Faulty(Evaluator):
 
     fault: Exception
 
-    def _predict(self, shape_ids: Any) -> Any:
+    def predict(self, shape_ids: Any) -> Any:
         raise self.fault
 
 

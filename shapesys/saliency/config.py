@@ -1,0 +1,38 @@
+"""Settings of saliency maps and of what is measured on them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from shapesys.config.base import Config, setting
+from shapesys.metrics.saliency import SaliencySettings
+
+PlaneChoice = Literal["auto", "stored", "found", "each", "x", "y", "z", "none"]
+
+
+class MapSettings(Config):
+    """What maps are made of."""
+
+    points: int = setting(1024, help="points of each shape: a prefix of the stored cloud", ge=2)
+    neighbours: int = setting(20, help="PCA: others in a point's neighbourhood", ge=1)
+    alpha: float = setting(1.0, help="PCSM: exponent of the radius; 1 and 6 are published", ge=0)
+    observed_queries: int = setting(100_000, help="queries shown to test-time optimisation of a code", ge=100)
+    inference: dict[str, Any] = setting({}, help="changes to a field family's inference settings, by name")
+    seed: int = setting(0, help="seed of initial codes", ge=0)
+
+
+class MapMetrics(Config):
+    """How maps are measured."""
+
+    split: str = setting("test", help="split that is measured")
+    scaling: Literal["min_max", "none"] = setting("min_max", help="rescaling of each map before it is measured")
+    symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
+    symmetry_plane: PlaneChoice = setting(
+        "auto",
+        help="plane of d_sym: stored with each shape by its source; found, one per category, from its training clouds; "
+        "found for each shape by itself, where a category's shapes face different ways; auto: stored where there is "
+        "one, else found; or across an axis through the bounding box's centre",
+    )
+
+    def saliency(self) -> SaliencySettings:
+        return SaliencySettings(self.scaling, self.symmetric_within)

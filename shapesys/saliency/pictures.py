@@ -1,0 +1,46 @@
+"""Pictures of saliency maps and of mirror planes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from shapesys.geometry.mesh import Floats, Mesh
+from shapesys.geometry.neighbours import nearest
+from shapesys.geometry.plane import Plane
+from shapesys.geometry.render import Image, framing, render
+from shapesys.geometry.subdivide import subdivided
+from shapesys.metrics.saliency import scaled
+
+LONGEST_EDGE = 0.04
+"""Of pictured meshes, in the normalised frame: a colour is shown at vertices and nowhere else."""
+_SIDES = ((214, 122, 66), (72, 122, 178))
+"""Colours in front of a mirror plane and behind it."""
+
+Size = tuple[int, int]
+
+
+def picture_of_map(mesh: Mesh, points: Floats, saliency: Floats, size: Size = (192, 192)) -> Image:
+    """A shape coloured by its map, from its least value to its greatest.
+
+    The whole surface around a point has its colour: nothing is interpolated, so that a noisy map looks noisy.
+
+    Args:
+        points: (n, 3) that the map is of.
+        saliency: (n,).
+    """
+    fine = subdivided(mesh, LONGEST_EDGE)
+    values = np.asarray(scaled(saliency, "min_max"), np.float32)
+    shown = values[nearest(points, np.asarray(fine.vertices, np.float32)).indices]
+    coloured = replace(fine, attributes={"saliency": shown})
+    return render(coloured, framing(fine), size, "saliency", value_range=(0.0, 1.0))
+
+
+def picture_of_plane(mesh: Mesh, plane: Plane, size: Size = (192, 192)) -> Image:
+    """A shape whose two sides of a mirror plane have two colours."""
+    fine = subdivided(mesh, LONGEST_EDGE)
+    centres = fine.triangles.mean(axis=1)
+    behind = centres @ np.asarray(plane.normal) < plane.offset
+    colours = np.array(_SIDES, np.uint8)[behind.astype(int)]
+    return render(fine, framing(fine), size, face_colors=colours)
