@@ -11,6 +11,10 @@ _RECIPES = Plugins(
     {
         "dpgnet.table1": "shapesys.reproduction.dpgnet:TABLE1",
         "dpgnet.table2": "shapesys.reproduction.dpgnet:TABLE2",
+        "issn.table1": "shapesys.reproduction.issn:TABLE1",
+        "issn.table2": "shapesys.reproduction.issn:TABLE2",
+        "issn.table3": "shapesys.reproduction.issn:TABLE3",
+        "issn.table4": "shapesys.reproduction.issn:TABLE4",
         "ssn.asa": "shapesys.reproduction.ssn:ASA",
         "ssn.toy": "shapesys.reproduction.ssn:TOY",
     },

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,11 +12,10 @@ from shapesys.evaluation.plan import evaluate_locally
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding, Picture
 from shapesys.reproduction.recipe import Request, Scale
+from shapesys.reproduction.train_once import train_once
 from shapesys.reproduction.trained import Pictured, TrainedRecipe, TrainedVariant
 from shapesys.samples.filesystem import Folder
-from shapesys.training import loop
-from shapesys.training.config import TrainJob, claim, resolve
-from shapesys.training.context import LocalContext, pick_device
+from shapesys.training.config import TrainJob, resolve
 from shapesys.training.run_dir import RunDirectory, create
 
 SEED = "train.seed"
@@ -53,10 +51,7 @@ class TrainedExperiment(Experiment):
     def perform(self) -> list[Finding]:
         run, job = self.run, self.job
         with Folder(str(run.path)).exclusive():
-            claim(run, job)
-            started = time.monotonic()
-            loop.train(job, run, LocalContext(pick_device(job.scale.device)))
-            run.update_status(state="finished", error=None, train_seconds=time.monotonic() - started)
+            train_once(run, job)
             return [self._measured(label, changes) for label, changes in self.variants.items()]
 
     def _measured(self, label: str, changes: Mapping[str, Any]) -> Finding:

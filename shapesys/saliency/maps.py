@@ -38,9 +38,17 @@ def geometry_maps(store: Store, shape_ids: Sequence[str], settings: MapSettings)
 
 
 def gradient_maps(
-    run: RunDirectory, store: Store, shape_ids: Sequence[str], settings: MapSettings, device: torch.device
+    run: RunDirectory,
+    store: Store,
+    shape_ids: Sequence[str],
+    settings: MapSettings,
+    device: torch.device,
+    categories: Mapping[str, str] | None = None,
 ) -> Maps:
-    """PCSM: what a trained classifier would lose with each point, given the true category.
+    """PCSM: what a trained classifier would lose with each point.
+
+    Args:
+        categories: shape id -> the category that the classifier is to stand by; the true one where None.
 
     Raises:
         UsageError: the run is no classifier of points.
@@ -55,7 +63,8 @@ def gradient_maps(
     found: Maps = {}
     for names in _batches(shape_ids):
         clouds = stored_points(store, names, settings.points)
-        classes = [objective.vocabulary.class_of(name.partition("/")[0]) for name in names]
+        named = [categories[name] if categories else name.partition("/")[0] for name in names]
+        classes = [objective.vocabulary.class_of(category) for category in named]
         scores = point_cloud_saliency(objective, clouds, classes, alpha=settings.alpha)
         found |= dict(zip(names, scores, strict=True))
     return found

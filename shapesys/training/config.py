@@ -28,6 +28,9 @@ class TrainConfig(Config):
     points_per_shape: int = setting(16_384, help="query points of each shape per step", ge=1)
     optimiser: Literal["adam", "adamw", "sgd"] = setting("adam", help="adamw decays weights apart from the gradient")
     momentum: float = setting(0.9, help="momentum of sgd", ge=0, lt=1)
+    beta2: float = setting(
+        0.999, help="Adam remembers squared gradients for about 1 / (1 - beta2) steps; short trainings need less", gt=0, lt=1
+    )
     weight_decay: float = setting(0.0, help="weight decay of the network; codes have none", ge=0)
     learning_rate: float = setting(5e-4, help="rate for the network", gt=0, search=Search(1e-5, 1e-2, log=True))
     code_learning_rate: float = setting(1e-3, help="rate for latent codes", gt=0, search=Search(1e-4, 1e-1, log=True))
@@ -143,6 +146,13 @@ def resolve(family_name: str, preset_name: str, changes: Mapping[str, Any]) -> T
 def absolute(place: str) -> str:
     """A local path as seen from anywhere, since workers run in folders of their own; addresses as they are."""
     return place if "://" in place else str(Path(place).resolve())
+
+
+def of_category(job: TrainJob, category: str) -> TrainJob:
+    """The same training for one category: told from the others where the family contrasts, else alone."""
+    if registry.load(job.family).traits.contrasts:
+        return job.override({"data.interest": category})
+    return job.override({"data.categories": (category,)})
 
 
 def origins(job: TrainJob, changes: Mapping[str, Any]) -> dict[str, str]:

@@ -110,7 +110,7 @@ def make_optimiser(objective: nn.Module, config: TrainConfig) -> torch.optim.Opt
     if config.optimiser == "sgd":
         return torch.optim.SGD(groups, momentum=config.momentum, fused=True)
     kind = torch.optim.AdamW if config.optimiser == "adamw" else torch.optim.Adam
-    return kind(groups, fused=True)
+    return kind(groups, betas=(0.9, config.beta2), fused=True)
 
 
 def scheduled_rate(config: TrainConfig, rate: float, epoch: int) -> float:

@@ -1,0 +1,112 @@
+"""Recipes about saliency maps: what makes each method's maps, before anything is measured on them.
+
+Every method's maps of a seed are made first, by experiments that all these recipes share: a network per category for
+fields, one classifier of all categories for PCSM, nothing but geometry for PCA. What a recipe measures comes after.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from shapesys.reproduction.recipe import Recipe, Request, Scale, Variant
+
+if TYPE_CHECKING:
+    from shapesys.reproduction.experiment import Experiment
+
+Kind = Literal["geometry", "classifier", "fields", "none"]
+
+
+@dataclass(frozen=True)
+class MapVariant(Variant):
+    """A method that makes maps.
+
+    Attributes:
+        key: names its files; variants with the same key share them.
+        kind: ``geometry`` (PCA), ``classifier`` (PCSM), ``fields`` (a network per category), or ``none``, for a row
+            that needs no maps.
+        family: of what is trained; empty where nothing is.
+        presets: scale -> preset of the family.
+        changes: dotted path -> value, on top of the preset, at every scale.
+        at_scale: scale -> further changes.
+    """
+
+    key: str = field(kw_only=True)
+    kind: Kind = field(kw_only=True)
+    family: str = field(default="", kw_only=True)
+    presets: Mapping[Scale, str] = field(default_factory=dict, kw_only=True)
+    changes: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    at_scale: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
+
+    def settings(self, scale: Scale) -> dict[str, Any]:
+        """Changes to the preset at a scale."""
+        return {**self.changes, **self.at_scale.get(scale, {})}
+
+
+@dataclass(frozen=True)
+class MapRecipe(Recipe):
+    """Makes the maps of every variant, then what its kind measures on them.
+
+    Attributes:
+        variants: the methods.
+        classifier: whose gradients PCSM takes, and whose word counts where a category is predicted.
+        categories: name of the data -> its categories, each with a network of its own.
+        map_settings: changes to `MapSettings`.
+        map_settings_at: scale -> further changes.
+        metric_settings: name of the data -> changes to `MapMetrics`.
+    """
+
+    variants: Sequence[MapVariant]
+    classifier: MapVariant = field(kw_only=True)
+    categories: Mapping[str, tuple[str, ...]] = field(kw_only=True)
+    map_settings: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+    map_settings_at: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
+    metric_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
+
+    def phases(self, request: Request) -> list[list[Experiment]]:
+        # A list of recipes needs no network.
+        from shapesys.reproduction.saliency_experiments import making
+
+        return [list(making(self, request)), *self.measuring(request)]
+
+    @abstractmethod
+    def measuring(self, request: Request) -> list[list[Experiment]]:
+        """The phases after every method's maps are there."""
+
+
+@dataclass(frozen=True)
+class MapTable(MapRecipe):
+    """SSR and d_sym of every method's maps.
+
+    Attributes:
+        pictured: test shapes of each category on the page.
+    """
+
+    pictured: int = 2
+
+    def measuring(self, request: Request) -> list[list[Experiment]]:
+        from shapesys.reproduction.saliency_tables import measuring
+
+        return [list(measuring(self, request))]
+
+
+@dataclass(frozen=True)
+class TopPoints(MapRecipe):
+    """Classification of every shape by its most salient points.
+
+    Attributes:
+        judge: the classifier of salient points, trained anew for every method and number of points.
+        counts: numbers of points.
+        all_points: points of the baseline that ranks none: the variant of kind ``none``.
+    """
+
+    judge: MapVariant = field(kw_only=True)
+    counts: tuple[int, ...] = field(kw_only=True)
+    all_points: int = field(default=1024, kw_only=True)
+
+    def measuring(self, request: Request) -> list[list[Experiment]]:
+        from shapesys.reproduction.saliency_points import classifying, ranking
+
+        return [list(ranking(self, request)), list(classifying(self, request))]
