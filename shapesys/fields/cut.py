@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from shapesys.errors import unknown_name
+from shapesys.errors import ShapesysError, UsageError, unknown_name
 from shapesys.geometry.mesh import Floats, Ints, Mesh
 
 Mask = NDArray[np.bool_]
@@ -41,6 +41,43 @@ def split_by_attribute(mesh: Mesh, attribute: str, threshold: float) -> tuple[Me
     above = _part(cut, mesh, high, tips, first, second, lone, wanted=True)
     below = _part(cut, mesh, high, tips, first, second, lone, wanted=False)
     return above, below
+
+
+def quantile_by_area(mesh: Mesh, values: Floats, quantile: float) -> float:
+    """The threshold that leaves this share of the surface below it, values being interpolated linearly over each face.
+
+    Where a value covers so much area that no threshold leaves exactly this share, that area stays above.
+
+    Args:
+        mesh: with a surface.
+        values: (V,) of its vertices, finite.
+        quantile: share of the area, from 0 to 1.
+
+    Raises:
+        UsageError: a share outside that range.
+        ShapesysError: a surface without area.
+    """
+    if not 0.0 <= quantile <= 1.0:
+        raise UsageError(f"the quantile is {quantile:g}; give a share of the surface from 0 to 1")
+    areas = mesh.face_areas.astype(np.float64)
+    if not areas.sum() > 0:
+        raise ShapesysError("the surface has no area to take a quantile of; reconstruct at a finer resolution")
+    corners = np.sort(np.asarray(values, np.float64)[mesh.faces], axis=1)
+    low, high = float(corners.min()), float(corners.max())
+    wanted = quantile * float(areas.sum())
+    while low < (middle := 0.5 * (low + high)) < high:
+        low, high = (middle, high) if float(areas @ _share_below(corners, middle)) < wanted else (low, middle)
+    return low
+
+
+def _share_below(corners: Floats, threshold: float) -> Floats:
+    """(F,) share of each face below a threshold, from the sorted values (F, 3) of its corners."""
+    a, b, c = corners.T
+    near, far = threshold - a, c - threshold
+    with np.errstate(divide="ignore", invalid="ignore"):
+        one_corner = near * near / ((b - a) * (c - a))
+        two_corners = 1.0 - far * far / ((c - a) * (c - b))
+    return np.select([near <= 0, far < 0, threshold <= b], [0.0, 1.0, one_corner], two_corners)
 
 
 def _lone_corners(high: Mask) -> tuple[Mask, Ints]:

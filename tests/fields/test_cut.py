@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from solids import same_mesh
 
-from shapesys.errors import UsageError
+from shapesys.errors import ShapesysError, UsageError
 from shapesys.fields.analytic import Sphere, WithAttribute
-from shapesys.fields.cut import split_by_attribute
+from shapesys.fields.cut import quantile_by_area, split_by_attribute
 from shapesys.fields.extraction import extract
 from shapesys.geometry.mesh import Mesh
 
@@ -54,3 +54,32 @@ def test_a_threshold_outside_leaves_one_part_empty(ball: Mesh) -> None:
 def test_an_unknown_attribute_is_named(ball: Mesh) -> None:
     with pytest.raises(UsageError, match="did you mean height"):
         split_by_attribute(ball, "hight", 0.0)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.75])
+def test_a_quantile_leaves_its_share_of_the_area_below(ball: Mesh, share: float) -> None:
+    threshold = quantile_by_area(ball, ball.attributes["height"], share)
+    # Archimedes: the area of a sphere between two heights grows with their distance.
+    assert threshold == pytest.approx(0.5 * (2 * share - 1), abs=2e-3)
+    above, below = split_by_attribute(ball, "height", threshold)
+    assert below.face_areas.sum() / ball.face_areas.sum() == pytest.approx(share, abs=1e-5)
+    assert above.face_areas.sum() / ball.face_areas.sum() == pytest.approx(1 - share, abs=1e-5)
+
+
+def test_what_covers_more_than_its_share_stays_above(ball: Mesh) -> None:
+    capped = np.clip(ball.attributes["height"], -0.1, 0.2).astype(np.float32)
+    mesh = dataclasses.replace(ball, attributes={"height": capped})
+    for share, least in ((0.9, 0.2), (0.05, -0.1)):
+        threshold = quantile_by_area(mesh, capped, share)
+        assert threshold == pytest.approx(least, abs=1e-6)
+        above, _ = split_by_attribute(mesh, "height", threshold)
+        assert above.attributes["height"].min() == pytest.approx(least, abs=1e-6)
+        assert above.face_areas.sum() > (1 - share) * mesh.face_areas.sum()
+
+
+def test_a_quantile_that_cannot_be_is_refused(ball: Mesh) -> None:
+    with pytest.raises(UsageError, match=r"the quantile is 50; give a share of the surface from 0 to 1"):
+        quantile_by_area(ball, ball.attributes["height"], 50)
+    flat = ball.with_vertices(np.zeros_like(ball.vertices))
+    with pytest.raises(ShapesysError, match="no area to take a quantile of"):
+        quantile_by_area(flat, ball.attributes["height"], 0.5)
