@@ -31,6 +31,7 @@ class MapVariant(Variant):
         presets: scale -> preset of the family.
         changes: dotted path -> value, on top of the preset, at every scale.
         at_scale: scale -> further changes.
+        group: heading under which the page shows its pictures.
     """
 
     key: str = field(kw_only=True)
@@ -39,6 +40,7 @@ class MapVariant(Variant):
     presets: Mapping[Scale, str] = field(default_factory=dict, kw_only=True)
     changes: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     at_scale: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
+    group: str = field(default="", kw_only=True)
 
     def settings(self, scale: Scale) -> dict[str, Any]:
         """Changes to the preset at a scale."""
@@ -51,16 +53,16 @@ class MapRecipe(Recipe):
 
     Attributes:
         variants: the methods.
-        classifier: whose gradients PCSM takes, and whose word counts where a category is predicted.
         categories: name of the data -> its categories, each with a network of its own.
+        measured: name of the data -> those of them that have a network and are measured; all where not named.
         map_settings: changes to `MapSettings`.
         map_settings_at: scale -> further changes.
         metric_settings: name of the data -> changes to `MapMetrics`.
     """
 
     variants: Sequence[MapVariant]
-    classifier: MapVariant = field(kw_only=True)
     categories: Mapping[str, tuple[str, ...]] = field(kw_only=True)
+    measured: Mapping[str, tuple[str, ...]] = field(default_factory=dict, kw_only=True)
     map_settings: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     map_settings_at: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
     metric_settings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
@@ -70,6 +72,14 @@ class MapRecipe(Recipe):
         from shapesys.reproduction.saliency_experiments import making
 
         return [list(making(self, request)), *self.measuring(request)]
+
+    def makers(self) -> tuple[MapVariant, ...]:
+        """The methods whose maps are made; of one that comes twice, once."""
+        return tuple(self.variants)
+
+    def measured_of(self, data: str) -> tuple[str, ...]:
+        """The categories that are measured on some data."""
+        return self.measured.get(data, self.categories[data])
 
     @abstractmethod
     def measuring(self, request: Request) -> list[list[Experiment]]:
@@ -97,14 +107,19 @@ class TopPoints(MapRecipe):
     """Classification of every shape by its most salient points.
 
     Attributes:
+        classifier: a maker of maps whose word counts where the category of a test shape is predicted.
         judge: the classifier of salient points, trained anew for every method and number of points.
         counts: numbers of points.
         all_points: points of the baseline that ranks none: the variant of kind ``none``.
     """
 
+    classifier: MapVariant = field(kw_only=True)
     judge: MapVariant = field(kw_only=True)
     counts: tuple[int, ...] = field(kw_only=True)
     all_points: int = field(default=1024, kw_only=True)
+
+    def makers(self) -> tuple[MapVariant, ...]:
+        return (self.classifier, *self.variants)
 
     def measuring(self, request: Request) -> list[list[Experiment]]:
         from shapesys.reproduction.saliency_points import classifying, ranking

@@ -113,14 +113,14 @@ class ClassifierExperiment(TrainedMapExperiment):
 
 
 def making(recipe: MapRecipe, request: Request) -> Iterator[MapExperiment]:
-    """The experiments that make the maps of all variants, each once.
+    """The experiments that make a recipe's maps, each once.
 
     Raises:
         UsageError: a setting that a family does not have.
     """
     seen: set[str] = set()
     for seed in request.seeds:
-        for variant in (recipe.classifier, *recipe.variants):
+        for variant in recipe.makers():
             for made in _of_variant(recipe, request, variant, seed):
                 if made.name not in seen:
                     seen.add(made.name)
@@ -160,7 +160,7 @@ def _of_variant(recipe: MapRecipe, request: Request, variant: MapVariant, seed: 
         TrainedMapExperiment(
             f"{variant.key}-{category}-s{seed}", *common, (category,), settings, of_category(job, category)
         )
-        for category in categories
+        for category in recipe.measured_of(request.data)
     ]
 
 

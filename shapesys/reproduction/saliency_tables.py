@@ -33,6 +33,7 @@ class MeasureExperiment(Experiment):
     Attributes:
         root: folder of the runs.
         variant: label of the variant.
+        group: heading of its pictures.
         seed: of the maps.
         maps: paths of the files that hold them.
         store: whose shapes.
@@ -44,6 +45,7 @@ class MeasureExperiment(Experiment):
 
     root: str
     variant: str
+    group: str
     seed: int
     maps: tuple[str, ...]
     store: str
@@ -75,7 +77,7 @@ class MeasureExperiment(Experiment):
         points = stored_points(store, [shape_id], len(saliency))[0]
         path = self._file(f"map {self.variant} {shape_id}")
         write_png(picture_of_map(store.mesh(shape_id), points, saliency), path)
-        return Picture(str(path), shape_id, tuple(shape_id.split("/", 1)))
+        return Picture(str(path), shape_id, tuple(shape_id.split("/", 1)), self.group)
 
     def _plane_picture(self, store: Store, planes: Planes, shape_id: str) -> Picture:
         plane, known = planes.shapes[shape_id], planes.categories[shape_id.partition("/")[0]]
@@ -107,10 +109,11 @@ def _measure(
         f"measure-{variant.key}-s{seed}",
         request.root,
         variant.label,
+        variant.group,
         seed,
         maps_of(recipe, request, variant, seed),
         request.store,
-        recipe.categories[request.data],
+        recipe.measured_of(request.data),
         settings,
         recipe.pictured if first else 0,
         first and variant is recipe.variants[0],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from shapesys.errors import ShapesysError
 from shapesys.evaluation.measured import identity
 from shapesys.geometry.plane import Plane
@@ -17,6 +19,9 @@ from shapesys.samples.store import Store
 
 Row = dict[str, Any]
 
+MEAN, RANGE = "saliency/mean", "saliency/range"
+"""Of a map before it is rescaled: a flat one, which rescaling would hide, has hardly any range."""
+
 
 def measure_maps(
     maps: SaliencyMaps,
@@ -25,7 +30,8 @@ def measure_maps(
     settings: MapMetrics,
     categories: Sequence[str],
 ) -> list[Row]:
-    """One row for every shape of the split: ``ssr/...``, ``d_sym/...`` (NaN where it does not apply), and why not.
+    """One row for every shape of the split: ``ssr/...``, ``d_sym/...`` (NaN where it does not apply, with the reason),
+    ``saliency/mean`` and ``saliency/range`` of the map as it is.
 
     A shape without a map is a row that failed.
     """
@@ -41,12 +47,13 @@ def _row(maps: SaliencyMaps, store: Store, shape: Mapping[str, Any], plane: Plan
     except ShapesysError as error:
         return identity(shape_id, shape["category"], shape["split"], "failed", str(error))
     scores = saliency_metrics(points, saliency, plane, settings.saliency())
-    return {**identity(shape_id, shape["category"], shape["split"], "ok", scores.reason), **scores.values}
+    level = {MEAN: float(saliency.mean()), RANGE: float(np.ptp(saliency))}
+    return {**identity(shape_id, shape["category"], shape["split"], "ok", scores.reason), **scores.values, **level}
 
 
-def metric_names(settings: MapMetrics) -> tuple[str, str]:
-    """The names of both metrics under the settings' convention."""
-    return f"ssr/{settings.scaling}", f"d_sym/{settings.scaling}"
+def metric_names(settings: MapMetrics) -> tuple[str, ...]:
+    """The names of both metrics under the settings' convention, and what tells of the maps as they are."""
+    return f"ssr/{settings.scaling}", f"d_sym/{settings.scaling}", MEAN, RANGE
 
 
 def summary_of(rows: Sequence[Row], settings: MapMetrics) -> Summary:
