@@ -141,7 +141,11 @@ def _rehearse(sweep: Any, name: str) -> Answer:
         table("dry run: nothing was trained", ("what", "found"), list(facts.items())),
         table(f"the first {len(rows)} of {trials.total} trials", ("trial", *knobs), rows),
     ]
+    if trials.refused:
+        first = next(iter(trials.refused.values()))
+        shown.append(f"{len(trials.refused)} points are left out, which {sweep.base.family} refuses, such as: {first}")
     data = facts | {"first": [{"id": trial.id, "seed": trial.seed, "point": dict(trial.point)} for trial in listed]}
+    data["refused"] = trials.refused
     return Answer(data, shown)
 
 

@@ -11,7 +11,7 @@ from shapesys.errors import missing_extra
 from shapesys.tuning.draws import random_points
 from shapesys.tuning.ledger import Ending
 from shapesys.tuning.objective import Direction
-from shapesys.tuning.proposer import PointResult, SequenceProposer
+from shapesys.tuning.proposer import Fits, PointResult, SequenceProposer, any_point
 from shapesys.tuning.space import Knob, Point, Space, point_key, value_key, whole_numbers
 
 try:
@@ -20,7 +20,7 @@ except ImportError:
     raise missing_extra("optuna", "tune", "search strategy 'optuna'") from None
 
 ATTEMPTS = 20
-"""Proposals of a known point after which the next one is drawn at random."""
+"""Proposals of known or refused points after which the next one is drawn at random."""
 
 
 class OptunaProposer:
@@ -29,11 +29,18 @@ class OptunaProposer:
     Points that run are in it too, as bad ones for the moment (the "constant liar"), so that parallel trials spread.
     """
 
-    def __init__(self, space: Space, direction: Direction, seed: int, history: Sequence[PointResult]) -> None:
+    def __init__(
+        self,
+        space: Space,
+        direction: Direction,
+        seed: int,
+        history: Sequence[PointResult],
+        fits: Fits = any_point,
+    ) -> None:
         # Optuna tells of every study and trial otherwise.
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         whole = whole_numbers(space)
-        self._space, self._direction, self._seed = space, direction, seed
+        self._space, self._direction, self._seed, self._fits = space, direction, seed, fits
         self._distributions = {path: _distribution(knob, path in whole) for path, knob in space.knobs.items()}
         self._results = {result.number: result for result in history}
 
@@ -41,7 +48,8 @@ class OptunaProposer:
         tried = {point_key(result.point) for result in self._results.values()}
         study = self._study()
         proposals = (self._point(study.ask(self._distributions).params) for _ in range(ATTEMPTS))
-        point = next((point for point in proposals if point_key(point) not in tried), None) or self._any_other()
+        fitting = (point for point in proposals if point_key(point) not in tried and self._fits(point))
+        point = next(fitting, None) or self._any_other()
         if point is not None:
             number = max(self._results, default=-1) + 1
             self._results[number] = PointResult(number, point, {})
@@ -51,7 +59,8 @@ class OptunaProposer:
         self._results[number] = PointResult(number, point, rungs, ending)
 
     def _any_other(self) -> Point | None:
-        return SequenceProposer(random_points(self._space, self._seed), list(self._results.values())).ask()
+        results = list(self._results.values())
+        return SequenceProposer(random_points(self._space, self._seed), results, self._fits).ask()
 
     def _study(self) -> Any:
         seed = np.random.SeedSequence([self._seed, len(self._results)]).generate_state(1)[0]

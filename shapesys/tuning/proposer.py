@@ -6,8 +6,9 @@ killed one was. Points are numbered in the order in which they are asked for, fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from shapesys.errors import unknown_name
@@ -17,6 +18,10 @@ from shapesys.tuning.objective import Direction
 from shapesys.tuning.space import Point, Space, grid, point_key
 
 STRATEGIES = ("grid", "random", "optuna")
+Fits = Callable[[Point], bool]
+"""Whether the family takes a point's settings together."""
+MOST_UNFIT = 10_000
+"""Points in a row that the family refuses, after which a sequence is given up."""
 
 
 @dataclass(frozen=True)
@@ -45,35 +50,49 @@ class Proposer(Protocol):
         """What became of a point that was asked for."""
 
 
+def any_point(point: Point) -> bool:
+    """A family that refuses no point."""
+    return True
+
+
 def make_proposer(
-    space: Space, strategy: str, direction: Direction, seed: int, history: Sequence[PointResult] = ()
+    space: Space,
+    strategy: str,
+    direction: Direction,
+    seed: int,
+    history: Sequence[PointResult] = (),
+    fits: Fits = any_point,
 ) -> Proposer:
     """The proposer of a strategy: ``grid``, ``random`` or ``optuna`` (tree-structured Parzen estimators).
+
+    Args:
+        fits: points for which it is false are never proposed.
 
     Raises:
         UsageError: unknown strategy, or a grid of a space with ranges.
         ShapesysError: Optuna is not installed.
     """
     if strategy == "grid":
-        return SequenceProposer(iter(grid(space)), history)
+        return SequenceProposer(iter(grid(space)), history, fits)
     if strategy == "random":
-        return SequenceProposer(random_points(space, seed), history)
+        return SequenceProposer(random_points(space, seed), history, fits)
     if strategy == "optuna":
         from shapesys.tuning.optuna_proposer import OptunaProposer
 
-        return OptunaProposer(space, direction, seed, history)
+        return OptunaProposer(space, direction, seed, history, fits)
     raise unknown_name("search strategy", strategy, STRATEGIES)
 
 
 class SequenceProposer:
-    """The points of a sequence that were not tried, in its order; results change nothing."""
+    """The points of a sequence that fit and were not tried, in its order; results change nothing."""
 
-    def __init__(self, points: Iterator[Point], history: Sequence[PointResult]) -> None:
-        self._points = points
+    def __init__(self, points: Iterator[Point], history: Sequence[PointResult], fits: Fits = any_point) -> None:
+        self._points, self._fits = points, fits
         self._tried = {point_key(result.point) for result in history}
 
     def ask(self) -> Point | None:
-        return next((point for point in self._points if point_key(point) not in self._tried), None)
+        untried = (point for point in self._points if point_key(point) not in self._tried)
+        return next((point for point in islice(untried, MOST_UNFIT) if self._fits(point)), None)
 
     def tell(self, number: int, point: Point, rungs: Mapping[int, float], ending: Ending | None) -> None:
         """Nothing to learn."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any, Protocol
 
-from shapesys.errors import ShapesysError, in_words
+from shapesys.errors import ShapesysError, UsageError, in_words
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.plan import evaluate_locally
 from shapesys.samples.filesystem import Folder
@@ -24,6 +24,7 @@ from shapesys.tuning.config import Sweep
 from shapesys.tuning.ledger import Report, Trial
 from shapesys.tuning.objective import value_of
 from shapesys.tuning.rungs import rung_epochs
+from shapesys.tuning.space import Point
 from shapesys.tuning.sweep_dir import SweepDirectory
 
 LOCK_SECONDS = 120.0
@@ -56,6 +57,15 @@ def trial_job(sweep: Sweep, trial: Trial) -> TrainJob:
     """
     job: TrainJob = sweep.base.override({**trial.point, "train.seed": trial.seed})
     return job
+
+
+def refusal(base: TrainJob, point: Point) -> str:
+    """Why the family refuses a point's settings together with the others; empty where it does not."""
+    try:
+        base.override(dict(point))
+    except UsageError as error:
+        return str(error)
+    return ""
 
 
 def rungs_of(sweep: Sweep, job: TrainJob) -> tuple[int, ...]:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 
 from shapesys.tuning.config import Sweep
+from shapesys.tuning.draws import random_points
 from shapesys.tuning.ledger import Ending, Report, Trial, TrialRecord
 from shapesys.tuning.objective import direction
 from shapesys.tuning.proposer import Point, Proposer, make_proposer, point_results
-from shapesys.tuning.space import size
+from shapesys.tuning.space import point_key, size
+from shapesys.tuning.trial import refusal
+
+MOST_LISTED = 4096
+"""Points of a space up to which those that the family refuses are counted before the search."""
 
 
 class TrialQueue:
@@ -35,8 +41,17 @@ class TrialQueue:
     def total(self) -> int:
         """Trials in all, those that ended included."""
         most = size(self._sweep.space)
-        points = self._sweep.tune.trials if most is None else min(most, self._sweep.tune.trials)
+        points = self._sweep.tune.trials if most is None else min(most - len(self.refused), self._sweep.tune.trials)
         return max(points, self._next_number) * self._sweep.tune.seeds
+
+    @cached_property
+    def refused(self) -> dict[str, str]:
+        """Points of the space that the family refuses, by what they say, with the reason; of a large space none."""
+        most = size(self._sweep.space)
+        if most is None or most > MOST_LISTED:
+            return {}
+        points = random_points(self._sweep.space, 0)
+        return {point_key(point): why for point in points if (why := refusal(self._sweep.base, point))}
 
     @property
     def strategy(self) -> str:
@@ -99,9 +114,12 @@ class TrialQueue:
             tune = self._sweep.tune
             history = point_results(self._records, tune.seeds)
             self._proposer = make_proposer(
-                self._sweep.space, self.strategy, direction(tune.metric), tune.search_seed, history
+                self._sweep.space, self.strategy, direction(tune.metric), tune.search_seed, history, self._fits
             )
         return self._proposer.ask()
+
+    def _fits(self, point: Point) -> bool:
+        return not refusal(self._sweep.base, point)
 
     def _trial(self, number: int, repeat: int, point: Point) -> Trial:
         return Trial(f"{number:03d}-s{repeat}", number, self._sweep.base.train.seed + repeat, dict(point))

@@ -13,7 +13,7 @@ def drain(trials: TrialQueue) -> list[Trial]:
     found = []
     while (trial := trials.next()) is not None:
         found.append(trial)
-        trials.report(trial.id, Report(9, trial.point[KNOB]))
+        trials.report(trial.id, Report(9, float(next(iter(trial.point.values())))))
         trials.end(trial.id, "finished")
     return found
 
@@ -87,3 +87,13 @@ def test_what_was_cut_off_is_not_complete_although_nothing_is_left_to_hand_out()
     assert trials.next() is not None
     assert not trials.open()
     assert not trials.complete()
+
+
+def test_points_that_the_family_refuses_are_left_out_and_told() -> None:
+    knobs = {"model.skip_at": {"choices": [1, 2, 40]}}
+    for strategy in ("grid", "random", "optuna"):
+        trials = TrialQueue(make_sweep(knobs, strategy), {})
+        assert trials.total == 2
+        assert sorted(trial.point["model.skip_at"] for trial in drain(trials)) == [1, 2]
+        [why] = trials.refused.values()
+        assert "skip_at must be None or in 1..5" in why
