@@ -146,10 +146,14 @@ def _recipes(root: Path) -> list[Row]:
 
 
 def _runs(root: Path) -> list[Row]:
-    return [_run(path.parent) for path in sorted(root.glob("*/config.json"))]
+    from shapesys.training.run_dir import SET
+
+    own = list(root.glob("*/config.json"))
+    of_sets = [path for folder in root.glob(f"*/{SET}") for path in folder.parent.glob("*/config.json")]
+    return [_run(path.parent, str(path.parent.relative_to(root))) for path in sorted([*own, *of_sets])]
 
 
-def _run(path: Path) -> Row:
+def _run(path: Path, name: str) -> Row:
     from shapesys.training.run_dir import RunDirectory, read_json
 
     run = RunDirectory(path)
@@ -157,9 +161,9 @@ def _run(path: Path) -> Row:
         config = read_json(run.config)
         status = read_json(run.status) if run.status.exists() else {}
     except ShapesysError as error:
-        return {"run": run.name, "family": None, "preset": None, "state": str(error), "evaluated": []}
+        return {"run": name, "family": None, "preset": None, "state": str(error), "evaluated": []}
     return {
-        "run": run.name,
+        "run": name,
         "family": config.get("family"),
         "preset": config.get("preset"),
         "state": _state(run, status),

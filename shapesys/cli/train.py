@@ -45,12 +45,19 @@ def family_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence
 
 @verb(
     example="shapesys train issn --store stores/demo --categories chair --preset tiny --run chairs\n"
+    "shapesys train issn --store stores/demo --each-category --run fields    # runs fields/chair, fields/mug, ...\n"
     "shapesys train issn --help    # with the flags of the family",
     settings=family_flags,
 )
 @click.argument("family")
 @click.option("--preset", default="tiny", show_default=True, help="Named settings of the family.")
 @click.option("--run", "run_name", help="Name of the run. [default: FAMILY-PRESET-CATEGORIES]")
+@click.option(
+    "--each-category",
+    is_flag=True,
+    help="Train a network for each category, of --categories or of the store: runs RUN/CATEGORY, as many at a time as "
+    "there are cores or GPUs.",
+)
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
 @click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
 @click.option("--local", is_flag=True, help="Train in this process, without Ray.")
@@ -63,6 +70,7 @@ def command(
     family: str,
     preset: str,
     run_name: str | None,
+    each_category: bool,
     runs_root: str,
     address: str | None,
     local: bool,
@@ -70,7 +78,7 @@ def command(
     show_config: bool,
     dry_run: bool,
 ) -> Answer:
-    """Train FAMILY on a sample store. The same command again resumes the run.
+    """Train FAMILY on a sample store. The same command again resumes the run, or does what a set lacks.
 
     Flags of the sections below override the preset.
     """
@@ -80,6 +88,14 @@ def command(
     job = resolve(family, preset, changes)
     if show_config:
         return _config_answer(job, changes)
+    if each_category:
+        from shapesys.cli.network_set_run import Placement
+        from shapesys.cli.network_set_screen import list_set, train_set
+
+        name = run_name or f"{job.family}-{job.preset}-each"
+        if dry_run:
+            return list_set(job, name, runs_root)
+        return train_set(job, name, runs_root, Placement(address, local, tracker))
     if dry_run:
         from shapesys.cli.dry_run import rehearse
 

@@ -20,10 +20,11 @@ from shapesys.samples.store import Store
 from shapesys.tracking.names import history_name
 from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import DataSet, Outcome, RunDescription, Tracker
-from shapesys.training import checkpoint, history, provenance
+from shapesys.training import provenance
 from shapesys.training.config import TrainJob, changed_from_preset, claim
 from shapesys.training.history import Record
-from shapesys.training.run_dir import RunDirectory, create, read_json, write_json
+from shapesys.training.network_set import finished_result
+from shapesys.training.run_dir import RunDirectory, create, write_json
 
 WAIT_HINT = 0.2
 """Share of a step spent waiting for data above which the user is told what to do about it."""
@@ -71,13 +72,9 @@ def _run(
 
 def _finished(run: RunDirectory) -> dict[str, Any] | None:
     """The result of a run that has nothing left to do."""
-    newest = checkpoint.latest(run.checkpoints)
-    status = read_json(run.status) if run.status.exists() else {}
-    records = history.read(run.history)
-    if newest is None or status.get("state") != "finished" or not records or records[-1]["step"] != newest.step:
-        return None
-    facts = {"run": run.name, "path": run.path, "warnings": [], "resumed": True, "seconds": 0.0, "steps": newest.step}
-    return facts | {"epochs": int(records[-1]["epoch"]), "final": records[-1], "checkpoint": str(newest.path)}
+    found = finished_result(run)
+    facts = {"run": run.name, "path": run.path, "warnings": [], "resumed": True, "seconds": 0.0}
+    return None if found is None else facts | found
 
 
 def _train(job: TrainJob, run: RunDirectory, address: str | None, local: bool, on_log: _Log) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from shapesys.tracking.buffered import BufferedTracker, Refused
 from shapesys.tracking.spool import Operation
 from shapesys.tracking.tables import table_json
 from shapesys.tracking.tracker import PENDING
-from shapesys.training.run_dir import TRIALS, RunDirectory, write_json
+from shapesys.training.run_dir import RunDirectory, write_json
 
 _SETTINGS = {
     # A server that is away must not hold up a run: MLflow waits minutes and retries seven times by default. What
@@ -100,15 +100,15 @@ class MlflowStore:
         self._join(client, operation)
 
     def _join(self, client: Any, operation: Operation) -> None:
-        """Tie trials and sweep together, whichever of them the server saw first."""
+        """Tie trials and sweep, or networks and their set, together, whichever of them the server saw first."""
         if operation["parent"]:
-            sweep = self._run.sweep
+            above = self._run.parent
             pending = operation["parent"] == PENDING
-            parent = location.tracked_id(sweep) if pending and sweep else operation["parent"]
+            parent = location.tracked_id(above) if pending and above else operation["parent"]
             if parent not in (None, PENDING):
                 client.set_tag(self._open_run(), _PARENT, parent)
-        for trial in sorted(self._run.path.glob(f"{TRIALS}/*/tracking.json")):
-            child = self._find(client, location.tracked_id(RunDirectory(trial.parent)))
+        for run in self._run.children:
+            child = self._find(client, location.tracked_id(run))
             if child is not None and child.data.tags.get(_PARENT) != self.run_id:
                 client.set_tag(child.info.run_id, _PARENT, self.run_id)
 

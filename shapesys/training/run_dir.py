@@ -11,7 +11,8 @@ runs/<name>/
                              are drawn of: meshes/ and truth/, or clouds/, or pictures/
   page.html                  the offline page
 
-runs/<sweep>/trials/<trial>/ holds a run of a sweep, with the same layout.
+runs/<sweep>/trials/<trial>/ holds a run of a sweep, runs/<set>/<category>/ one of a set of networks, with the same
+layout.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from shapesys.errors import ShapesysError, UsageError, unknown_name
 
 TRIALS = "trials"
 """The folder of a sweep that holds its runs."""
+
+SET = "set.json"
+"""The file that makes a folder a set of networks."""
 
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -87,9 +91,32 @@ class RunDirectory:
         return self.path / "sweep.json"
 
     @property
+    def network_set(self) -> RunDirectory | None:
+        """The set of networks, one per category, that this run belongs to, or None."""
+        above = RunDirectory(self.path.parent)
+        return above if above.set_file.is_file() else None
+
+    @property
+    def parent(self) -> RunDirectory | None:
+        """The sweep or the set that this run belongs to, or None."""
+        return self.sweep or self.network_set
+
+    @property
+    def children(self) -> list[RunDirectory]:
+        """The trials of a sweep or the networks of a set, as far as they began; none of a run."""
+        folder = self.path if self.set_file.is_file() else self.path / TRIALS
+        runs = (RunDirectory(found) for found in sorted(folder.glob("*/")))
+        return [run for run in runs if run.config.is_file() or run.tracking.is_file()]
+
+    @property
+    def set_file(self) -> Path:
+        """Of a set of networks: the settings that all of them share. A run has none."""
+        return self.path / SET
+
+    @property
     def root(self) -> Path:
         """The folder of all runs: what lies in it, such as the default tracking database, trials share with runs."""
-        return (self.sweep or self).path.parent
+        return (self.parent or self).path.parent
 
     @property
     def config(self) -> Path:
@@ -164,7 +191,7 @@ def find(name_or_path: str, root: str | os.PathLike[str] = "runs") -> RunDirecto
     """An existing run, by its path or by its name below `root`; a trial also as ``sweep/trial``.
 
     Raises:
-        UsageError: no such run; names the nearest ones, or the trials of a sweep.
+        UsageError: no such run; names the nearest ones, or one of a sweep or of a set.
     """
     sweep, _, trial = name_or_path.rpartition("/")
     for path in (Path(name_or_path), Path(root) / name_or_path, Path(root) / sweep / TRIALS / trial):
@@ -173,6 +200,11 @@ def find(name_or_path: str, root: str | os.PathLike[str] = "runs") -> RunDirecto
         if trials := sorted(path.glob(f"{TRIALS}/*/config.json")):
             first = trials[0].parent
             raise UsageError(f"'{name_or_path}' is a sweep of {len(trials)} trials; name one of them, such as {first}")
+        if (path / SET).is_file() and (networks := RunDirectory(path).children):
+            first = networks[0].path
+            raise UsageError(
+                f"'{name_or_path}' is a set of {len(networks)} networks; name one of them, such as {first}"
+            )
     raise unknown_name("run", name_or_path, (found.parent.name for found in Path(root).glob("*/config.json")))
 
 

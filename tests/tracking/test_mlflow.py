@@ -210,6 +210,16 @@ def test_a_trial_lies_below_its_sweep(root: Path) -> None:
     assert parent_of(trial, child) == parent
 
 
+def test_a_network_lies_below_its_set(root: Path) -> None:
+    whole = create(root, "fields")
+    write_json(whole.set_file, {})
+    network = create(whole.path, "mug")
+    parent = MlflowTracker(whole).start(replace(DESCRIPTION, name="fields"))
+    child = MlflowTracker(network).start(replace(DESCRIPTION, name="fields/mug", parent=PENDING))
+    assert network.root == whole.root
+    assert parent_of(network, child) == parent
+
+
 @pytest.mark.parametrize("sweep_first", [True, False])
 def test_a_trial_of_a_sweep_that_waits_for_its_server_joins_it_later(root: Path, sweep_first: bool) -> None:
     sweep, trial = sweep_and_trial(root, f"waiting-{sweep_first}")
