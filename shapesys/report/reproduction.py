@@ -29,6 +29,7 @@ def build_reproduction_page(
     labels = [variant.label for variant in recipe.variants]
     text = template("reproduction.html", "the offline page").render(
         recipe=recipe,
+        baselines=recipe.baselines(),
         notes=notes,
         layout=laid_out(recipe, lines),
         chart=svg(chart, width=6.4, height=3.6) if chart else "",

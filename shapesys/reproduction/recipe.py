@@ -47,10 +47,12 @@ class Variant:
     Attributes:
         label: as it is printed.
         published: title of a measure -> number as printed.
+        over: label of the variant that this one is compared with, seed by seed; empty for the recipe's baseline.
     """
 
     label: str
     published: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    over: str = field(default="", kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,7 @@ class Recipe(ABC):
         variants: in the order of the table.
         measures: in the order of the columns, or along the axis of a figure.
         data: name -> what to prepare; ``tiny`` and ``paper`` are what the scales of that name use by default.
-        baseline: label of the variant that the others are compared with, seed by seed; empty for none.
+        baseline: label of the variant that those are compared with, seed by seed, which name no other; empty for none.
         seeds: repetitions of each variant.
         split: what is measured.
         axis: title of a figure's axis; empty for a table.
@@ -129,6 +131,10 @@ class Recipe(ABC):
     axis: str = ""
     notes: tuple[str, ...] = ()
     shares: str = ""
+
+    def baselines(self) -> tuple[str, ...]:
+        """Labels of all variants that others are compared with."""
+        return tuple(dict.fromkeys(filter(None, (self.baseline, *(variant.over for variant in self.variants)))))
 
     @abstractmethod
     def phases(self, request: Request) -> Sequence[Sequence[Experiment]]:

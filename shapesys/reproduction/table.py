@@ -50,9 +50,10 @@ def table_of(recipe: Recipe, findings: Sequence[Finding]) -> list[Line]:
     for variant in recipe.variants:
         cells = {}
         for measure in recipe.measures:
-            own, base = values[variant.label, measure.title], values.get((recipe.baseline, measure.title), {})
+            over = variant.over or recipe.baseline
+            own, base = values[variant.label, measure.title], values.get((over, measure.title), {})
             gains = [own[seed] - base[seed] for seed in sorted(own.keys() & base.keys())]
-            compared = gains if variant.label != recipe.baseline else []
+            compared = gains if variant.label != over else []
             cells[measure.title] = Cell(
                 own,
                 _mean(list(own.values())),

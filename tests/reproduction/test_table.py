@@ -56,6 +56,19 @@ def test_mean_spread_and_gain_are_taken_over_seeds() -> None:
     assert shown_gain(better, measure) == "+2.0 ± 1.4"
 
 
+def test_a_variant_may_be_compared_with_another_than_the_rest() -> None:
+    pairs = dataclasses.replace(
+        RECIPE,
+        baseline="",
+        variants=(*RECIPE.variants, TrainedVariant("best", "pointnet", {"tiny": "tiny"}, over="better")),
+    )
+    plain, better, best = table_of(pairs, [*FINDINGS, finding("best", 1, 0.97)])
+    assert plain.cells["accuracy"].gain is better.cells["accuracy"].gain is None
+    assert best.cells["accuracy"].gain == pytest.approx(4.0)
+    assert pairs.baselines() == ("better",)
+    assert RECIPE.baselines() == ("plain",)
+
+
 def test_what_was_not_measured_is_a_dash() -> None:
     lines = table_of(RECIPE, FINDINGS)
     measure = RECIPE.measures[1]
