@@ -44,3 +44,15 @@ def picture_of_plane(mesh: Mesh, plane: Plane, size: Size = (192, 192)) -> Image
     behind = centres @ np.asarray(plane.normal) < plane.offset
     colours = np.array(_SIDES, np.uint8)[behind.astype(int)]
     return render(fine, framing(fine), size, face_colors=colours)
+
+
+def picture_of_part(part: Mesh, whole: Mesh, size: Size = (192, 192)) -> Image:
+    """A part of a surface where it is on the whole, coloured by saliency from the whole's least to its greatest.
+
+    Args:
+        part: with the attribute ``saliency``; the whole itself for a picture of all of it.
+        whole: with the attribute ``saliency``.
+    """
+    saliency = whole.attributes["saliency"]
+    ends = (float(saliency.min()), float(saliency.max()))
+    return render(part, framing(whole), size, "saliency", value_range=ends)
