@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from shapesys.reproduction.experiment import Experiment
 
 Kind = Literal["geometry", "classifier", "fields", "none"]
+Known = Literal["oracle", "predicted"]
+KNOWN: tuple[Known, ...] = ("oracle", "predicted")
+ACCURACY = "oa/class"
+
+
+def measure_name(count: int, known: Known) -> str:
+    """Name of the accuracy by this many salient points, with the category of test shapes known in this way."""
+    return f"{ACCURACY}.{known}.k{count}"
 
 
 @dataclass(frozen=True)
@@ -125,3 +133,76 @@ class TopPoints(MapRecipe):
         from shapesys.reproduction.saliency_points import classifying, ranking
 
         return [list(ranking(self, request)), list(classifying(self, request))]
+
+
+@dataclass(frozen=True)
+class WeighedGradients(MapRecipe):
+    """Classifiers trained as usual, and with the gradients of their points' features weighed by saliency.
+
+    Attributes:
+        variants: classifiers, of kind ``none``; those whose settings use maps are trained with them.
+        weights: the method whose maps of training shapes weigh gradients.
+    """
+
+    weights: MapVariant = field(kw_only=True)
+
+    def makers(self) -> tuple[MapVariant, ...]:
+        return (self.weights,)
+
+    def measuring(self, request: Request) -> list[list[Experiment]]:
+        from shapesys.reproduction.saliency_gradients import classifying, collecting
+
+        return [list(collecting(self, request)), list(classifying(self, request))]
+
+
+@dataclass(frozen=True)
+class Clusters(MapRecipe):
+    """How far shapes cluster by category when only their most salient points are compared.
+
+    Attributes:
+        count: points of each shape.
+        parts: experiments that share a distance matrix.
+        block: shapes along each side of a block of the matrix, of which every part measures as many as the others.
+    """
+
+    count: int = field(default=10, kw_only=True)
+    parts: int = field(default=4, kw_only=True)
+    block: int = field(default=32, kw_only=True)
+
+    def measuring(self, request: Request) -> list[list[Experiment]]:
+        from shapesys.reproduction.saliency_clusters import clustering, distances
+
+        return [list(distances(self, request)), list(clustering(self, request))]
+
+
+@dataclass(frozen=True)
+class CutVariant(MapVariant):
+    """A method of fields, and where its surfaces are cut in two.
+
+    Attributes:
+        cut_at: saliency from which on a surface belongs to the category-salient part, or share of the surface below it.
+        cut_by: which of both.
+    """
+
+    cut_at: float = field(kw_only=True)
+    cut_by: Literal["saliency", "area"] = field(kw_only=True)
+
+
+@dataclass(frozen=True)
+class SalientParts(MapRecipe):
+    """Reconstructed surfaces, cut into category-salient and instance-specific parts.
+
+    Attributes:
+        variants: methods and cuts; of one method, the surfaces are made once.
+        shapes: of the split, of each category.
+        resolution: scale -> cells along the box of a surface.
+    """
+
+    variants: Sequence[CutVariant]
+    shapes: int = field(default=3, kw_only=True)
+    resolution: Mapping[Scale, int] = field(kw_only=True)
+
+    def measuring(self, request: Request) -> list[list[Experiment]]:
+        from shapesys.reproduction.saliency_parts import cutting, reconstructing
+
+        return [list(reconstructing(self, request)), list(cutting(self, request))]

@@ -121,31 +121,14 @@ def making(recipe: MapRecipe, request: Request) -> Iterator[MapExperiment]:
     seen: set[str] = set()
     for seed in request.seeds:
         for variant in recipe.makers():
-            for made in _of_variant(recipe, request, variant, seed):
+            for made in made_for(recipe, request, variant, seed):
                 if made.name not in seen:
                     seen.add(made.name)
                     yield made
 
 
-def maps_of(recipe: MapRecipe, request: Request, variant: MapVariant, seed: int) -> tuple[str, ...]:
-    """Paths of the files that together hold a variant's maps."""
-    made = _of_variant(recipe, request, variant, seed)
-    return tuple(str(Path(one.root) / one.name / MAPS) for one in made)
-
-
-def read_maps(paths: tuple[str, ...], method: str) -> SaliencyMaps:
-    """All of a variant's maps.
-
-    Raises:
-        ShapesysError: some were not made; names the experiment that failed.
-    """
-    lost = [Path(path).parent.name for path in paths if not Path(path).is_file()]
-    if lost:
-        raise ShapesysError(f"there are no maps by {method} of {', '.join(lost)}, whose experiment failed")
-    return merged([replace(read_saliency_maps(path), method=method) for path in paths])
-
-
-def _of_variant(recipe: MapRecipe, request: Request, variant: MapVariant, seed: int) -> list[MapExperiment]:
+def made_for(recipe: MapRecipe, request: Request, variant: MapVariant, seed: int) -> list[MapExperiment]:
+    """The experiments that together make a variant's maps with a seed: one for each category of a method of fields."""
     categories = recipe.categories[request.data]
     settings = map_settings(recipe, request)
     common = (request.root, variant.label, request.store)
@@ -162,6 +145,24 @@ def _of_variant(recipe: MapRecipe, request: Request, variant: MapVariant, seed: 
         )
         for category in recipe.measured_of(request.data)
     ]
+
+
+def maps_of(recipe: MapRecipe, request: Request, variant: MapVariant, seed: int) -> tuple[str, ...]:
+    """Paths of the files that together hold a variant's maps."""
+    made = made_for(recipe, request, variant, seed)
+    return tuple(str(Path(one.root) / one.name / MAPS) for one in made)
+
+
+def read_maps(paths: tuple[str, ...], method: str) -> SaliencyMaps:
+    """All of a variant's maps.
+
+    Raises:
+        ShapesysError: some were not made; names the experiment that failed.
+    """
+    lost = [Path(path).parent.name for path in paths if not Path(path).is_file()]
+    if lost:
+        raise ShapesysError(f"there are no maps by {method} of {', '.join(lost)}, whose experiment failed")
+    return merged([replace(read_saliency_maps(path), method=method) for path in paths])
 
 
 def map_settings(recipe: MapRecipe, request: Request) -> MapSettings:

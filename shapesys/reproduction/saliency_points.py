@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.plan import evaluate_locally
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding
 from shapesys.reproduction.recipe import Request
-from shapesys.reproduction.saliency import Kind, MapVariant, TopPoints
+from shapesys.reproduction.saliency import ACCURACY, KNOWN, Kind, Known, MapVariant, TopPoints, measure_name
 from shapesys.reproduction.saliency_experiments import CATEGORIES, map_settings, maps_of, read_maps, variant_job
 from shapesys.reproduction.train_once import train_once
 from shapesys.saliency.config import MapSettings
@@ -30,15 +30,7 @@ from shapesys.training.context import pick_device
 from shapesys.training.run_dir import RunDirectory, create, read_json, write_json
 from shapesys.training.saliency import digest_of
 
-Known = Literal["oracle", "predicted"]
-KNOWN: tuple[Known, ...] = ("oracle", "predicted")
-ACCURACY = "oa/class"
 _RESULT = "accuracy.json"
-
-
-def measure_name(count: int, known: Known) -> str:
-    """Name of the accuracy by this many points."""
-    return f"{ACCURACY}.{known}.k{count}"
 
 
 @dataclass(frozen=True)
