@@ -9,7 +9,7 @@ from pydantic import field_validator
 from shapesys.config.base import Config, Precision, setting
 from shapesys.fields.extraction import ExtractionSettings
 from shapesys.metrics.recognition import PartArgmax
-from shapesys.metrics.saliency import SaliencySettings
+from shapesys.metrics.saliency import SaliencySettings, Scaling
 from shapesys.metrics.surface import SurfaceSettings, Threshold
 from shapesys.training.config import absolute
 
@@ -51,7 +51,7 @@ class EvaluateConfig(Config):
     fscore: tuple[float, ...] = setting((0.01, 0.02), help="F-score thresholds, in units of the bounding box's side")
     fscore_strict: bool = setting(False, help="count distances below the threshold only, not those equal to it")
     saliency_points: int = setting(1024, help="surface points of SSR and d_sym: a prefix of the stored cloud", ge=2)
-    saliency_scaling: Literal["min_max", "none"] = setting("min_max", help="rescaling of each saliency map")
+    saliency_scaling: Scaling = setting("min_max", help="rescaling of each saliency map before it is measured")
     symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
     symmetry_plane: SymmetryPlane = setting(
         "stored",

@@ -15,7 +15,7 @@ from shapesys.geometry.neighbours import nearest_lowest, nearest_other
 from shapesys.geometry.plane import Plane
 from shapesys.metrics.record import MetricRecord, Scores
 
-Scaling = Literal["min_max", "none"]
+Scaling = Literal["rank", "min_max", "none"]
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,10 @@ class SaliencySettings:
     """What the paper leaves open, each recorded beside the scores.
 
     Attributes:
-        scaling: ``min_max`` maps each object's saliency to [0, 1], a constant map to 0 (the paper says so of its
-            figures; it makes maps of different methods comparable); ``none`` takes the values as they are.
+        scaling: how each object's map is brought to [0, 1], which makes maps of different methods comparable (the
+            paper says so of its figures, and not how). ``min_max`` takes its least value to 0 and its greatest to 1, a
+            constant map to 0; a few outliers then set the scale. ``rank`` takes every value to its share of the way
+            from the lowest rank to the highest, equal values to their mean rank. ``none`` takes values as they are.
         symmetric_within: a shape counts as symmetric when every mirrored point has a point of the cloud closer
             than this, in units of the unit sphere. The paper says 10 cm of clouds scaled to the unit sphere: 0.1.
     """
@@ -53,10 +55,21 @@ def scaled(saliency: Floats, scaling: Scaling = "min_max") -> NDArray[np.float64
         raise ValueError(f"saliency has shape {values.shape}; expected (n,) finite values, n > 0")
     if scaling == "none":
         return values
+    if scaling == "rank":
+        return _ranks(values)
     if scaling != "min_max":
         raise unknown_name("saliency scaling", scaling, get_args(Scaling))
     low, high = float(values.min()), float(values.max())
     return (values - low) / (high - low) if high > low else np.zeros_like(values)
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) ranks from 0 to 1, equal values sharing their mean rank; 0.5 for a single value."""
+    if len(values) == 1:
+        return np.full(1, 0.5)
+    _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts) - 1
+    return ((last - 0.5 * (counts - 1)) / (len(values) - 1))[places]
 
 
 def smoothness(points: Floats, saliency: Floats, scaling: Scaling = "min_max") -> float:

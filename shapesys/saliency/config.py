@@ -5,9 +5,24 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from shapesys.config.base import Config, setting
-from shapesys.metrics.saliency import SaliencySettings
+from shapesys.metrics.saliency import SaliencySettings, Scaling
 
 PlaneChoice = Literal["auto", "stored", "found", "each", "x", "y", "z", "none"]
+
+
+class MapSources(Config):
+    """Whose maps are made, of which clouds."""
+
+    store: str = setting(..., help="sample store whose clouds the maps are of")
+    networks: tuple[str, ...] = setting(
+        (),
+        help="runs that predict saliency, each for the categories it is about, or sets of one network per category",
+    )
+    classifier: tuple[str, ...] = setting(
+        (), help="runs that classify clouds; what each would lose with a point is the point's saliency (PCSM)"
+    )
+    categories: tuple[str, ...] = setting((), help="categories of the clouds; all where empty")
+    pca: bool = setting(True, help="also maps by geometry alone: the surface variation of each point's neighbourhood")
 
 
 class MapSettings(Config):
@@ -25,7 +40,9 @@ class MapMetrics(Config):
     """How maps are measured."""
 
     split: str = setting("test", help="split that is measured")
-    scaling: Literal["min_max", "none"] = setting("min_max", help="rescaling of each map before it is measured")
+    scaling: tuple[Scaling, ...] = setting(
+        ("rank", "min_max"), help="rescalings of each map, by each of which it is measured", min_length=1
+    )
     symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
     symmetry_plane: PlaneChoice = setting(
         "auto",
@@ -34,5 +51,5 @@ class MapMetrics(Config):
         "one, else found; or across an axis through the bounding box's centre",
     )
 
-    def saliency(self) -> SaliencySettings:
-        return SaliencySettings(self.scaling, self.symmetric_within)
+    def saliency(self) -> tuple[SaliencySettings, ...]:
+        return tuple(SaliencySettings(scaling, self.symmetric_within) for scaling in self.scaling)

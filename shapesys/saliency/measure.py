@@ -46,14 +46,16 @@ def _row(maps: SaliencyMaps, store: Store, shape: Mapping[str, Any], plane: Plan
         points = stored_points(store, [shape_id], len(saliency))[0]
     except ShapesysError as error:
         return identity(shape_id, shape["category"], shape["split"], "failed", str(error))
-    scores = saliency_metrics(points, saliency, plane, settings.saliency())
+    scores = [saliency_metrics(points, saliency, plane, one) for one in settings.saliency()]
+    values = {name: value for found in scores for name, value in found.values.items()}
     level = {MEAN: float(saliency.mean()), RANGE: float(np.ptp(saliency))}
-    return {**identity(shape_id, shape["category"], shape["split"], "ok", scores.reason), **scores.values, **level}
+    return {**identity(shape_id, shape["category"], shape["split"], "ok", scores[0].reason), **values, **level}
 
 
 def metric_names(settings: MapMetrics) -> tuple[str, ...]:
-    """The names of both metrics under the settings' convention, and what tells of the maps as they are."""
-    return f"ssr/{settings.scaling}", f"d_sym/{settings.scaling}", MEAN, RANGE
+    """The names of both metrics under each of the settings' conventions, and what tells of the maps as they are."""
+    measured = [f"{metric}/{scaling}" for scaling in settings.scaling for metric in ("ssr", "d_sym")]
+    return *measured, MEAN, RANGE
 
 
 def summary_of(rows: Sequence[Row], settings: MapMetrics) -> Summary:

@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from shapesys.errors import UsageError
 from shapesys.geometry.plane import Plane
@@ -116,3 +117,24 @@ def test_misuse_is_named() -> None:
         symmetry_distance(points, np.ones(5), Plane((0.0, 0.0, 0.0)))
     with pytest.raises(UsageError, match="did you mean min_max"):
         smoothness(points, np.ones(5), "minmax")  # type: ignore[arg-type]
+
+
+def test_ranks_go_from_0_to_1_and_equal_values_share_theirs() -> None:
+    np.testing.assert_allclose(scaled(np.array([5.0, -1e9, 7.0]), "rank"), [0.5, 0.0, 1.0])
+    np.testing.assert_allclose(scaled(np.array([2.0, 1.0, 2.0, 9.0, 2.0]), "rank"), [0.5, 0.0, 0.5, 1.0, 0.5])
+    np.testing.assert_allclose(scaled(np.full(4, 3.0), "rank"), 0.5)
+    np.testing.assert_allclose(scaled(np.array([3.0]), "rank"), 0.5)
+
+
+def test_ranks_agree_with_scipy_and_do_not_see_the_scale() -> None:
+    values = np.random.default_rng(0).integers(0, 40, 300).astype(np.float64)
+    expected = (stats.rankdata(values) - 1) / (len(values) - 1)
+    np.testing.assert_allclose(scaled(values, "rank"), expected, atol=1e-12)
+    np.testing.assert_allclose(scaled(np.exp(values), "rank"), expected, atol=1e-12)
+
+
+def test_noise_lies_at_a_third_by_rank_whatever_its_distribution() -> None:
+    rng = np.random.default_rng(0)
+    points, noise = rng.standard_normal((4000, 3)).astype(np.float32), rng.standard_normal(4000) ** 9
+    assert smoothness(points, noise, "rank") == pytest.approx(1 / 3, abs=0.01)
+    assert smoothness(points, noise, "min_max") < 0.01, "a few outliers set the scale"
