@@ -129,7 +129,6 @@ class Traits:
         per_shape_codes: the objective holds one latent code per training shape.
         unused_parameters: some batch may leave a parameter without a gradient.
         gradient_at_evaluation: inference needs autograd (test-time optimisation).
-        attributes: what predicted fields carry at every point beside their value, e.g. ``saliency``.
         judged_by: scalars of `Terms.scalars`; by the first that an objective gives, a checkpoint is chosen on held-out
             shapes.
         higher_is_better: of these scalars.
@@ -139,7 +138,6 @@ class Traits:
     per_shape_codes: bool = False
     unused_parameters: bool = False
     gradient_at_evaluation: bool = False
-    attributes: tuple[str, ...] = ()
     judged_by: tuple[str, ...] = ("loss/total",)
     higher_is_better: bool = False
     contrasts: bool = False
@@ -253,7 +251,9 @@ class Family:
         saliency_use: model config -> what it does with saliency maps; None for families that know none.
         known: (objective, rows of training shapes, their ids) -> predictions from the trained codes; None without.
         inference: configuration of `infer`.
+        attributes: model config -> what predicted fields carry at every point beside their value, e.g. ``saliency``.
         observe_cloud: (points, normals, inference config, seed) -> columns for an observation, from a user's cloud.
+        observe_points: (points, inference config, seed) -> the same where a cloud needs no normals; goes first.
         warnings: model config -> sentences about values known to misbehave.
         check: (model config, what to know of the data) -> None; raises `ShapesysError` for shapes that cannot teach
             what the family is to learn.
@@ -272,6 +272,8 @@ class Family:
     sample: Sample | None = None
     saliency_use: Callable[[Any], SaliencyUse] | None = None
     known: Callable[[Any, Sequence[int], Sequence[str]], Sequence[Prediction]] | None = None
+    attributes: Callable[[Any], tuple[str, ...]] = lambda config: ()
     observe_cloud: Callable[[np.ndarray, np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
+    observe_points: Callable[[np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
     warnings: Callable[[Any], list[str]] = lambda config: []
     check: Callable[[Any, TrainingData], None] = lambda config, data: None

@@ -50,19 +50,19 @@ def measured_names(family: Family, evaluate: EvaluateConfig, job: TrainJob | Non
     Args:
         job: the training job to evaluate; the family's defaults where not given.
     """
+    model = family.config() if job is None else job.model
     if suite_of(family).predicts == "surfaces":
         tiny = EvaluateConfig(**(evaluate.model_dump() | _PROBE))
-        return list(_of_a_ball(family, tiny.model_dump_json()))
-    model = family.config() if job is None else job.model
+        return list(_of_a_ball(family, family.attributes(model), tiny.model_dump_json()))
     inference = (family.inference() if job is None else job.inference).override(evaluate.inference)
     return list(_of_an_untrained(family, *(part.model_dump_json() for part in (model, inference, evaluate))))
 
 
 @cache
-def _of_a_ball(family: Family, evaluate: str) -> tuple[str, ...]:
+def _of_a_ball(family: Family, attributes: tuple[str, ...], evaluate: str) -> tuple[str, ...]:
     """A ball measured against itself, which takes no network."""
     settings = EvaluateConfig.model_validate_json(evaluate)
-    ball = _Ball(names=family.traits.attributes)
+    ball = _Ball(names=attributes)
     mesh = extract(ball, settings.resolution).mesh
     cloud = np.asarray(mesh.vertices[: settings.saliency_points], np.float32)
     whole = Normalisation((0.0, 0.0, 0.0), 1.0)

@@ -127,7 +127,7 @@ def test_names_are_those_that_an_evaluation_gives() -> None:
     measured = measure(prediction, ball(), settings)
     assert metric_names(FAMILY, settings) == [record.name for record in measured.records]
     carried = prediction.field.attributes(queries["points"])
-    assert set(carried) == set(FAMILY.traits.attributes), "what the family declares"
+    assert set(carried) == set(FAMILY.attributes(FAMILY.config())), "what the family declares"
     assert set(metric_names(FAMILY, settings)) >= {"chamfer/sal", "fscore/lt0.05:unit_cube", "ssr/none", "d_sym/none"}
 
 
@@ -139,7 +139,7 @@ def ball() -> Truth:
 
 
 def plain_family() -> Family:
-    return dataclasses.replace(FAMILY, traits=dataclasses.replace(FAMILY.traits, attributes=()))
+    return dataclasses.replace(FAMILY, attributes=lambda config: ())
 
 
 def test_a_family_without_saliency_has_no_saliency_metrics() -> None:

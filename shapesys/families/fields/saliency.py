@@ -16,13 +16,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from shapesys.families.base import Term
+from shapesys.errors import ShapesysError
+from shapesys.families.base import Term, TrainingData
 from shapesys.nets.implicit_decoder import ImplicitDecoder
 
 SATURATED = 0.99
 """A saliency above this counts as saturated in the statistics."""
 FIRST_ERROR = 0.3
-"""Mean clamped error of an untrained network, as a share of the clamp, on queries mostly near the surface."""
+"""Mean error of an untrained network, as a share of their scale, on queries mostly near the surface."""
 
 
 class Weighted(NamedTuple):
@@ -65,11 +66,29 @@ def start_saliency(decoder: ImplicitDecoder, weight: float, scale: float) -> Non
     Args:
         decoder: whose second head is the saliency.
         weight: lambda; at 0, saliency starts at a half.
-        scale: of errors: the clamp of distances.
+        scale: of errors: the clamp of distances where there is one.
     """
     first = min(0.5, weight / (FIRST_ERROR * scale)) if weight else 0.5
     with torch.no_grad():
         decoder.head.bias[1] = math.log(first / (1.0 - first))
+
+
+def check_common(data: TrainingData, advice: str) -> None:
+    """Refuse categories of one shape, which has nothing in common with another.
+
+    Args:
+        advice: how to learn distances alone.
+
+    Raises:
+        ShapesysError: names them.
+    """
+    single = sorted(name for name, count in data.counts.items() if count == 1 and name == (data.interest or name))
+    if single:
+        raise ShapesysError(
+            f"category {', '.join(single)} has one training shape, but saliency is what a category's shapes have in "
+            f"common; prepare more of them, leave the category out with --categories, or learn distances alone with "
+            f"{advice}"
+        )
 
 
 def saliency_warnings(weight: float) -> list[str]:

@@ -27,8 +27,9 @@ What the paper leaves open, and our choice:
 from __future__ import annotations
 
 from shapesys.families.base import Family, Need, Traits
+from shapesys.families.fields.autodecoder import infer, known
 from shapesys.families.issn.config import ISSNConfig, ISSNInference, check, warnings
-from shapesys.families.issn.inference import infer, known, observe_cloud
+from shapesys.families.issn.inference import observe_cloud
 from shapesys.families.issn.objective import build
 from shapesys.families.issn.presets import PAPER, TINY
 from shapesys.fields.network_field import SALIENCY
@@ -39,11 +40,12 @@ FAMILY = Family(
     config=ISSNConfig,
     presets={"tiny": TINY, "paper": PAPER},
     needs=(Need("sdf", ("points", "distance")),),
-    traits=Traits(per_shape_codes=True, gradient_at_evaluation=True, attributes=(SALIENCY,)),
+    traits=Traits(per_shape_codes=True, gradient_at_evaluation=True),
     build=build,
     inference=ISSNInference,
     infer=infer,
     known=known,
+    attributes=lambda config: (SALIENCY,),
     observe_cloud=observe_cloud,
     warnings=warnings,
     check=check,

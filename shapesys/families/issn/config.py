@@ -7,10 +7,9 @@ from typing import Literal
 from pydantic import model_validator
 
 from shapesys.config.base import Config, Search, setting
-from shapesys.errors import ShapesysError
 from shapesys.families.base import TrainingData
 from shapesys.families.fields.codes import CodeSearch
-from shapesys.families.fields.saliency import saliency_warnings
+from shapesys.families.fields.saliency import check_common, saliency_warnings
 from shapesys.nets.implicit_decoder import check_shape
 
 ClampGradient = Literal["published", "pull_back"]
@@ -60,13 +59,8 @@ def check(config: ISSNConfig, data: TrainingData) -> None:
     Raises:
         ShapesysError: names them.
     """
-    single = sorted(name for name, count in data.counts.items() if count == 1 and name == (data.interest or name))
-    if single and config.learns_saliency:
-        raise ShapesysError(
-            f"category {', '.join(single)} has one training shape, but saliency is what a category's shapes have in "
-            "common; prepare more of them, leave the category out with --categories, or learn distances alone with "
-            "--model.saliency-weight 0"
-        )
+    if config.learns_saliency:
+        check_common(data, "--model.saliency-weight 0")
 
 
 def warnings(config: ISSNConfig) -> list[str]:

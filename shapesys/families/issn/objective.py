@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from shapesys.families.base import Batch, Objective, Term, Terms, TrainingData
+from shapesys.families.base import Batch, Term, Terms, TrainingData
+from shapesys.families.fields.autodecoder import Autodecoder
 from shapesys.families.fields.saliency import Weighted, start_saliency, weight_by_saliency
 from shapesys.families.issn.config import ClampGradient, ISSNConfig
+from shapesys.fields.field import FieldTraits
 from shapesys.nets.implicit_decoder import ImplicitDecoder
 
 
-class ISSNObjective(Objective):
+class ISSNObjective(Autodecoder):
     """Equation 1."""
 
     def __init__(self, config: ISSNConfig, shapes: int) -> None:
         super().__init__()
         self.config = config
+        self.code_weight = config.code_weight
+        self.field_traits = FieldTraits(clamp=config.clamp)
         self.decoder = ImplicitDecoder(
             config.latent_dim,
             hidden=config.hidden,
@@ -42,7 +46,7 @@ class ISSNObjective(Objective):
         output = self.decoder(codes, batch["points"], batch.get("noise_seed"))
         error = self.error(output[..., 0], batch["distance"])
         weighted = weight_by_saliency(error, output[..., 1], self.config.saliency_weight)
-        prior = Term(codes.square().sum(dim=1).mean(), self.config.code_weight)
+        prior = Term(codes.square().sum(dim=1).mean(), self.code_weight)
         losses = {"sdf": weighted.error, "saliency": weighted.log, "code": prior}
         statistics = {"clamped_error": error.detach().mean(), **weighted.statistics}
         return Terms(losses, statistics), output[..., 0], weighted

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from shapesys.errors import UsageError
-from shapesys.families.base import Observation
+from shapesys.errors import ShapesysError, UsageError
+from shapesys.families.base import Observation, TrainingData
+from shapesys.families.fields.autodecoder import infer, known
 from shapesys.families.issn import FAMILY
-from shapesys.families.issn.config import ISSNConfig, ISSNInference, warnings
-from shapesys.families.issn.inference import infer, known, observe_cloud
+from shapesys.families.issn.config import ISSNConfig, ISSNInference, check, warnings
+from shapesys.families.issn.inference import observe_cloud
 from shapesys.families.issn.objective import ISSNObjective, clamped_error
 from shapesys.training.config import resolve
 
@@ -172,3 +173,18 @@ def test_a_decoder_that_cannot_be_built_is_refused_with_the_way_out() -> None:
         UsageError, match=r"setting 'model': hidden \(32\) must exceed latent_dim \+ 3 .* shorten the code"
     ):
         resolve("issn", "tiny", {"data.store": "anywhere", "model.hidden": 32, "model.latent_dim": 32})
+
+
+def test_a_category_of_one_shape_has_nothing_in_common() -> None:
+    alone = TrainingData(4, counts={"chair": 3, "lamp": 1})
+    with pytest.raises(ShapesysError, match=r"category lamp has one training shape.*--model.saliency-weight 0"):
+        check(ISSNConfig(), alone)
+    check(ISSNConfig(saliency_weight=0.0), alone)
+    check(ISSNConfig(), TrainingData(4, counts={"chair": 2, "lamp": 2}))
+
+
+def test_others_than_the_category_of_interest_may_be_alone() -> None:
+    counts = {"chair": 3, "lamp": 1}
+    check(ISSNConfig(), TrainingData(4, interest="chair", counts=counts))
+    with pytest.raises(ShapesysError, match="category lamp"):
+        check(ISSNConfig(), TrainingData(4, interest="lamp", counts=counts))

@@ -1,0 +1,78 @@
+"""Decoders that are told each shape by a code: predictions for trained codes, and for codes found of unseen shapes.
+
+Legend: S shapes, R restarts, N queries, D latent dimensions.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from shapesys.families.base import FieldPrediction, Objective, Observation, Prediction
+from shapesys.families.fields.codes import CodeSearch, find_codes
+from shapesys.fields.field import FieldTraits
+from shapesys.fields.network_field import NetworkField
+from shapesys.nets.implicit_decoder import ImplicitDecoder
+
+
+class Autodecoder(Objective):
+    """A decoder and one code per training shape.
+
+    Attributes:
+        decoder: its first output is the field.
+        codes: (S, D), one row per training shape.
+        code_weight: of the prior |z|^2, in training and at test time.
+        field_traits: what may be assumed of a predicted field.
+    """
+
+    decoder: ImplicitDecoder
+    codes: nn.Embedding
+    code_weight: float
+    field_traits: FieldTraits
+
+    @abstractmethod
+    def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
+        """Error of the first output against the observed ``distance``, elementwise."""
+
+
+def infer(
+    objective: Autodecoder, observations: Sequence[Observation], config: CodeSearch, seed: int
+) -> list[Prediction]:
+    """Codes of unseen shapes from the queries observed of them, all shapes and restarts in one batch."""
+    objective.eval().requires_grad_(False)
+
+    def fit(codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
+        return _fit(objective, codes, points, distance)
+
+    found = find_codes(fit, objective.decoder.latent_dim, observations, config, seed, objective.codes.weight.device)
+    return _predictions(objective, found.codes, [item.shape_id for item in observations], found.errors.tolist())
+
+
+def known(objective: Autodecoder, rows: Sequence[int], shape_ids: Sequence[str]) -> list[Prediction]:
+    """Predictions for training shapes, from their trained codes."""
+    index = torch.as_tensor(list(rows), device=objective.codes.weight.device)
+    return _predictions(objective, objective.codes(index).detach(), shape_ids, None)
+
+
+def _fit(objective: Autodecoder, codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean error and prior, (S, R) each, of codes (S, R, D) at points (S, N, 3)."""
+    shapes, restarts, _ = codes.shape
+    output = objective.decoder(codes.flatten(0, 1), points.repeat_interleave(restarts, dim=0))
+    truth = distance.repeat_interleave(restarts, dim=0)
+    error = objective.error(output[..., 0], truth).mean(dim=1)
+    return error.view(shapes, restarts), objective.code_weight * codes.square().sum(dim=2)
+
+
+def _predictions(
+    objective: Autodecoder, codes: Tensor, shape_ids: Sequence[str], errors: Sequence[float] | None
+) -> list[Prediction]:
+    folded = objective.decoder.for_shapes(codes)
+    norms = codes.norm(dim=1).tolist()
+    found: list[Prediction] = []
+    for row, shape_id in enumerate(shape_ids):
+        facts = {"code_norm": norms[row]} | ({"fit_error": errors[row]} if errors is not None else {})
+        found.append(FieldPrediction(shape_id, NetworkField(folded, row, objective.field_traits), facts))
+    return found
