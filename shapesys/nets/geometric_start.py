@@ -1,0 +1,71 @@
+"""A decoder that starts as a sphere: weights for which the first output is about |x| - r, negative inside.
+
+Sign-agnostic losses do not tell a field from its negative; where training starts decides. Hidden weights and the head
+are those of IGR and SALD (Gropp et al., ICML 2020; Atzmon and Lipman, ICLR 2021): each layer keeps the length of its
+input on average, and a head of constant weights sqrt(pi) / sqrt(width) reads that length off. That holds for infinitely
+wide ReLU layers; the head is then rescaled so that the mean over directions is the distance on the sphere and at twice
+its radius. A softplus, which is no ReLU near 0, makes the ball's middle shallower: above -r, but negative.
+
+SAL's own code has twice that constant, a sphere of half the radius and twice the slope.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from shapesys.nets.implicit_decoder import POINT_DIM, ImplicitDecoder, WeightNormLinear
+
+SKIP_SCALE = 1.0 / math.sqrt(2.0)
+"""Of the decoder's skip layer, whose input is twice as long otherwise."""
+_HEAD_STD = 1e-5
+"""About the head's constant weight, so that no two units stay the same."""
+_DIRECTIONS = 512
+
+
+@torch.no_grad()
+def start_as_sphere(decoder: ImplicitDecoder, radius: float) -> None:
+    """Draw hidden weights anew, and make the first head |x| - radius for small codes; other heads are left alone.
+
+    Args:
+        decoder: whose first output passes through no tanh, and whose `skip_scale` is 1/sqrt(2) where it has a skip.
+        radius: of the first zero level.
+
+    Raises:
+        ValueError: a radius that is not positive, or a decoder that this start does not fit.
+    """
+    _check(decoder, radius)
+    for layer in decoder.layers:
+        assert isinstance(layer, WeightNormLinear)
+        _keep_lengths(layer)
+    nn.init.normal_(decoder.head.weight[0], math.sqrt(math.pi / decoder.hidden), _HEAD_STD)
+    decoder.head.bias[0] = 0.0
+    here, beyond = (_mean_over_sphere(decoder, length) for length in (radius, 2.0 * radius))
+    slope = radius / (beyond - here)
+    decoder.head.weight[0] *= slope
+    decoder.head.bias[0] = -slope * here
+
+
+def _keep_lengths(layer: WeightNormLinear) -> None:
+    nn.init.normal_(layer.weight, std=math.sqrt(2.0 / len(layer.weight)))
+    nn.init.zeros_(layer.bias)
+    if layer.gain is not None:
+        layer.gain.copy_(layer.weight.norm(dim=1, keepdim=True))
+
+
+def _mean_over_sphere(decoder: ImplicitDecoder, radius: float) -> Tensor:
+    """Of the first output, for a code of zeros."""
+    directions = torch.randn(_DIRECTIONS, POINT_DIM, generator=torch.Generator().manual_seed(0))
+    points = (radius * directions / directions.norm(dim=1, keepdim=True)).to(decoder.head.weight)
+    return decoder.for_shapes(points.new_zeros(1, decoder.latent_dim))(points)[:, 0].mean()
+
+
+def _check(decoder: ImplicitDecoder, radius: float) -> None:
+    if not radius > 0:
+        raise ValueError(f"radius must be positive; got {radius}")
+    if decoder.final_tanh:
+        raise ValueError("a decoder with final_tanh does not start as a sphere; build it with final_tanh=False")
+    if decoder.skip_at is not None and not math.isclose(decoder.skip_scale, SKIP_SCALE):
+        raise ValueError(f"skip_scale must be 1/sqrt(2) to start as a sphere; got {decoder.skip_scale:g}")
