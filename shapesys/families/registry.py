@@ -19,6 +19,7 @@ _FAMILIES = Plugins(
         "issn_csl": "shapesys.families.issn_csl:FAMILY",
         "pointnet": "shapesys.families.pointnet:FAMILY",
         "pointnet2": "shapesys.families.pointnet2:FAMILY",
+        "sal": "shapesys.families.sal:FAMILY",
         "ssn": "shapesys.families.ssn:FAMILY",
     },
 )

@@ -66,7 +66,7 @@ class UnsignedConfig(ChunkedConfig):
     width. SAL's `preprocess_dfaust.py`: 250,000 surface points, 50th neighbour, width 0.2 (in metres, of people).
     """
 
-    count: int = setting(500_000, help="queries per shape, half of them displaced locally, half globally", ge=2)
+    count: int = setting(500_000, help="queries per shape, half of them displaced locally, half globally", ge=1)
     neighbour: int = setting(50, help="k: the local standard deviation is the distance to the k-th neighbour", ge=1)
     global_std: float = setting(0.2, help="the global standard deviation; SAL takes 1 for a single shape", ge=0)
 
