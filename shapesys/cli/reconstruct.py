@@ -48,7 +48,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--seed", default=0, show_default=True, help="Seed of samples and of initial codes.")
 def command(run: str, path: Path, out: Path | None, salient_threshold: float | None, cloud: Path | None,
             runs_root: str, resolution: int, queries: int, seed: int, **inference: int | None) -> Answer:  # fmt: skip
-    """Reconstruct a mesh, or a scan with normals, with RUN's network, coloured by saliency, in the file's frame."""
+    """Reconstruct a mesh or a scan with RUN's network, coloured by saliency where it has one, in the file's frame.
+
+    A scan needs normals, but for families that learn without signs (sal)."""
     from shapesys.evaluation.reconstruct import reconstruct
     from shapesys.geometry.points import read_points
     from shapesys.geometry.write import check_suffix, write_mesh

@@ -1,4 +1,4 @@
-"""A mesh or an oriented point cloud of the user's own, reconstructed by a trained run."""
+"""A mesh or a point cloud of the user's own, reconstructed by a trained run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shapesys.geometry.io import read_mesh
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
 from shapesys.geometry.points import POINT_SUFFIXES, read_points
-from shapesys.samples.settings import PrepareConfig, QueryConfig
+from shapesys.samples.settings import PrepareConfig, QueryConfig, UnsignedConfig
 from shapesys.samples.shape import prepare_shape
 from shapesys.sources.base import Census, ShapeRef, Source, digest_of
 from shapesys.training.checkpoint import chosen_of, restore
@@ -77,7 +77,8 @@ def reconstruct(
     """Infer the shape in a file with a run's checkpoint, and extract its surface.
 
     Args:
-        path: a mesh, or a point cloud with normals (PLY or OBJ without faces, XYZ, CSV, NPY, NPZ).
+        path: a mesh, or a point cloud (PLY or OBJ without faces, XYZ, CSV, NPY, NPZ), with normals where the family
+            needs to know inside from outside.
         resolution: cells along the box of the extracted surface.
         changes: changes to the run's inference settings, by name.
         queries: samples drawn around a mesh.
@@ -122,7 +123,12 @@ def _observe(path: Path, family: Family, inference: Config, queries: int, seed: 
 def _observe_mesh(mesh: Mesh, name: str, family: Family, queries: int, seed: int) -> Observed:
     """The samples that preparation would give the family."""
     need = family.needs[0]
-    settings = PrepareConfig(views=(need.view,), sdf=QueryConfig(count=queries, chunk=queries), seed=seed)
+    settings = PrepareConfig(
+        views=(need.view,),
+        sdf=QueryConfig(count=queries, chunk=queries),
+        udf=UnsignedConfig(count=queries, chunk=queries),
+        seed=seed,
+    )
     source = _OneMesh(mesh, name)
     [ref] = source.census().shapes
     made = prepare_shape(source, ref, settings)
@@ -137,16 +143,25 @@ def _unfolded(values: Any, name: str) -> np.ndarray:
 
 
 def _observe_cloud(path: Path, family: Family, inference: Config, seed: int) -> Observed:
-    if family.observe_cloud is None:
+    if family.observe_points is None and family.observe_cloud is None:
         raise ShapesysError(f"family '{family.name}' cannot observe a point cloud; give a mesh")
     points, normals = read_points(path)
+    frame = unit_sphere_of_points(points)
+    return "cloud", _columns_of_cloud(path, family, frame.apply(points), normals, inference, seed), frame
+
+
+def _columns_of_cloud(
+    path: Path, family: Family, points: Floats, normals: Floats | None, inference: Config, seed: int
+) -> Mapping[str, np.ndarray]:
+    if family.observe_points is not None:
+        return family.observe_points(points, inference, seed)
     if normals is None:
         raise ShapesysError(
-            f"{path} has points without normals, so inside and outside are unknown; give oriented normals as columns "
-            "nx ny nz (or a mesh)"
+            f"{path} has points without normals, so inside and outside are unknown to family '{family.name}'; give "
+            "oriented normals as columns nx ny nz, a mesh, or a run of a family that needs no signs"
         )
-    frame = unit_sphere_of_points(points)
-    return "cloud", family.observe_cloud(frame.apply(points), normals, inference, seed), frame
+    assert family.observe_cloud is not None
+    return family.observe_cloud(points, normals, inference, seed)
 
 
 class _OneMesh(Source):

@@ -4,13 +4,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from shapesys.errors import ShapesysError
 from shapesys.evaluation.reconstruct import reconstruct
+from shapesys.families import registry
+from shapesys.families.base import TrainingData
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.surface import sample_surface
-from shapesys.geometry.write import write_mesh
+from shapesys.geometry.write import write_mesh, write_points
 from shapesys.samples.store import Store
+from shapesys.samples.vocabulary import Vocabulary
+from shapesys.training import run_dir
+from shapesys.training.checkpoint import save
+from shapesys.training.config import claim, resolve
+from shapesys.training.loop import make_optimiser
 from shapesys.training.run_dir import RunDirectory
 
 SHIFT, SIZE = np.array([10.0, -4.0, 2.0]), 30.0
@@ -57,5 +65,37 @@ def test_an_oriented_cloud_is_enough(trained: RunDirectory, mug: Mesh, tmp_path:
 def test_a_cloud_without_normals_is_refused_with_the_way_out(trained: RunDirectory, tmp_path: Path) -> None:
     path = tmp_path / "scan.xyz"
     np.savetxt(path, np.random.default_rng(0).normal(size=(50, 3)))
-    with pytest.raises(ShapesysError, match="without normals.*nx ny nz"):
+    with pytest.raises(ShapesysError, match="without normals.*family 'issn'.*nx ny nz"):
         reconstruct(trained, path)
+
+
+@pytest.fixture(scope="module")
+def ball(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    """A run of a sign-agnostic family that knows nothing yet but the ball it starts as."""
+    model = {"model.hidden": 64, "model.latent_dim": 4, "model.layers": 3, "model.skip_at": 2, "model.radius": 0.8}
+    job = resolve("sal", "tiny", {"data.store": "unused", **model})
+    torch.manual_seed(0)
+    objective = registry.load("sal").build(job.model, TrainingData(1))
+    run = run_dir.create(tmp_path_factory.mktemp("runs"), "ball")
+    claim(run, job)
+    save(run.checkpoints, 1, job, objective, ["ball/1"], make_optimiser(objective, job.train), Vocabulary())
+    return run
+
+
+def test_points_alone_are_enough_where_the_family_needs_no_signs(ball: RunDirectory, tmp_path: Path) -> None:
+    directions = np.random.default_rng(0).normal(size=(500, 3))
+    path = tmp_path / "scan.ply"
+    shell = SHIFT + SIZE * directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    write_points(shell, {}, path)
+    found = reconstruct(ball, path, resolution=24, changes={"iterations": 5})
+    assert found.observed == "cloud"
+    assert "saliency" not in found.mesh.attributes
+    radii = np.linalg.norm(found.mesh.vertices - SHIFT, axis=1) / SIZE
+    assert 0.6 < np.median(radii) < 1.1
+
+
+def test_an_open_mesh_is_observed_by_unsigned_distances(ball: RunDirectory, tmp_path: Path) -> None:
+    sheet = Mesh(np.array([[0.0, 0, 0], [1, 0, 0], [0, 1, 0]]), np.array([[0, 1, 2]]))
+    write_mesh(sheet, tmp_path / "sheet.ply")
+    found = reconstruct(ball, tmp_path / "sheet.ply", resolution=24, changes={"iterations": 5}, queries=500)
+    assert found.observed == "mesh"
