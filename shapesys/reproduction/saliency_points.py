@@ -23,14 +23,15 @@ from shapesys.saliency.config import MapSettings
 from shapesys.saliency.maps import Maps, field_maps, gradient_maps
 from shapesys.saliency.predicted import read_categories
 from shapesys.samples.filesystem import Folder
+from shapesys.samples.saliency_maps import read_saliency_maps
 from shapesys.samples.store import Store
-from shapesys.training.checkpoint import newest_of
+from shapesys.training.checkpoint import chosen_of
 from shapesys.training.config import TrainJob
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import RunDirectory, create, read_json, write_json
 from shapesys.training.saliency import digest_of
 
-_RESULT = "accuracy.json"
+_ORACLE, _PREDICTED, _RESULT = "oracle.parquet", "predicted.parquet", "accuracy.json"
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,12 @@ class RankingExperiment(Experiment):
             for shape_id, category in read_categories(Path(self.root) / self.classifier / CATEGORIES).items()
             if category != shape_id.partition("/")[0]
         }
-        values = {**known.values, **self._of_categories(wrong)}
-        known.write(folder / "oracle.parquet")
-        replace(known, values=values, facts={"category": "predicted", "wrong": wrong}).write(
-            folder / "predicted.parquet"
-        )
+        of = {"maps": [digest_of(path) for path in self.maps]}
+        facts = {"category": "predicted", "wrong": wrong, **of}
+        if not _made(folder, facts):
+            replace(known, facts={"category": "true", **of}).write(folder / _ORACLE)
+            values = {**known.values, **self._of_categories(wrong)}
+            replace(known, values=values, facts=facts).write(folder / _PREDICTED)
         return []
 
     def _of_categories(self, wrong: Mapping[str, str]) -> Maps:
@@ -123,7 +125,7 @@ class TopPointsExperiment(Experiment):
     def _accuracies(self, run: RunDirectory) -> dict[str, float]:
         """By the name of the measure; kept, because every other evaluation of the run takes its place."""
         maps: dict[Known, str] = {"oracle": self.job.data.saliency, "predicted": self.predicted}
-        facts = {name: digest_of(path) if path else "" for name, path in maps.items()} | {"step": newest_of(run).step}
+        facts = {name: digest_of(path) if path else "" for name, path in maps.items()} | {"step": chosen_of(run).step}
         kept = read_json(run.path / _RESULT) if (run.path / _RESULT).exists() else {}
         if kept.get("facts") != facts:
             kept = {"facts": facts, "accuracy": self._evaluated(run, maps)}
@@ -176,10 +178,16 @@ def _classifying(
         job = job.override({"train.points_per_shape": count, "inference.points": count})
     else:
         ranked = Path(request.root) / _ranked(variant, seed)
-        job = job.override({"data.saliency": str(ranked / "oracle.parquet"), "model.salient_points": count})
-        predicted = str(ranked / "predicted.parquet")
+        job = job.override({"data.saliency": str(ranked / _ORACLE), "model.salient_points": count})
+        predicted = str(ranked / _PREDICTED)
     return TopPointsExperiment(name, request.root, variant.label, job, count, recipe.split, predicted)
 
 
 def _ranked(variant: MapVariant, seed: int) -> str:
     return f"ranked-{variant.key}-s{seed}"
+
+
+def _made(folder: Path, facts: dict[str, Any]) -> bool:
+    """Whether both files are there and depend on the same; the one of predicted categories is written last."""
+    files = (folder / _ORACLE, folder / _PREDICTED)
+    return all(file.is_file() for file in files) and dict(read_saliency_maps(files[1]).facts) == facts
