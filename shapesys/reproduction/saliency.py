@@ -160,6 +160,7 @@ class Clusters(MapRecipe):
     """How far shapes cluster by category when only their most salient points are compared.
 
     Attributes:
+        variants: the methods; one of kind ``none`` compares the first points of each cloud.
         count: points of each shape.
         parts: experiments that share a distance matrix.
         block: shapes along each side of a block of the matrix, of which every part measures as many as the others.

@@ -23,7 +23,7 @@ from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding, Scatter
 from shapesys.reproduction.recipe import Request
 from shapesys.reproduction.saliency import Clusters, MapVariant
-from shapesys.reproduction.saliency_experiments import maps_of, read_maps
+from shapesys.reproduction.saliency_experiments import check_maps_made, maps_of, read_maps
 from shapesys.saliency.cluster import SILHOUETTE, SILHOUETTE_DRAWN, clusters_of_distances, salient_set
 from shapesys.saliency.maps import stored_points
 from shapesys.samples.filesystem import Folder
@@ -42,7 +42,7 @@ class Compared:
 
     Attributes:
         variant: label of the method whose maps rank points.
-        maps: paths of the files that together hold them.
+        maps: paths of the files that together hold them; where there are none, a shape's first points are compared.
         store: whose shapes.
         split: of the shapes.
         categories: of the shapes.
@@ -62,17 +62,20 @@ class Compared:
         return store.shape_ids(self.split, self.categories, "cloud")
 
     def sets(self, store: Store) -> Floats:
-        """(m, count, 3) the salient points of every shape."""
+        """(m, count, 3) the points of every shape."""
+        names = self.shape_ids(store)
+        if not self.maps:
+            return stored_points(store, names, self.count)
         maps = read_maps(self.maps, self.variant)
         sets = []
-        for name in self.shape_ids(store):
+        for name in names:
             saliency = maps.of(name)
             sets.append(salient_set(stored_points(store, [name], len(saliency))[0], saliency, self.count))
         return np.stack(sets) if sets else np.empty((0, self.count, 3), np.float32)
 
     def facts(self, store: Store) -> dict[str, Any]:
         """What the distances depend on."""
-        read_maps(self.maps, self.variant)
+        check_maps_made(self.maps, self.variant)
         return {
             "store": store.digest(),
             "maps": [digest_of(path) for path in self.maps],

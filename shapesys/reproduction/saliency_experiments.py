@@ -159,10 +159,19 @@ def read_maps(paths: tuple[str, ...], method: str) -> SaliencyMaps:
     Raises:
         ShapesysError: some were not made; names the experiment that failed.
     """
+    check_maps_made(paths, method)
+    return merged([replace(read_saliency_maps(path), method=method) for path in paths])
+
+
+def check_maps_made(paths: tuple[str, ...], method: str) -> None:
+    """Refuse to go on without some of a variant's maps.
+
+    Raises:
+        ShapesysError: names the experiments that failed.
+    """
     lost = [Path(path).parent.name for path in paths if not Path(path).is_file()]
     if lost:
         raise ShapesysError(f"there are no maps by {method} of {', '.join(lost)}, whose experiment failed")
-    return merged([replace(read_saliency_maps(path), method=method) for path in paths])
 
 
 def map_settings(recipe: MapRecipe, request: Request) -> MapSettings:
