@@ -28,3 +28,17 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@pytest.fixture(scope="session")
+def saliency_store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Four chairs and four mugs to learn from, two of each to test: meshes, distances and clouds of 96 points."""
+    from shapesys.samples.prepare import prepare_locally
+    from shapesys.samples.settings import PRESETS
+    from shapesys.sources.registry import build_source
+
+    shapes = {"categories": ("chair", "mug"), "count": 6, "val_fraction": 0.0, "test_fraction": 0.34}
+    views = {"views": ("meshes", "sdf", "cloud"), "cloud.points": 96, "sdf.count": 1024, "sdf.chunk": 512}
+    folder = str(tmp_path_factory.mktemp("saliency") / "store")
+    prepare_locally(build_source("procedural", shapes), folder, PRESETS["tiny"].override(views), isolate=False)
+    return folder

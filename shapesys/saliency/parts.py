@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from shapesys.errors import unknown_name
 from shapesys.fields.cut import quantile_by_area, split_by_attribute
 from shapesys.fields.network_field import SALIENCY
 from shapesys.geometry.mesh import Mesh
@@ -56,9 +57,11 @@ def cut_by_area(surface: Mesh, share: float) -> Parts:
         share: of the area, from 0 to 1.
 
     Raises:
-        UsageError: a share outside that range.
+        UsageError: a share outside that range, or the surface has no saliency.
         ShapesysError: a surface without area.
     """
+    if SALIENCY not in surface.attributes:
+        raise unknown_name("attribute", SALIENCY, surface.attributes)
     return cut_by_saliency(surface, quantile_by_area(surface, surface.attributes[SALIENCY], share))
 
 

@@ -1,0 +1,118 @@
+"""Recipes about saliency maps: what they plan, and that maps are made where they have to be and nowhere else."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from saliency_support import CATEGORIES, ISSN, PCA, PCSM, POINTS, asked, performed, table_of_maps
+
+from shapesys.errors import ShapesysError
+from shapesys.reproduction.recipe import Request
+from shapesys.reproduction.saliency_experiments import CATEGORIES as CATEGORIES_FILE
+from shapesys.reproduction.saliency_experiments import MAPS, maps_of, read_maps
+from shapesys.saliency.predicted import read_categories
+from shapesys.samples.saliency_maps import read_saliency_maps
+from shapesys.samples.store import Store
+
+MAKERS = ["pca", "pcsm-s0", "issn-chair-s0", "issn-mug-s0"]
+
+
+def files(root: str) -> dict[str, int]:
+    """Experiment -> when its maps were written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in Path(root).glob(f"*/{MAPS}")}
+
+
+def test_maps_come_first_a_network_per_category_and_geometry_once_for_all_seeds() -> None:
+    making, measuring = table_of_maps().phases(asked("store", "root", (0, 1)))
+    assert [one.name for one in making] == [*MAKERS, "pcsm-s1", "issn-chair-s1", "issn-mug-s1"]
+    assert [one.name for one in measuring] == [
+        f"measure-{key}-s{seed}" for seed in (0, 1) for key in ("pca", "pcsm", "issn")
+    ]
+    assert len({one.name for one in (*making, *measuring)}) == len(making) + len(measuring)
+
+
+def test_makers_are_the_same_whichever_recipe_asks() -> None:
+    request = asked("store", "root")
+    ours = table_of_maps("test.one").phases(request)[0]
+    others = table_of_maps("test.other", (ISSN, PCSM, PCA)).phases(request)[0]
+    assert {one.name: one for one in ours} == {one.name: one for one in others}
+
+
+def test_a_recipe_may_measure_some_of_its_categories() -> None:
+    recipe = dataclasses.replace(table_of_maps(), measured={"tiny": ("mug",)})
+    making, measuring = recipe.phases(asked("store", "root"))
+    assert [one.name for one in making] == ["pca", "pcsm-s0", "issn-mug-s0"]
+    assert {one.categories for one in measuring} == {("mug",)}  # type: ignore[attr-defined]
+
+
+def test_every_shape_has_a_map_by_every_method(made: Request) -> None:
+    shapes = Store.open(made.store).shape_ids()
+    recipe = table_of_maps()
+    for variant in (PCA, PCSM, ISSN):
+        maps = read_maps(maps_of(recipe, made, variant, 0), variant.label)
+        assert (sorted(maps.values), maps.method) == (shapes, variant.label)
+        assert {len(values) for values in maps.values.values()} == {POINTS}
+        assert all(np.ptp(values) > 0 for values in maps.values.values())
+    told = read_categories(Path(made.root) / "pcsm-s0" / CATEGORIES_FILE)
+    assert sorted(told) == Store.open(made.store).shape_ids("test")
+    assert set(told.values()) <= set(CATEGORIES)
+
+
+def test_maps_that_are_there_are_not_made_again(made: Request) -> None:
+    before = files(made.root)
+    assert sorted(before) == sorted(MAKERS)
+    performed(table_of_maps().phases(made)[0])
+    assert files(made.root) == before
+
+
+def test_other_settings_make_maps_again_by_the_same_networks(made: Request) -> None:
+    before = files(made.root)
+    fewer = dataclasses.replace(table_of_maps(), map_settings={"points": 32, "neighbours": 5, "observed_queries": 512})
+    performed(fewer.phases(made)[0])
+    assert all(when > before[name] for name, when in files(made.root).items())
+    for name in MAKERS:
+        assert {len(values) for values in read_saliency_maps(Path(made.root) / name / MAPS).values.values()} == {32}
+        assert len(list(Path(made.root).glob(f"{name}/checkpoints/*"))) == (name != "pca")
+
+
+def test_a_later_checkpoint_makes_the_maps_of_its_category_again(made: Request) -> None:
+    path = Path(made.root) / "issn-mug-s0" / MAPS
+    now = read_saliency_maps(path)
+    assert now.facts["step"] == 2
+    dataclasses.replace(now, facts=dict(now.facts) | {"step": 1}).write(path)
+    before = files(made.root)
+    performed(table_of_maps().phases(made)[0])
+    assert [name for name, when in files(made.root).items() if when > before[name]] == ["issn-mug-s0"]
+    assert read_saliency_maps(path).facts == now.facts
+
+
+def test_maps_of_another_store_are_made_again(made: Request, tmp_path: Path) -> None:
+    path = Path(made.root) / "pca" / MAPS
+    dataclasses.replace(read_saliency_maps(path), store_digest="another").write(path)
+    performed(table_of_maps(variants=(PCA,)).phases(made)[0])
+    assert read_saliency_maps(path).store_digest == Store.open(made.store).digest()
+
+
+def test_missing_maps_name_the_experiment_that_failed(made: Request) -> None:
+    (Path(made.root) / "issn-mug-s0" / MAPS).unlink()
+    measuring = {one.name: one for one in table_of_maps().phases(made)[1]}
+    with pytest.raises(ShapesysError, match="no maps by ISSN of issn-mug-s0, whose experiment failed"):
+        measuring["measure-issn-s0"].perform()
+    assert measuring["measure-pca-s0"].perform()
+
+
+def test_a_table_measures_test_shapes_and_draws_maps_and_planes(made: Request) -> None:
+    findings = performed(table_of_maps().phases(made)[1])
+    assert [finding.variant for finding in findings] == ["PCA", "PCSM", "ISSN"]
+    for finding in findings:
+        ssr = finding.summary["overall"]["metrics"]["ssr/min_max"]
+        assert ssr["count"] == 4
+        assert 0 <= ssr["min"] <= ssr["mean"] <= ssr["max"] <= 1
+        assert [picture.column[0] for picture in finding.pictures if not picture.group] == ["chair", "mug"]
+        assert all(Path(picture.path).is_file() for picture in finding.pictures)
+    planes = [[one.caption for one in finding.pictures if one.group] for finding in findings]
+    assert [len(captions) for captions in planes] == [2, 0, 0]
+    assert all(": stored" in caption for caption in planes[0])

@@ -1,0 +1,116 @@
+"""Shapes classified by their most salient points, with the category of test shapes true or predicted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from saliency_support import ISSN, JUDGE, PCA, PCSM, POINTS, asked, performed, recipe_of
+
+from shapesys.errors import ShapesysError
+from shapesys.reproduction import saliency_points
+from shapesys.reproduction.recipe import Request
+from shapesys.reproduction.saliency import MapVariant, TopPoints, measure_name
+from shapesys.reproduction.saliency_experiments import CATEGORIES, maps_of, read_maps
+from shapesys.saliency.predicted import read_categories, write_categories
+from shapesys.samples.saliency_maps import read_saliency_maps
+
+WRONG = {"chair/chair-00000001": "mug", "mug/mug-00000004": "chair"}
+"""Two of the four test shapes."""
+
+
+def top_points(variants: tuple[MapVariant, ...] = (PCA, ISSN)) -> TopPoints:
+    every = MapVariant("all", key="all", kind="none")
+    measures = {"8": measure_name(8, "oracle"), "8 predicted": measure_name(8, "predicted")}
+    return recipe_of(
+        TopPoints, "test.top", (every, *variants), measures, classifier=PCSM, judge=JUDGE, counts=(8, 16),
+        all_points=POINTS,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def mistaken(made: Request) -> Request:
+    """A classifier that takes two test shapes for the other category."""
+    file = Path(made.root) / "pcsm-s0" / CATEGORIES
+    true = {name: name.partition("/")[0] for name in read_categories(file)}
+    write_categories(file, true | WRONG)
+    return made
+
+
+def test_phases_make_maps_rank_points_then_classify() -> None:
+    making, ranking, classifying = top_points().phases(asked("store", "root"))
+    assert [one.name for one in making] == ["pcsm-s0", "pca", "issn-chair-s0", "issn-mug-s0"]
+    assert [one.name for one in ranking] == ["ranked-pca-s0", "ranked-issn-s0"]
+    assert [one.name for one in classifying] == [
+        *("top64-all-s0", "top8-pca-s0", "top16-pca-s0", "top8-issn-s0", "top16-issn-s0")
+    ]
+    jobs: list[Any] = [one.job for one in classifying]  # type: ignore[attr-defined]
+    assert [job.model.salient_points for job in jobs] == [0, 8, 16, 8, 16]
+    assert [bool(job.data.saliency) for job in jobs] == [False, True, True, True, True]
+    assert (jobs[0].train.points_per_shape, jobs[0].inference.points) == (POINTS, POINTS)
+
+
+@pytest.mark.parametrize("variant", [PCSM, ISSN], ids=lambda variant: variant.key)
+def test_maps_of_wrongly_predicted_shapes_alone_are_replaced(mistaken: Request, variant: MapVariant) -> None:
+    [ranking] = top_points((variant,)).phases(mistaken)[1]
+    ranking.perform()
+    folder = Path(mistaken.root) / ranking.name
+    oracle, predicted = (read_saliency_maps(folder / f"{known}.parquet") for known in ("oracle", "predicted"))
+    known = read_maps(maps_of(top_points((variant,)), mistaken, variant, 0), variant.label)
+    assert (oracle.facts["category"], predicted.facts["category"]) == ("true", "predicted")
+    assert predicted.facts["wrong"] == WRONG
+    assert set(oracle.values) == set(predicted.values) == set(known.values)
+    for name, values in known.values.items():
+        np.testing.assert_array_equal(oracle.of(name), values)
+        assert np.array_equal(predicted.of(name), values) == (name not in WRONG)
+
+
+def test_geometry_knows_no_category(mistaken: Request) -> None:
+    top_points((PCA,)).phases(mistaken)[1][0].perform()
+    oracle, predicted = (
+        read_saliency_maps(Path(mistaken.root) / "ranked-pca-s0" / f"{known}.parquet")
+        for known in ("oracle", "predicted")
+    )
+    assert all(np.array_equal(predicted.of(name), values) for name, values in oracle.values.items())
+
+
+def test_points_are_ranked_again_only_where_maps_or_predictions_changed(
+    mistaken: Request, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("ranked again")
+
+    ranking = top_points((ISSN,)).phases(mistaken)[1][0]
+    ranking.perform()
+    monkeypatch.setattr(saliency_points, "field_maps", refused)
+    ranking.perform()
+    write_categories(Path(mistaken.root) / "pcsm-s0" / CATEGORIES, {"mug/mug-00000004": "chair"})
+    with pytest.raises(AssertionError, match="ranked again"):
+        ranking.perform()
+
+
+def test_a_classifier_is_evaluated_by_both_protocols_once(mistaken: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, ranking, classifying = top_points((PCA,)).phases(mistaken)
+    performed([*ranking])
+    every, few, *_ = classifying
+    [whole], [ranked] = every.perform(), few.perform()
+    assert set(whole.summary["whole_set"]) == {measure_name(POINTS, "oracle")}
+    assert set(ranked.summary["whole_set"]) == {measure_name(8, "oracle"), measure_name(8, "predicted")}
+    assert all(found["value"] in (0, 0.25, 0.5, 0.75, 1) for found in ranked.summary["whole_set"].values())
+    # Geometry ranks the same points whatever the category.
+    assert len({found["value"] for found in ranked.summary["whole_set"].values()}) == 1
+    monkeypatch.setattr(saliency_points, "evaluate_locally", None)
+    assert [every.perform(), few.perform()] == [[whole], [ranked]]
+
+
+def test_a_network_trained_by_other_maps_does_not_pass_for_one_of_these(mistaken: Request) -> None:
+    _, ranking, classifying = top_points((PCA,)).phases(mistaken)
+    performed([*ranking])
+    classifying[1].perform()
+    file = Path(mistaken.root) / "ranked-pca-s0" / "oracle.parquet"
+    maps = read_saliency_maps(file)
+    type(maps)(maps.method, maps.store_digest, {name: -values for name, values in maps.values.items()}).write(file)
+    with pytest.raises(ShapesysError, match=r"oracle\.parquet has changed since run 'top8-pca-s0' was trained by it"):
+        classifying[1].perform()
