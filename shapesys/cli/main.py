@@ -22,6 +22,7 @@ VERBS = {
     "prepare": "Turn a source of shapes into a sample store.",
     "train": "Train a family on a sample store.",
     "evaluate": "Predict a split and measure it.",
+    "saliency": "Make, measure and draw saliency maps of clouds.",
     "tune": "Search a family's settings for the best by any metric.",
     "reconstruct": "Turn a mesh or scan of your own into a mesh.",
     "predict": "Recognise clouds or images of your own: class, parts, superpixels.",

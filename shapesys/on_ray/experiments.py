@@ -105,13 +105,20 @@ def run_beside(
     heard: Heard,
     address: str | None,
     places: Places,
+    flag: str = "--runs-root",
 ) -> None:
     """Run experiments that read a store and write below a folder, on nodes that see both.
+
+    Args:
+        flag: by which the user says where the folder lies.
 
     Raises:
         ShapesysError: a node does not see them, or no worker can be started.
     """
-    with runtime(address, num_cpus=physical_cpus()), run_and_store(folder, store) as witnesses:
+    with (
+        runtime(address, num_cpus=places.workers or physical_cpus()),
+        run_and_store(folder, store, flag) as witnesses,
+    ):
         require_on_all_nodes(unseen, witnesses)
         run_experiments([experiments], heard, address, places=places, witnesses=witnesses)
 

@@ -82,9 +82,13 @@ def marked(folder: Path, way_out: str) -> Iterator[Witness]:
 
 
 @contextlib.contextmanager
-def run_and_store(run: RunDirectory, store: str) -> Iterator[tuple[Witness, ...]]:
-    """Witnesses of a run, which is written to, and of the store that it reads where that is a folder."""
-    with marked(run.path, "give --runs-root a folder on storage that all nodes mount at the same path") as written:
+def run_and_store(run: RunDirectory, store: str, flag: str = "--runs-root") -> Iterator[tuple[Witness, ...]]:
+    """Witnesses of a run, which is written to, and of the store that it reads where that is a folder.
+
+    Args:
+        flag: by which the user says where the run lies.
+    """
+    with marked(run.path, f"give {flag} a folder on storage that all nodes mount at the same path") as written:
         read = Folder(store)
         yield (written, Witness.of(Path(read.path(MANIFEST)), MOUNT_STORE)) if read.is_local else (written,)
 

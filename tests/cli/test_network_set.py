@@ -96,7 +96,8 @@ def test_one_that_fails_is_told_by_name_and_the_others_go_on(tmp_path: Path) -> 
     assert shown.exit_code == 1
     assert "\negg failed: store" in shown.stdout
     listed = answered(*words_of(tmp_path / "store", tmp_path, "--dry-run"), exit_code=1)["networks"]
-    assert [row["todo"][:22] for row in listed] == ["nothing, it is finishe", "would fail: no shape o"]
+    assert [row["fails"] for row in listed] == [False, True]
+    assert "has no shape of split 'train' and of egg" in listed[1]["todo"]
 
 
 def test_an_interrupted_set_says_so_and_goes_on(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

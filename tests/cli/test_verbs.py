@@ -250,7 +250,9 @@ def test_bench_compares_with_targets_and_reports_failures(tmp_path: Path) -> Non
     assert "failed: bench_bad.py: RuntimeError: no peer" in both.stdout
 
 
-@pytest.mark.parametrize("job", ["prepare", "train", "tune", "evaluate", "compare", "report", "doctor", "benchmark"])
+@pytest.mark.parametrize(
+    "job", ["prepare", "train", "tune", "evaluate", "compare", "report", "doctor", "benchmark", "saliency"]
+)
 def test_jobs_are_the_verbs(job: str) -> None:
     path = Path(__file__).parents[2] / "jobs" / f"{job}.py"
     assert len(path.read_text().splitlines()) < 40

@@ -1,0 +1,136 @@
+"""Who makes maps: geometry, networks of fields and classifiers of the user's own, each for the categories it knows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from shapesys.errors import ShapesysError, UsageError
+from shapesys.families import registry
+from shapesys.fields.network_field import SALIENCY
+from shapesys.saliency.config import MapSources
+from shapesys.training.checkpoint import chosen_of, latest
+from shapesys.training.config import TrainJob, load_job
+from shapesys.training.network_set import networks_in
+from shapesys.training.run_dir import RunDirectory, find
+
+Kind = Literal["geometry", "fields", "classifier"]
+
+USED: Mapping[Kind, tuple[str, ...]] = {
+    "geometry": ("points", "neighbours"),
+    "fields": ("points", "observed_queries", "inference", "seed"),
+    "classifier": ("points", "alpha"),
+}
+"""The settings of maps that a kind's maps depend on."""
+
+
+@dataclass(frozen=True)
+class MapMaker:
+    """One method's source of maps.
+
+    Attributes:
+        key: names its files.
+        method: as people know it.
+        runs: category -> the run that makes its maps; None where none is needed.
+    """
+
+    key: str
+    method: str
+    kind: Kind
+    runs: Mapping[str, RunDirectory | None]
+
+
+def makers_of(sources: MapSources, categories: Sequence[str], runs_root: str) -> list[MapMaker]:
+    """Everybody who is to make maps of some categories, checked before any work.
+
+    Raises:
+        UsageError: nobody; a run that is not there, predicts no saliency or classifies nothing; two of one name.
+        ShapesysError: a set that lacks a category, or a run without a checkpoint.
+    """
+    found = [MapMaker("pca", "PCA", "geometry", dict.fromkeys(categories))] if sources.pca else []
+    found += [_fields(name, categories, runs_root) for name in sources.networks]
+    found += [_classifier(name, categories, runs_root) for name in sources.classifier]
+    if not found:
+        raise UsageError("nobody makes maps; name some with --networks or --classifier, or leave out --no-pca")
+    [(key, count)] = Counter(maker.key for maker in found).most_common(1)
+    if count > 1:
+        raise UsageError(
+            f"{count} sources of maps would write {key}.parquet; make maps of one of them in another --folder"
+        )
+    return found
+
+
+def checkpoint_digest(run: RunDirectory) -> str:
+    """SHA-256 of what a run's chosen checkpoint predicts with: weights, codes and settings.
+
+    Raises:
+        ShapesysError: no checkpoint.
+    """
+    path = chosen_of(run).path
+    files = [path / "config.json", *sorted(path.glob("*.safetensors"))]
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+
+
+def _fields(name: str, categories: Sequence[str], runs_root: str) -> MapMaker:
+    for path in (Path(name), Path(runs_root) / name):
+        if members := networks_in(path):
+            return _set(path.resolve(), members, categories)
+    run = find(name, runs_root)
+    job = _predicts_saliency(run)
+    return MapMaker(run.name, f"{job.family} {run.name}", "fields", dict.fromkeys(_known(run, job, categories), run))
+
+
+def _set(path: Path, members: Mapping[str, RunDirectory], categories: Sequence[str]) -> MapMaker:
+    """The networks of a set."""
+    trained = {name: run for name, run in members.items() if latest(run.checkpoints)}
+    lacking = [name for name in categories if name not in trained]
+    if lacking:
+        raise ShapesysError(
+            f"set '{path.name}' has no trained network of {', '.join(lacking)}; train it by the command that "
+            f"{path / 'provenance.json'} names, or choose others with --categories"
+        )
+    jobs = [_predicts_saliency(trained[name]) for name in categories]
+    runs = {name: trained[name] for name in categories}
+    return MapMaker(path.name, f"{jobs[0].family} {path.name}", "fields", runs)
+
+
+def _predicts_saliency(run: RunDirectory) -> TrainJob:
+    chosen_of(run)
+    job = load_job(run.config)
+    if SALIENCY not in registry.load(job.family).attributes(job.model):
+        hint = f"; --classifier {run.name} makes maps by a classifier" if _classifies(job) else ""
+        raise UsageError(f"run '{run.name}' of family '{job.family}' predicts no saliency{hint}")
+    return job
+
+
+def _classifier(name: str, categories: Sequence[str], runs_root: str) -> MapMaker:
+    run = find(name, runs_root)
+    chosen_of(run)
+    job = load_job(run.config)
+    if not _classifies(job):
+        raise UsageError(
+            f"run '{run.name}' of family '{job.family}' classifies no clouds; --classifier takes runs of pointnet, "
+            "pointnet2, dgcnn or dpgnet with task classification"
+        )
+    known = _known(run, job, categories)
+    return MapMaker(f"pcsm-{run.name}", f"PCSM {run.name}", "classifier", dict.fromkeys(known, run))
+
+
+def _classifies(job: TrainJob) -> bool:
+    return getattr(job.model, "task", None) == "classification"
+
+
+def _known(run: RunDirectory, job: TrainJob, categories: Sequence[str]) -> list[str]:
+    """Those of the categories that a run is about."""
+    about = job.data.evaluated
+    known = [name for name in categories if not about or name in about]
+    if not known:
+        raise UsageError(
+            f"run '{run.name}' is about {', '.join(about)}, none of which is among the chosen categories: "
+            f"{', '.join(categories)}"
+        )
+    return known

@@ -1,0 +1,197 @@
+"""`shapesys saliency` on a small store, in this process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from cli_support import TINY, invoke
+
+from shapesys.geometry.surface_variation import surface_variation
+from shapesys.saliency.config import MapMetrics
+from shapesys.saliency.measure import measure_maps
+from shapesys.saliency.planes import planes_of
+from shapesys.samples.saliency_maps import read_saliency_maps
+from shapesys.samples.store import Store
+
+FAST = ["--points", 256, "--observed-queries", 256, "--inference", '{"iterations": 3}', "--pictured", 1, "--local"]
+CLASSIFIER = ["--model.width", 0.1, "--train.epochs", 1, "--train.points-per-shape", 64, "--local", "--tracker", "none"]
+
+
+@pytest.fixture(scope="module")
+def runs(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A set of networks, a network of mugs alone, and a classifier."""
+    root = tmp_path_factory.mktemp("saliency")
+    words = ["--store", store, "--runs-root", root]
+    made = [
+        invoke("train", "issn", *words, "--each-category", "--run", "fields", *TINY),
+        invoke("train", "issn", *words, "--categories", "mug", "--run", "mugs", *TINY),
+        invoke("train", "pointnet", *words, "--run", "classes", *CLASSIFIER),
+    ]
+    assert [result.exit_code for result in made] == [0, 0, 0], [result.output for result in made]
+    return root
+
+
+def words_of(store: Path, runs: Path, folder: Path, *more: object) -> list[object]:
+    return ["saliency", "--store", store, "--runs-root", runs, "--folder", folder, *FAST, *more]
+
+
+def answered(*words: object, exit_code: int = 0) -> dict[str, Any]:
+    result = invoke(*words, "--json")
+    assert result.exit_code == exit_code, result.output
+    found: dict[str, Any] = json.loads(result.stdout)
+    return found
+
+
+def test_every_source_gives_a_file_of_maps_a_line_and_pictures(store: Path, runs: Path, tmp_path: Path) -> None:
+    found = answered(*words_of(store, runs, tmp_path, "--networks", "fields", "mugs", "--classifier", "classes"))
+    assert [line["method"] for line in found["methods"]] == ["PCA", "issn fields", "issn mugs", "PCSM classes"]
+    shapes = Store.open(str(store)).shape_ids(view="cloud")
+    for line in found["methods"]:
+        maps = read_saliency_maps(line["maps"])
+        maps.check_store(Store.open(str(store)).digest())
+        about = [name for name in shapes if name.startswith("mug") or line["method"] != "issn mugs"]
+        assert sorted(maps.values) == about
+        assert {len(values) for values in maps.values.values()} == {256}
+        rows = pq.read_table(line["results"]).to_pylist()
+        assert {row["split"] for row in rows} == {"test"}
+        mean = np.mean([row["ssr/rank"] for row in rows])
+        assert line["measures"]["rank"]["ssr"]["mean"] == pytest.approx(mean)
+    page = Path(found["page"]).read_text()
+    # A shape of each category by every method, of mugs alone by their own network, and the planes of both.
+    assert page.count("<img") == 3 * 2 + 1 + 2
+    assert "http" not in page.replace("http-equiv", "")
+    assert json.loads((tmp_path / "summary.json").read_text())["planes"] == found["planes"]
+
+
+def test_numbers_are_those_of_the_maps(store: Path, runs: Path, tmp_path: Path) -> None:
+    [line] = answered(*words_of(store, runs, tmp_path, "--points", 1024))["methods"]
+    opened = Store.open(str(store))
+    maps = read_saliency_maps(line["maps"])
+    name = opened.shape_ids("test", ["mug"])[0]
+    points = opened.read("cloud", [name], ["points"])["points"][0]
+    np.testing.assert_array_equal(maps.of(name), surface_variation(points, 20))
+    planes = planes_of(opened, ["bottle", "mug"], "auto")
+    rows = measure_maps(maps, opened, planes.shapes, MapMetrics(), ["bottle", "mug"])
+    assert line["measures"]["min_max"]["d_sym"]["max"] == max(row["d_sym/min_max"] for row in rows)
+
+
+def test_only_maps_whose_settings_or_network_changed_are_made_again(store: Path, runs: Path, tmp_path: Path) -> None:
+    words = words_of(store, runs, tmp_path, "--networks", "fields")
+
+    def written() -> dict[str, int]:
+        return {path.parent.name: path.stat().st_mtime_ns for path in tmp_path.glob("pieces/*/maps.parquet")}
+
+    def changed(*more: object) -> set[str]:
+        before = written()
+        answered(*words, *more)
+        return {name for name, when in written().items() if before.get(name) != when}
+
+    pieces = {"pca-bottle", "pca-mug", "fields-bottle", "fields-mug"}
+    assert changed() == pieces
+    assert changed() == set()
+    assert changed("--neighbours", 8) == {"pca-bottle", "pca-mug"}
+    assert changed("--neighbours", 8, "--alpha", 6, "--symmetry-plane", "x") == set()
+    weights = next((runs / "fields" / "mug" / "checkpoints").glob("*/codes.safetensors"))
+    kept = weights.read_bytes()
+    try:
+        # The last byte of a code's last number: another checkpoint, which can be read.
+        weights.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+        assert changed("--neighbours", 8) == {"fields-mug"}
+    finally:
+        weights.write_bytes(kept)
+
+
+def test_training_takes_the_maps(store: Path, runs: Path, tmp_path: Path) -> None:
+    [_, line] = answered(*words_of(store, runs, tmp_path, "--networks", "fields"))["methods"]
+    words = ["train", "pointnet", "--store", store, "--saliency", line["maps"], "--model.salient-points", 32]
+    assert invoke(*words, "--runs-root", tmp_path / "runs", *CLASSIFIER).exit_code == 0
+
+
+def test_a_shape_without_a_plane_has_no_d_sym_and_is_told(store: Path, runs: Path, tmp_path: Path) -> None:
+    found = answered(*words_of(store, runs, tmp_path, "--symmetry-plane", "none"))
+    [line] = found["methods"]
+    assert line["measures"]["rank"]["d_sym"]["mean"] is None
+    assert (line["shapes"], line["no_plane"], line["asymmetric"]) == (2, 2, 0)
+    assert len(found["notes"]) == 2
+    assert "mug: no mirror plane is known" in found["notes"][1]
+    assert "--symmetry-plane found" in found["notes"][1]
+    found = answered(*words_of(store, runs, tmp_path, "--symmetry-plane", "y"))
+    assert (found["methods"][0]["no_plane"], found["methods"][0]["asymmetric"]) == (0, 2)
+
+
+def test_a_network_of_another_store_is_told(store: Path, runs: Path, tmp_path: Path) -> None:
+    path = runs / "mugs" / "provenance.json"
+    facts = path.read_text()
+    try:
+        path.write_text(json.dumps(json.loads(facts) | {"data_digest": "0" * 64}))
+        [note] = answered(*words_of(store, runs, tmp_path, "--networks", "mugs", "--no-pca"))["notes"]
+    finally:
+        path.write_text(facts)
+    assert "trained on another store" in note
+    assert "mugs" in note
+
+
+def test_a_source_that_fails_is_told_and_the_others_are_shown(
+    store: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from shapesys.errors import ShapesysError
+    from shapesys.reproduction import source_maps
+
+    words = words_of(store, runs, tmp_path, "--networks", "fields")
+    answered(*words)
+
+    def broken(*_: object) -> None:
+        raise ShapesysError("the disk is full")
+
+    monkeypatch.setattr(source_maps, "field_maps", broken)
+    found = answered(*words, "--seed", 1, exit_code=1)
+    assert found["failed"] == {"fields-bottle": "the disk is full", "fields-mug": "the disk is full"}
+    pca, fields = found["methods"]
+    assert (pca["failed"], fields["failed"]) == (0, 2)
+    # What an earlier command made with other settings is not passed off as this one's.
+    assert not read_saliency_maps(fields["maps"]).values
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "complaint"),
+    [
+        (["--no-pca"], 2, "nobody makes maps; name some with --networks or --classifier"),
+        (["--networks", "classes"], 2, "predicts no saliency; --classifier classes makes maps by a classifier"),
+        (["--classifier", "mugs"], 2, "'mugs' of family 'issn' classifies no clouds"),
+        (["--networks", "fields", "--networks", "fields"], 2, "2 sources of maps would write fields.parquet"),
+        (["--networks", "fiels"], 2, "unknown run 'fiels'"),
+        (["--networks", "mugs", "--categories", "bottle"], 2, "'mugs' is about mug, none of which"),
+        (["--categories", "spoon"], 2, "unknown category 'spoon'"),
+        (["--points", 5000], 1, "lower --points, or prepare larger clouds"),
+        (["--split", "val"], 1, "has no cloud of split 'val'"),
+        (["--symmetry-plane", "w"], 2, "'w' is not one of"),
+    ],
+)
+def test_what_cannot_be_made_is_told_before_the_work(
+    store: Path, runs: Path, tmp_path: Path, words: list[object], code: int, complaint: str
+) -> None:
+    result = invoke(*words_of(store, runs, tmp_path / "out", *words))
+    assert result.exit_code == code, result.output
+    assert complaint in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_set_that_lacks_a_category_names_it(store: Path, runs: Path, tmp_path: Path) -> None:
+    half = ["--store", store, "--runs-root", tmp_path, "--each-category", "--run", "half", "--categories", "mug"]
+    assert invoke("train", "issn", *half, *TINY).exit_code == 0
+    result = invoke(*words_of(store, tmp_path, tmp_path / "out", "--networks", "half"))
+    assert result.exit_code == 1
+    assert "set 'half' has no trained network of bottle" in result.stderr
+    found = answered(*words_of(store, tmp_path, tmp_path / "out", "--networks", "half", "--categories", "mug"))
+    assert [line["shapes"] for line in found["methods"]] == [1, 1]
+
+
+def test_a_store_must_be_named(tmp_path: Path) -> None:
+    result = invoke("saliency", "--folder", tmp_path)
+    assert result.exit_code == 2
+    assert "name one with --store DIR" in result.stderr
