@@ -11,6 +11,7 @@ import click
 
 from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import verb
+from shapesys.errors import UsageError
 from shapesys.report.numbers import duration
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @verb(
     example="shapesys reconstruct chairs my_chair.obj -o chair.glb\n"
-    "shapesys reconstruct chairs my_chair.obj --salient-threshold 0.5\n"
+    "shapesys reconstruct chairs my_chair.obj --salient-quantile 0.6\n"
     "shapesys reconstruct chairs scan.ply --points scan.ply"
 )
 @click.argument("run")
@@ -33,6 +34,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--salient-threshold",
     type=click.FloatRange(0, 1),
     help="Also cut the mesh at this saliency: OUT.salient.glb, which the category shares, and OUT.instance.glb.",
+)
+@click.option(
+    "--salient-quantile",
+    type=click.FloatRange(0, 1),
+    help="The same, at the saliency that this share of the surface's area lies below: the share that is "
+    "instance-specific.",
 )
 @click.option(
     "--points",
@@ -46,8 +53,9 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--iterations", type=int, help="Steps of test-time optimisation. [default: the run's]")
 @click.option("--restarts", type=int, help="Initial codes to try. [default: the run's]")
 @click.option("--seed", default=0, show_default=True, help="Seed of samples and of initial codes.")
-def command(run: str, path: Path, out: Path | None, salient_threshold: float | None, cloud: Path | None,
-            runs_root: str, resolution: int, queries: int, seed: int, **inference: int | None) -> Answer:  # fmt: skip
+def command(run: str, path: Path, out: Path | None, salient_threshold: float | None, salient_quantile: float | None,
+            cloud: Path | None, runs_root: str, resolution: int, queries: int, seed: int,
+            **inference: int | None) -> Answer:  # fmt: skip
     """Reconstruct a mesh or a scan with RUN's network, coloured by saliency where it has one, in the file's frame.
 
     A scan needs normals, but for families that learn without signs (sal)."""
@@ -56,6 +64,11 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     from shapesys.geometry.write import check_suffix, write_mesh
     from shapesys.training.run_dir import find
 
+    if salient_threshold is not None and salient_quantile is not None:
+        raise UsageError(
+            f"--salient-threshold {salient_threshold:g} and --salient-quantile {salient_quantile:g} both say where to "
+            "cut; give one of them"
+        )
     found = find(run, runs_root)
     target = check_suffix(out or Path(f"{found.name}-{path.stem}.glb"))
     points = None if cloud is None else read_points(cloud)[0]
@@ -65,8 +78,10 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     colour = next(iter(made.mesh.attributes), None)
     write_mesh(made.mesh, target, colour)
     written: dict[str, Any] = {"mesh": target.resolve()}
+    if salient_quantile is not None:
+        salient_threshold = made.salient_threshold(salient_quantile)
     if salient_threshold is not None:
-        written |= _write_parts(made, salient_threshold, target)
+        written |= {"salient_threshold": salient_threshold} | _write_parts(made, salient_threshold, target)
     if points is not None:
         written["points"] = _write_points(made, points, target)
     data = written | {

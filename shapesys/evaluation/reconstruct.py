@@ -14,7 +14,7 @@ from shapesys.errors import ShapeRejected, ShapesysError, UsageError
 from shapesys.evaluation.suites import suite_of
 from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Observation
-from shapesys.fields.cut import split_by_attribute
+from shapesys.fields.cut import quantile_by_area, split_by_attribute
 from shapesys.fields.extraction import ExtractionReport, extract
 from shapesys.fields.field import Field
 from shapesys.fields.network_field import SALIENCY
@@ -61,9 +61,26 @@ class Reconstruction:
         Raises:
             ShapesysError: the field has no saliency.
         """
-        if SALIENCY not in self.mesh.attributes:
-            raise ShapesysError("this family's surfaces carry no saliency to cut by; leave out --salient-threshold")
+        self._require_saliency("--salient-threshold")
         return split_by_attribute(self.mesh, SALIENCY, threshold)
+
+    def salient_threshold(self, quantile: float) -> float:
+        """The saliency below which this share of the surface's area lies.
+
+        By area and not by vertices, which extraction places more densely where a surface curves or slants.
+
+        Args:
+            quantile: share of the area, from 0 to 1.
+
+        Raises:
+            ShapesysError: the field has no saliency, or the surface no area.
+        """
+        self._require_saliency("--salient-quantile")
+        return quantile_by_area(self.mesh, self.mesh.attributes[SALIENCY], quantile)
+
+    def _require_saliency(self, flag: str) -> None:
+        if SALIENCY not in self.mesh.attributes:
+            raise ShapesysError(f"this family's surfaces carry no saliency to cut by; leave out {flag}")
 
 
 def reconstruct(

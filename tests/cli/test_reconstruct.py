@@ -75,6 +75,27 @@ def test_parts_by_threshold_are_two_meshes_that_make_up_the_whole(trained: Path,
 
 
 @pytest.mark.usefixtures("known_surface")
+@pytest.mark.parametrize("share", [0.25, 0.5, 0.9])
+def test_parts_by_quantile_have_their_share_of_the_area(
+    trained: Path, scan: Path, tmp_path: Path, share: float
+) -> None:
+    found = data_of(trained, scan, "-o", tmp_path / "own.glb", "--salient-quantile", share)
+    high, low = (read_mesh(tmp_path / f"own.{part}.glb") for part in ("salient", "instance"))
+    areas = [float(part.face_areas.sum()) for part in (high, low)]
+    assert areas[1] / sum(areas) == pytest.approx(share, abs=1e-3)
+    # Archimedes: of a sphere's area, the share below a height grows evenly from pole to pole.
+    height = (2 * share - 1) / UNIT_SPHERE_MARGIN
+    assert found["salient_threshold"] == pytest.approx(0.5 + 0.4 * height, abs=3e-3)
+    assert low.attributes["saliency"].max() == pytest.approx(found["salient_threshold"], abs=1e-6)
+
+
+def test_a_threshold_and_a_quantile_exclude_each_other(trained: Path, scan: Path) -> None:
+    result = invoke("reconstruct", trained, scan, "--salient-threshold", 0.5, "--salient-quantile", 0.5)
+    assert result.exit_code == 2
+    assert "give one of them" in result.stderr
+
+
+@pytest.mark.usefixtures("known_surface")
 def test_a_part_without_faces_is_not_written_and_an_older_one_goes(trained: Path, scan: Path, tmp_path: Path) -> None:
     stale = tmp_path / "own.salient.glb"
     stale.write_bytes(b"of another threshold")
@@ -128,6 +149,7 @@ def test_families_without_saliency_have_no_salient_part(
     )
     monkeypatch.setattr("shapesys.evaluation.reconstruct.registry.load", lambda name: bare)
     words = ["reconstruct", trained, scan, "-o", tmp_path / "own.glb", "--resolution", 32]
-    result = invoke(*words, "--salient-threshold", 0.5)
-    assert result.exit_code == 1
-    assert "leave out --salient-threshold" in result.stderr
+    for flag in ("--salient-threshold", "--salient-quantile"):
+        result = invoke(*words, flag, 0.5)
+        assert result.exit_code == 1
+        assert f"leave out {flag}" in result.stderr
