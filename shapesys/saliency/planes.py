@@ -71,8 +71,9 @@ def stored_plane(values: Sequence[float] | None) -> Plane | None:
 
 def equation(plane: Plane) -> str:
     """``x = 0.012``, or ``0.71 x + 0.71 z = 0.003``."""
-    parts = [f"{value:.3g} {name}" for name, value in zip("xyz", plane.normal, strict=True) if abs(value) > 5e-4]
-    return f"{' + '.join(parts).replace('1 ', '').replace('+ -', '- ')} = {plane.offset:.3g}"
+    factors = [(f"{value:.3g}", name) for value, name in zip(plane.normal, "xyz", strict=True) if abs(value) > 5e-4]
+    parts = [{"1": "", "-1": "-"}.get(factor, f"{factor} ") + name for factor, name in factors]
+    return f"{' + '.join(parts).replace('+ -', '- ')} = {plane.offset:.3g}"
 
 
 def _category_plane(
