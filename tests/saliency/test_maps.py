@@ -1,0 +1,93 @@
+"""Maps by each method are what its parts say of the stored points."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from shapesys.errors import ShapesysError, UsageError
+from shapesys.evaluation.config import EvaluateConfig
+from shapesys.evaluation.evaluator import Evaluator
+from shapesys.families.base import FieldPrediction
+from shapesys.geometry.surface_variation import surface_variation
+from shapesys.saliency import maps
+from shapesys.saliency.config import MapSettings
+from shapesys.saliency.maps import field_maps, geometry_maps, gradient_maps, stored_points
+from shapesys.samples.store import Store
+from shapesys.training.checkpoint import chosen_of
+from shapesys.training.run_dir import RunDirectory
+
+SETTINGS = MapSettings(points=64, neighbours=5, observed_queries=512)
+CPU = torch.device("cpu")
+
+
+def test_geometry_is_the_variation_of_a_prefix_of_the_cloud(store: Store) -> None:
+    names = store.shape_ids()
+    found = geometry_maps(store, names, SETTINGS)
+    assert list(found) == names
+    cloud = store.read("cloud", [names[3]], ["points"])["points"][0]
+    np.testing.assert_array_equal(found[names[3]], surface_variation(cloud[:64], 5))
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_fields_answer_at_the_stored_points(store: Store, network: RunDirectory, split: str) -> None:
+    names = store.shape_ids(split)
+    found = field_maps(network, store, names, SETTINGS, CPU)
+    assert sorted(found) == names
+    settings = EvaluateConfig(observed_queries=512, seed=SETTINGS.seed)
+    for prediction in Evaluator.open(chosen_of(network), store.url, settings, None, CPU).predict(names):
+        assert isinstance(prediction, FieldPrediction)
+        points = stored_points(store, [prediction.shape_id], 64)[0]
+        expected = prediction.field.attributes(points)["saliency"]
+        np.testing.assert_array_equal(found[prediction.shape_id], expected)
+        assert found[prediction.shape_id].dtype == np.float32
+
+
+def test_a_classifier_stands_by_the_category_that_it_is_told(store: Store, classifier: RunDirectory) -> None:
+    names = store.shape_ids("test")
+    true = {name: name.partition("/")[0] for name in names}
+    found = gradient_maps(classifier, store, names, SETTINGS, CPU)
+    told = gradient_maps(classifier, store, names, SETTINGS, CPU, true)
+    other = gradient_maps(classifier, store, names, SETTINGS, CPU, true | {names[0]: "mug"})
+    for name in names:
+        np.testing.assert_array_equal(told[name], found[name])
+        assert np.array_equal(other[name], found[name]) == (name != names[0])
+
+
+def test_maps_are_those_of_each_shape_however_many_are_made_together(
+    store: Store, network: RunDirectory, classifier: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = store.shape_ids("train")
+
+    def by_both() -> list[dict[str, np.ndarray]]:
+        return [
+            make(run, store, names, SETTINGS, CPU) for make, run in ((field_maps, network), (gradient_maps, classifier))
+        ]
+
+    together = by_both()
+    monkeypatch.setattr(maps, "SHAPES_AT_ONCE", 3)
+    for one, other in zip(together, by_both(), strict=True):
+        assert list(one) == list(other) == names
+        for name in names:
+            np.testing.assert_allclose(other[name], one[name], rtol=1e-4, atol=1e-7)
+
+
+def test_a_category_or_a_run_that_does_not_fit_is_refused(
+    store: Store, network: RunDirectory, classifier: RunDirectory
+) -> None:
+    names = store.shape_ids("test")
+    with pytest.raises(UsageError, match="run 'issn' is of family 'issn', which classifies no clouds"):
+        gradient_maps(network, store, names, SETTINGS, CPU)
+    with pytest.raises(UsageError, match="run 'pointnet' predicts no saliency; use one of issn"):
+        field_maps(classifier, store, names, SETTINGS, CPU)
+    with pytest.raises(ShapesysError, match="lamp"):
+        gradient_maps(classifier, store, names, SETTINGS, CPU, dict.fromkeys(names, "lamp"))
+
+
+def test_clouds_that_are_too_small_are_named(store: Store) -> None:
+    name = store.shape_ids()[0]
+    with pytest.raises(ShapesysError, match=f"saliency of 97 points was asked for, but the cloud of '{name}' has 96"):
+        stored_points(store, [name], 97)
+    assert stored_points(store, [name], 96).shape == (1, 96, 3)
+    assert stored_points(store, [], 5).shape == (0, 5, 3)
