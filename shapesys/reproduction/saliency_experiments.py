@@ -129,28 +129,36 @@ def making(recipe: MapRecipe, request: Request) -> Iterator[MapExperiment]:
 
 def made_for(recipe: MapRecipe, request: Request, variant: MapVariant, seed: int) -> list[MapExperiment]:
     """The experiments that together make a variant's maps with a seed: one for each category of a method of fields."""
-    categories = recipe.categories[request.data]
     settings = map_settings(recipe, request)
     common = (request.root, variant.label, request.store)
-    if variant.kind == "none":
-        return []
-    if variant.kind == "geometry":
-        return [MapExperiment(variant.key, *common, categories, settings)]
-    job = variant_job(variant, request, seed, categories)
+    named = _names(recipe, request, variant, seed).items()
+    if variant.kind in ("geometry", "none"):
+        return [MapExperiment(name, *common, categories, settings) for name, categories in named]
+    job = variant_job(variant, request, seed, recipe.categories[request.data])
     if variant.kind == "classifier":
-        return [ClassifierExperiment(f"{variant.key}-s{seed}", *common, categories, settings, job, recipe.split)]
+        return [
+            ClassifierExperiment(name, *common, categories, settings, job, recipe.split) for name, categories in named
+        ]
     return [
-        TrainedMapExperiment(
-            f"{variant.key}-{category}-s{seed}", *common, (category,), settings, of_category(job, category)
-        )
-        for category in recipe.measured_of(request.data)
+        TrainedMapExperiment(name, *common, (category,), settings, of_category(job, category))
+        for name, (category,) in named
     ]
 
 
 def maps_of(recipe: MapRecipe, request: Request, variant: MapVariant, seed: int) -> tuple[str, ...]:
     """Paths of the files that together hold a variant's maps."""
-    made = made_for(recipe, request, variant, seed)
-    return tuple(str(Path(one.root) / one.name / MAPS) for one in made)
+    return tuple(str(Path(request.root) / name / MAPS) for name in _names(recipe, request, variant, seed))
+
+
+def _names(recipe: MapRecipe, request: Request, variant: MapVariant, seed: int) -> dict[str, tuple[str, ...]]:
+    """Name of each experiment that makes a variant's maps -> the categories of its shapes."""
+    if variant.kind == "none":
+        return {}
+    if variant.kind == "geometry":
+        return {variant.key: recipe.categories[request.data]}
+    if variant.kind == "classifier":
+        return {f"{variant.key}-s{seed}": recipe.categories[request.data]}
+    return {f"{variant.key}-{category}-s{seed}": (category,) for category in recipe.measured_of(request.data)}
 
 
 def read_maps(paths: tuple[str, ...], method: str) -> SaliencyMaps:
