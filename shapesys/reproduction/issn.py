@@ -69,8 +69,11 @@ CONTRAST = MapVariant(
 )
 CSL = MapVariant("ISSN-CSL (lambda 1e-3, gamma 0.1)", key="csl", kind="fields", family="issn_csl", presets=BOTH)
 
+SMALL_NETWORKS = (
+    "at tiny scale lambda is five times what a label says: it is an error threshold, and small networks err more"
+)
 NOTES = (
-    "at tiny scale lambda is five times what a label says: it is an error threshold, and small networks err more",
+    SMALL_NETWORKS,
     "maps are brought to [0, 1] by rank: the paper does not say how, but its PCSM lies with hardly any spread just "
     "below 1/3, where noise lies by rank, and nowhere near by least and greatest value; the last column has those",
     "the classifier behind PCSM is DGCNN, alpha = 1, of which the paper names neither; by PointNet, whose maximum most "

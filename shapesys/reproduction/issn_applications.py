@@ -20,6 +20,7 @@ from shapesys.reproduction.issn import (
     PROCEDURAL,
     SHAPENET,
     SHAPENET_PART,
+    SMALL_NETWORKS,
 )
 from shapesys.reproduction.recipe import Data, Measure
 from shapesys.reproduction.saliency import (
@@ -39,7 +40,6 @@ POINTNET2 = MapVariant("PointNet++", key="pointnet2", kind="none", family="point
 
 _MODELNET: Mapping[str, Data] = {"tiny": PROCEDURAL, "paper": MODELNET40_SHAPES}
 _CATEGORIES = {"tiny": BUILT_IN, "paper": MODELNET40}
-_LAMBDA = "at tiny scale lambda is five times what a label says: it is an error threshold, and small networks err more"
 _TRUE_CATEGORY = (
     "a test shape's map is made for its true category, by that category's network or by the gradient of that class: "
     "maps know what is asked of them"
@@ -79,7 +79,7 @@ TABLE5 = WeighedGradients(
         "published plain numbers are the paper's own runs; it quotes 90.7 / - of PointNet++ and 92.9 / 90.2 of DGCNN "
         "from their first publications",
         "in the published table DGCNN's mean over classes falls with saliency, from 91.0 to 90.4",
-        _LAMBDA,
+        SMALL_NETWORKS,
     ),
     shares="issn",
     categories=_CATEGORIES,
@@ -120,10 +120,10 @@ TABLE6 = TopPoints(
         "oracle: a test shape's points are ranked by the map of its true category, which tells the classifier what it "
         "is to find out; the paper does not say how it knows the category, but this would explain why its 32 points do "
         "better than all 1,024, so its numbers stand beside this protocol",
-        "predicted: points are ranked by the map of the category that a PointNet takes the cloud for, as one could "
-        "with an unknown shape; nothing is published of it",
+        "predicted: points are ranked by the map of the category that the classifier behind PCSM takes the cloud for, "
+        "as one could with an unknown shape; nothing is published of it",
         "training shapes are ranked by their true category in both; PCA and all 1,024 points know no category",
-        _LAMBDA,
+        SMALL_NETWORKS,
     ),
     shares="issn",
     categories=_CATEGORIES,
@@ -152,7 +152,7 @@ FIGURE6 = Clusters(
         "the Hausdorff distance is the symmetric one, of test shapes alone: the paper says neither which, nor which "
         "shapes",
         _TRUE_CATEGORY,
-        _LAMBDA,
+        SMALL_NETWORKS,
     ),
     shares="issn",
     categories=_CATEGORIES,
@@ -187,7 +187,7 @@ FIGURE5 = SalientParts(
         "every shape",
         "3 unseen shapes of each category; measures are means over the shapes, least and most of their salient areas",
         "meshes of surfaces and parts lie in the runs' folders as GLB files",
-        _LAMBDA,
+        SMALL_NETWORKS,
     ),
     shares="issn",
     categories={"tiny": BUILT_IN, "paper": SHAPENET_PART},
