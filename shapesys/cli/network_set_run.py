@@ -122,7 +122,7 @@ class _Training:
         for name, network in self.networks.items():
             own = {**facts, "config_digest": provenance.digest(network.job)}
             write_json(network.run.provenance, own)
-            _not_running(network.run)
+            _waits(network.run)
             try:
                 extent = extent_of(network.job)
             except ShapesysError as error:
@@ -146,10 +146,10 @@ def _name(network: Network) -> str:
     return f"train-{network.category}"
 
 
-def _not_running(run: RunDirectory) -> None:
-    """What a killed command left running is not, until a worker says so again."""
-    if run.status.exists() and read_json(run.status).get("state") == "running":
-        run.update_status(state="interrupted")
+def _waits(run: RunDirectory) -> None:
+    """A network waits until its worker says that it runs, whatever a killed command left."""
+    begun = run.status.exists() and read_json(run.status).get("state") in ("running", "interrupted")
+    run.update_status(state="interrupted" if begun else "waiting", error=None)
 
 
 @contextmanager

@@ -103,21 +103,19 @@ def test_one_that_fails_is_told_by_name_and_the_others_go_on(tmp_path: Path) -> 
 def test_an_interrupted_set_says_so_and_goes_on(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real = loop.train
 
-    def until_mug(job: Any, *rest: Any, **named: Any) -> Any:
-        if job.data.categories == ("mug",):
+    def until_bottle(job: Any, *rest: Any, **named: Any) -> Any:
+        if job.data.categories == ("bottle",):
             raise KeyboardInterrupt
         return real(job, *rest, **named)
 
-    monkeypatch.setattr(loop, "train", until_mug)
-    assert invoke(*words_of(store, tmp_path)).exit_code != 0
+    monkeypatch.setattr(loop, "train", until_bottle)
+    assert invoke(*words_of(store, tmp_path)).exit_code == 130
     monkeypatch.undo()
     fields = tmp_path / "fields"
     assert read_json(fields / "status.json")["state"] == "interrupted"
-    assert [read_json(fields / name / "status.json")["state"] for name in ("bottle", "mug")] == [
-        "finished",
-        "interrupted",
-    ]
-    assert states(answered(*words_of(store, tmp_path))) == {"bottle": ("finished", True), "mug": ("finished", False)}
+    listed = answered("list", "runs", "--runs-root", tmp_path)["runs"]
+    assert [row["state"] for row in listed] == ["interrupted", "waiting"]
+    assert states(answered(*words_of(store, tmp_path))) == {"bottle": ("finished", False), "mug": ("finished", False)}
 
 
 def test_the_tracker_knows_each_run_with_its_curve_and_the_set(store: Path, tmp_path: Path) -> None:
