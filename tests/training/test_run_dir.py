@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from shapesys.errors import ShapesysError
-from shapesys.training.run_dir import create
+from shapesys.errors import ShapesysError, UsageError
+from shapesys.training.run_dir import create, find
 
 
 def test_a_run_lies_below_the_root(tmp_path: Path) -> None:
@@ -27,3 +27,24 @@ def test_a_trial_has_its_sweep_and_the_root_of_ordinary_runs(tmp_path: Path) -> 
     assert trial.sweep is not None
     assert trial.sweep.name == "lambda"
     assert trial.root == trial.sweep.root == tmp_path
+
+
+def test_a_network_has_its_set_and_the_root_of_ordinary_runs(tmp_path: Path) -> None:
+    network = create(tmp_path / "fields", "mug")
+    assert network.parent is None, "a folder of runs is no set by itself"
+    (tmp_path / "fields" / "set.json").write_text("{}")
+    assert network.parent is not None
+    assert network.parent.children == [], "not begun"
+    network.config.write_text("{}")
+    (tmp_path / "fields" / "pictures").mkdir()
+    assert network.parent.children == [network]
+    assert network.root == network.parent.root == tmp_path
+
+
+def test_a_set_is_no_run(tmp_path: Path) -> None:
+    network = create(tmp_path / "fields", "mug")
+    network.config.write_text("{}")
+    (tmp_path / "fields" / "set.json").write_text("{}")
+    assert find("fields/mug", tmp_path) == network
+    with pytest.raises(UsageError, match="'fields' is a set of 1 networks; name one of them, such as .*fields/mug"):
+        find("fields", tmp_path)
