@@ -149,7 +149,8 @@ def _preset(base: Preset, summary: str, own: dict[str, Any], origin: str) -> Pre
 
 _BOTH = {"model.saliency_weight": 1e-3, "model.contrast_weight": 0.1, "model.contrast_width": 1.0}
 _ALONE = {"model.saliency_weight": 0.0, "model.contrast_weight": 1.0, "model.contrast_width": 1.0}
-_WEIGHT = {"model.contrast_weight": 0.1}
+_WEIGHT = {"model.contrast_weight": 0.01}
+_SLOW = {"train.learning_rate": 1e-3}
 _SMALL: dict[str, Any] = {
     "model.contrast_width": 0.25,
     "train.epochs": 300,
@@ -168,7 +169,7 @@ FAMILY = Family(
             TINY, "a small trunk and a quarter of PointNet's width, a minute on a core", {**_SMALL, **_WEIGHT}, _OURS
         ),
         "tiny_contrast": _preset(
-            TINY, "the same with the contrast alone to train saliency", {**_ALONE, **_SMALL}, _OURS
+            TINY, "the same with the contrast alone to train saliency", {**_ALONE, **_SMALL, **_SLOW}, _OURS
         ),
         "paper": _preset(PAPER, "as published: lambda 1e-3, gamma 0.1", _BOTH, "section 4.3"),
         "paper_contrast": _preset(PAPER, "as published: lambda 0, gamma 1", _ALONE, "section 4.3"),

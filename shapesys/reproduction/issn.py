@@ -59,8 +59,9 @@ SHAPENET = Data(
 BOTH: Mapping[Scale, str] = {"tiny": "tiny", "paper": "paper"}
 _ALONE: Mapping[Scale, str] = {"tiny": "tiny_contrast", "paper": "paper_contrast"}
 PCSM = MapVariant("PCSM", key="pcsm", kind="classifier", family="dgcnn", presets=BOTH)
-TINY_LAMBDA = 5.0
-"""Factor on published lambdas at tiny scale: lambda is an error threshold, and small networks err that much more."""
+TINY_LAMBDA, TINY_GAMMA = 5.0, 0.1
+"""Factors on published weights at tiny scale: lambda is an error threshold, and small networks err that much more; a
+thousand steps must not go to the contrast alone, as they do where gamma is much larger than lambda."""
 
 PCA = MapVariant("PCA", key="pca", kind="geometry")
 ISSN = MapVariant("ISSN (lambda 1e-3)", key="issn", kind="fields", family="issn", presets=BOTH)
@@ -70,7 +71,8 @@ CONTRAST = MapVariant(
 CSL = MapVariant("ISSN-CSL (lambda 1e-3, gamma 0.1)", key="csl", kind="fields", family="issn_csl", presets=BOTH)
 
 SMALL_NETWORKS = (
-    "at tiny scale lambda is five times what a label says: it is an error threshold, and small networks err more"
+    "at tiny scale lambda is five times what a label says, since it is an error threshold and small networks err more; "
+    "beside a lambda, gamma is a tenth of it, lest the few steps all go to the contrast"
 )
 NOTES = (
     SMALL_NETWORKS,
@@ -117,15 +119,16 @@ def _printed(method: MapVariant, numbers: str) -> MapVariant:
 def with_weights(published_lambda: float, gamma: float, group: str = "") -> MapVariant:
     """ISSN-CSL with other weights than the main ones; those that fail are forced."""
     weights = {"model.saliency_weight": published_lambda, "model.contrast_weight": gamma}
+    tiny = {"model.saliency_weight": TINY_LAMBDA * published_lambda, "model.contrast_weight": TINY_GAMMA * gamma}
     failing = published_lambda == 0 and gamma < 1
     return MapVariant(
         f"ISSN-CSL (lambda {_short(published_lambda)}, gamma {_short(gamma)})",
         key=f"csl-{_short(published_lambda)}-{_short(gamma)}",
         kind="fields",
         family="issn_csl",
-        presets=BOTH,
+        presets=BOTH if published_lambda else _ALONE,
         changes=weights | ({"model.forced": True} if failing else {}),
-        at_scale={"tiny": {"model.saliency_weight": TINY_LAMBDA * published_lambda}},
+        at_scale={"tiny": tiny if published_lambda else {}},
         group=group,
     )
 
