@@ -15,6 +15,7 @@ from shapesys.cli.failure import page_if_possible
 from shapesys.cli.output import plain
 from shapesys.cli.progress import Progress
 from shapesys.errors import ShapesysError, in_words
+from shapesys.evaluation.planes import Planes, planes_of
 from shapesys.report.saliency import SaliencyPage, build_saliency_page
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding
@@ -24,7 +25,6 @@ from shapesys.saliency.config import MapMetrics, MapSettings, MapSources
 from shapesys.saliency.gallery import Gallery
 from shapesys.saliency.makers import MapMaker, makers_of
 from shapesys.saliency.maps import stored_points
-from shapesys.saliency.planes import Planes, planes_of
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.saliency_maps import SaliencyMaps
 from shapesys.samples.store import Store

@@ -14,7 +14,12 @@ from shapesys.metrics.surface import SurfaceSettings, Threshold
 from shapesys.training.config import absolute
 
 Codes = Literal["auto", "trained", "optimised"]
-SymmetryPlane = Literal["stored", "x", "y", "z", "none"]
+SymmetryPlane = Literal["auto", "stored", "found", "each", "x", "y", "z", "none"]
+PLANES_HELP = (
+    "plane of d_sym, for which the paper picks one per category by hand: stored with each shape by its source; found, "
+    "one per category, from its training clouds; each: found for each shape by itself, where a category's shapes face "
+    "different ways; auto: stored where there is one, else found; or across an axis through the bounding box's centre"
+)
 Annotator = Literal["mean", "best", "first", "all"]
 Undersegmentation = Literal["neubert_protzel", "levinshtein"]
 
@@ -53,11 +58,7 @@ class EvaluateConfig(Config):
     saliency_points: int = setting(1024, help="surface points of SSR and d_sym: a prefix of the stored cloud", ge=2)
     saliency_scaling: Scaling = setting("min_max", help="rescaling of each saliency map before it is measured")
     symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
-    symmetry_plane: SymmetryPlane = setting(
-        "stored",
-        help="plane of d_sym: stored with each shape by its source, or across an axis through the bounding box's "
-        "centre; the paper picks one per category by hand",
-    )
+    symmetry_plane: SymmetryPlane = setting("auto", help=PLANES_HELP)
     accuracy_ranks: tuple[int, ...] = setting(
         (1,), help="ranks k of top-k accuracy: the true class is among the k that score highest"
     )

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from shapesys.errors import ShapesysError
-from shapesys.evaluation.config import EvaluateConfig, SymmetryPlane
+from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.measured import Measured, identity
+from shapesys.evaluation.planes import plane_of
 from shapesys.families.base import FieldPrediction
 from shapesys.fields.extraction import Extraction, extract
 from shapesys.fields.field import Field
@@ -84,7 +85,7 @@ def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Tr
         mesh=store.mesh(shape_id),
         normalisation=Normalisation((centre[0], centre[1], centre[2]), shape["scale"]),
         cloud=store.read("cloud", [shape_id], ["points"])["points"][0],
-        symmetry=symmetry_plane(settings.symmetry_plane, shape["symmetry_plane"]),
+        symmetry=plane_of(store, shape, settings.symmetry_plane),
         occupancy=_occupancy(store, shape_id),
     )
 
@@ -94,14 +95,6 @@ def _occupancy(store: Store, shape_id: str) -> tuple[np.ndarray, np.ndarray] | N
         return None
     rows = store.read("occupancy", [shape_id])
     return rows["points"][0], rows["inside"][0]
-
-
-def symmetry_plane(choice: SymmetryPlane, stored: Sequence[float]) -> Plane | None:
-    """The plane of a choice in the normalised frame, whose origin is the bounding box's centre; None for none."""
-    if choice == "stored":
-        return Plane((stored[0], stored[1], stored[2]), stored[3]) if stored else None
-    normals = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
-    return Plane(normals[choice]) if choice in normals else None
 
 
 def check(settings: EvaluateConfig) -> None:

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shapesys.evaluation.planes import CategoryPlane
 from shapesys.report.numbers import MISSING, known
 from shapesys.report.offline import asset, template, write_page
 from shapesys.report.picture_rows import picture_rows
 from shapesys.reproduction.finding import Finding, Picture
 from shapesys.saliency.compared import STATISTICS, Measured, line_of, range_of
 from shapesys.saliency.config import MapMetrics
-from shapesys.saliency.planes import CategoryPlane
 
 DIGITS = 4
 COLUMNS = 6

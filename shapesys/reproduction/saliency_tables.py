@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shapesys.evaluation.planes import Planes, planes_of
 from shapesys.evaluation.row_log import Row
 from shapesys.geometry.render import write_png
 from shapesys.reproduction.experiment import Experiment
@@ -18,7 +19,6 @@ from shapesys.saliency.config import MapMetrics
 from shapesys.saliency.maps import stored_points
 from shapesys.saliency.measure import measure_maps, summary_of
 from shapesys.saliency.pictures import picture_of_map, picture_of_plane
-from shapesys.saliency.planes import Planes, planes_of
 from shapesys.samples.saliency_maps import SaliencyMaps
 from shapesys.samples.store import Store
 

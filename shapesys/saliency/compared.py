@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from shapesys.evaluation.planes import CategoryPlane, Planes
 from shapesys.metrics.aggregate import Group, Summary
 from shapesys.saliency.config import MapMetrics
 from shapesys.saliency.measure import RANGE, Row, measure_maps, summary_of
-from shapesys.saliency.planes import CategoryPlane, Planes
 from shapesys.samples.saliency_maps import SaliencyMaps
 from shapesys.samples.store import Store
 

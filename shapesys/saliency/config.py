@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from shapesys.config.base import Config, setting
+from shapesys.evaluation.config import PLANES_HELP, SymmetryPlane
 from shapesys.metrics.saliency import SaliencySettings, Scaling
-
-PlaneChoice = Literal["auto", "stored", "found", "each", "x", "y", "z", "none"]
 
 
 class MapSources(Config):
@@ -44,12 +43,7 @@ class MapMetrics(Config):
         ("rank", "min_max"), help="rescalings of each map, by each of which it is measured", min_length=1
     )
     symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
-    symmetry_plane: PlaneChoice = setting(
-        "auto",
-        help="plane of d_sym: stored with each shape by its source; found, one per category, from its training clouds; "
-        "found for each shape by itself, where a category's shapes face different ways; auto: stored where there is "
-        "one, else found; or across an axis through the bounding box's centre",
-    )
+    symmetry_plane: SymmetryPlane = setting("auto", help=PLANES_HELP)
 
     def saliency(self) -> tuple[SaliencySettings, ...]:
         return tuple(SaliencySettings(scaling, self.symmetric_within) for scaling in self.scaling)

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shapesys.evaluation.planes import SEARCHED_POINTS, Planes
 from shapesys.geometry.render import write_png
 from shapesys.saliency.maps import stored_points
 from shapesys.saliency.pictures import picture_of_map, picture_of_plane
-from shapesys.saliency.planes import SEARCHED_POINTS, Planes
 from shapesys.saliency.surfaces import surface_of
 from shapesys.samples.saliency_maps import SaliencyMaps
 from shapesys.samples.store import Store

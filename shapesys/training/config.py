@@ -29,7 +29,10 @@ class TrainConfig(Config):
     optimiser: Literal["adam", "adamw", "sgd"] = setting("adam", help="adamw decays weights apart from the gradient")
     momentum: float = setting(0.9, help="momentum of sgd", ge=0, lt=1)
     beta2: float = setting(
-        0.999, help="Adam remembers squared gradients for about 1 / (1 - beta2) steps; short trainings need less", gt=0, lt=1
+        0.999,
+        help="Adam remembers squared gradients for about 1 / (1 - beta2) steps; short trainings need less",
+        gt=0,
+        lt=1,
     )
     weight_decay: float = setting(0.0, help="weight decay of the network; codes have none", ge=0)
     learning_rate: float = setting(5e-4, help="rate for the network", gt=0, search=Search(1e-5, 1e-2, log=True))

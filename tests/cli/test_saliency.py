@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from cli_support import TINY, invoke
 
+from shapesys.evaluation.planes import planes_of
 from shapesys.geometry.surface_variation import surface_variation
 from shapesys.saliency.config import MapMetrics
 from shapesys.saliency.measure import measure_maps
-from shapesys.saliency.planes import planes_of
 from shapesys.samples.saliency_maps import read_saliency_maps
 from shapesys.samples.store import Store
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shapesys.evaluation.planes import CategoryPlane
 from shapesys.geometry.plane import Plane
 from shapesys.geometry.render import write_png
 from shapesys.report.saliency import SaliencyPage, build_saliency_page
 from shapesys.saliency.compared import Measured
 from shapesys.saliency.config import MapMetrics
 from shapesys.saliency.measure import summary_of
-from shapesys.saliency.planes import CategoryPlane
 
 SHAPES = ("chair/<a>", "chair/b", "mug/c")
 METRICS = MapMetrics(scaling=("rank",))

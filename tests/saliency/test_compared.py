@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from shapesys.evaluation.planes import CategoryPlane, Planes
 from shapesys.geometry.plane import Plane
 from shapesys.saliency.compared import remarks
-from shapesys.saliency.planes import CategoryPlane, Planes
 
 ROWS = [{"shape_id": f"{category}/{number}", "category": category} for category in ("mug", "tree") for number in (0, 1)]
 UPRIGHT = Plane((1.0, 0.0, 0.0))

@@ -5,16 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from shapesys.evaluation import planes
+from shapesys.evaluation.config import SymmetryPlane
+from shapesys.evaluation.planes import CategoryPlane, equation, found_plane, planes_of, stored_plane
 from shapesys.geometry.plane import Plane
 from shapesys.geometry.symmetry import FoundPlane
-from shapesys.saliency import planes
-from shapesys.saliency.config import PlaneChoice
-from shapesys.saliency.planes import CategoryPlane, equation, found_plane, planes_of, stored_plane
 from shapesys.samples.store import Store
 
 
+@pytest.fixture(autouse=True)
+def _forget() -> None:
+    planes.category_plane.cache_clear()
+
+
+@pytest.fixture(scope="module")
+def store(saliency_store: str) -> Store:
+    return Store.open(saliency_store)
+
+
 @pytest.mark.parametrize("choice", ["stored", "auto"])
-def test_a_source_that_knows_its_planes_is_believed(store: Store, choice: PlaneChoice) -> None:
+def test_a_source_that_knows_its_planes_is_believed(store: Store, choice: SymmetryPlane) -> None:
     found = planes_of(store, ["chair"], choice)
     assert found.categories == {"chair": CategoryPlane("stored")}
     rows = store.shapes(categories=["chair"], columns=("symmetry_plane",)).to_pylist()

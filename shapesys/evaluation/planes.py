@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
+from shapesys.evaluation.config import SymmetryPlane
 from shapesys.geometry.mesh import Floats
 from shapesys.geometry.plane import Plane
 from shapesys.geometry.symmetry import find_mirror_plane
-from shapesys.saliency.config import PlaneChoice
 from shapesys.samples.store import Store
 
 SEARCHED_SHAPES, SEARCHED_POINTS = 32, 1024
@@ -57,11 +58,32 @@ class Planes:
     shapes: Mapping[str, Plane | None]
 
 
-def planes_of(store: Store, categories: Sequence[str], choice: PlaneChoice) -> Planes:
+def planes_of(store: Store, categories: Sequence[str], choice: SymmetryPlane) -> Planes:
     """The plane of every shape of some categories."""
-    rows = store.shapes(categories=categories, view="cloud", columns=("symmetry_plane",)).to_pylist()
-    found = {category: _category_plane(store, category, rows, choice) for category in categories}
-    return Planes(found, {row["shape_id"]: _plane(store, row, found[row["category"]]) for row in rows})
+    rows = _rows(store, categories)
+    found = {category: category_plane(store, category, choice) for category in categories}
+    return Planes(found, {row["shape_id"]: plane_of(store, row, choice) for row in rows})
+
+
+def plane_of(store: Store, shape: Mapping[str, Any], choice: SymmetryPlane) -> Plane | None:
+    """The plane of one shape, given its row of the `shapes` view; None where there is none."""
+    known = category_plane(store, shape["category"], choice)
+    if known.origin == "each":
+        return find_mirror_plane([_cloud(store, shape["shape_id"])]).plane
+    return stored_plane(shape["symmetry_plane"]) if known.origin == "stored" else known.plane
+
+
+@lru_cache(maxsize=256)
+def category_plane(store: Store, category: str, choice: SymmetryPlane) -> CategoryPlane:
+    """How the plane of a category's shapes is known; what was found is kept for as long as the store is."""
+    if choice in _AXES:
+        return CategoryPlane("named", Plane(_AXES[choice]))
+    if choice in ("none", "each"):
+        return CategoryPlane("each" if choice == "each" else "none")
+    rows = _rows(store, [category])
+    if choice == "stored" or (choice == "auto" and any(row["symmetry_plane"] for row in rows)):
+        return CategoryPlane("stored")
+    return found_plane(store, [row["shape_id"] for row in rows if row["split"] == "train"] or [rows[0]["shape_id"]])
 
 
 def stored_plane(values: Sequence[float] | None) -> Plane | None:
@@ -76,21 +98,6 @@ def equation(plane: Plane) -> str:
     return f"{' + '.join(parts).replace('+ -', '- ')} = {plane.offset:.3g}"
 
 
-def _category_plane(
-    store: Store, category: str, rows: Sequence[Mapping[str, Any]], choice: PlaneChoice
-) -> CategoryPlane:
-    if choice in _AXES:
-        return CategoryPlane("named", Plane(_AXES[choice]))
-    own = [row for row in rows if row["category"] == category]
-    if choice == "stored" or (choice == "auto" and any(row["symmetry_plane"] for row in own)):
-        return CategoryPlane("stored")
-    if choice == "none" or not own:
-        return CategoryPlane("none")
-    if choice == "each":
-        return CategoryPlane("each")
-    return found_plane(store, [row["shape_id"] for row in own if row["split"] == "train"] or [own[0]["shape_id"]])
-
-
 def found_plane(store: Store, shape_ids: Sequence[str]) -> CategoryPlane:
     """The plane that mirrors most of these shapes onto themselves."""
     step = max(1, len(shape_ids) // SEARCHED_SHAPES)
@@ -98,10 +105,11 @@ def found_plane(store: Store, shape_ids: Sequence[str]) -> CategoryPlane:
     return CategoryPlane("found", found.plane, found.symmetric_share)
 
 
-def _plane(store: Store, row: Mapping[str, Any], category: CategoryPlane) -> Plane | None:
-    if category.origin == "each":
-        return find_mirror_plane([_cloud(store, row["shape_id"])]).plane
-    return stored_plane(row["symmetry_plane"]) if category.origin == "stored" else category.plane
+def _rows(store: Store, categories: Sequence[str]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = store.shapes(
+        categories=categories, view="cloud", columns=("symmetry_plane",)
+    ).to_pylist()
+    return rows
 
 
 def _cloud(store: Store, shape_id: str) -> Floats:
