@@ -35,6 +35,11 @@ class SaliencySettings:
     symmetric_within: float = 0.1
 
 
+NO_PLANE = (
+    "no symmetry plane is known; look for one with --symmetry-plane found, or each where shapes face different ways"
+)
+
+
 class Symmetry(NamedTuple):
     """Equation 6; ``value`` is NaN unless the cloud is ``symmetric``, i.e. ``widest_gap`` is below the threshold."""
 
@@ -112,7 +117,7 @@ def saliency_metrics(
     count = len(points)
     records = [_record("ssr", smoothness(points, saliency, settings.scaling), rule, settings, count)]
     if plane is None:
-        applicable, value, facts = "no symmetry plane is known", math.nan, {}
+        applicable, value, facts = NO_PLANE, math.nan, {}
     else:
         found = symmetry_distance(points, saliency, plane, settings)
         value, facts = found.value, {"plane": asdict(plane), "widest_gap": found.widest_gap}

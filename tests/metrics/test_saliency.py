@@ -99,7 +99,7 @@ def test_scores_carry_their_options_and_what_does_not_apply() -> None:
     assert scores.records[1].count_predicted == 800
     unknown = saliency_metrics(points, saliency, None)
     assert math.isnan(unknown.values["d_sym/min_max"])
-    assert unknown.reason == "d_sym: no symmetry plane is known"
+    assert unknown.reason.startswith("d_sym: no symmetry plane is known; look for one with --symmetry-plane found")
     lopsided = saliency_metrics(points, saliency, Plane((0.0, 1.0, 0.0)))
     assert lopsided.reason.startswith("d_sym: asymmetric")
     assert "not_applicable" in lopsided.records[1].definition
