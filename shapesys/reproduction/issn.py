@@ -226,10 +226,15 @@ SWEEPS = MapTable(
     ),
     data={"tiny": PROCEDURAL, "paper": SHAPENET, "ikea_manual": IKEA_MANUAL},
     seeds=1,
-    notes=(*NOTES, "weights that fail are forced, to show how", "mean and range are of maps as they are, not rescaled"),
+    notes=(
+        *NOTES,
+        "weights that fail are forced, to show how",
+        "mean, range and pictures are of maps as they are, not rescaled",
+    ),
     shares="issn",
     categories={"tiny": BUILT_IN, "paper": SHAPENET_PART, "ikea_manual": IKEA},
     measured={"tiny": ("airplane", "chair"), "paper": ("airplane", "chair")},
     metric_settings={"ikea_manual": {"symmetry_plane": "each"}},
     pictured=3,
+    coloured="none",
 )

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from shapesys.metrics.saliency import Scaling
 from shapesys.reproduction.recipe import Recipe, Request, Scale, Variant
 
 if TYPE_CHECKING:
@@ -100,9 +101,11 @@ class MapTable(MapRecipe):
 
     Attributes:
         pictured: test shapes of each category on the page.
+        coloured: rescaling by which their maps are coloured.
     """
 
     pictured: int = 2
+    coloured: Scaling = "rank"
 
     def measuring(self, request: Request) -> list[list[Experiment]]:
         from shapesys.reproduction.saliency_tables import measuring

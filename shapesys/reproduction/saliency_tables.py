@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from shapesys.evaluation.planes import Planes, planes_of
-from shapesys.evaluation.row_log import Row
-from shapesys.geometry.render import write_png
+from shapesys.metrics.saliency import Scaling
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding, Picture
 from shapesys.reproduction.recipe import Request
 from shapesys.reproduction.saliency import MapTable, MapVariant
 from shapesys.reproduction.saliency_experiments import maps_of, read_maps
 from shapesys.saliency.config import MapMetrics
-from shapesys.saliency.maps import stored_points
+from shapesys.saliency.gallery import Gallery
 from shapesys.saliency.measure import measure_maps, summary_of
-from shapesys.saliency.pictures import picture_of_map, picture_of_plane
 from shapesys.samples.saliency_maps import SaliencyMaps
 from shapesys.samples.store import Store
 
@@ -40,6 +37,7 @@ class MeasureExperiment(Experiment):
         categories: that are measured.
         settings: of the metrics.
         pictured: shapes of each category that pictures are drawn of; 0 for none.
+        coloured: rescaling by which maps are coloured.
         planes_pictured: whether the mirror planes are drawn as well.
     """
 
@@ -52,6 +50,7 @@ class MeasureExperiment(Experiment):
     categories: tuple[str, ...]
     settings: MapMetrics
     pictured: int
+    coloured: Scaling
     planes_pictured: bool
 
     def describe(self) -> dict[str, str]:
@@ -63,34 +62,23 @@ class MeasureExperiment(Experiment):
         planes = planes_of(store, self.categories, self.settings.symmetry_plane)
         rows = measure_maps(maps, store, planes.shapes, self.settings, self.categories)
         summary = summary_of(rows, self.settings).to_json()
-        return [Finding(self.variant, self.seed, self.root, summary, self._pictures(store, maps, planes, rows))]
+        return [Finding(self.variant, self.seed, self.root, summary, self._pictures(store, maps, planes))]
 
-    def _pictures(self, store: Store, maps: SaliencyMaps, planes: Planes, rows: Sequence[Row]) -> tuple[Picture, ...]:
-        chosen = [name for category in self.categories for name in _of_category(rows, category)[: self.pictured]]
-        found = [self._map_picture(store, maps, name) for name in chosen]
+    def _pictures(self, store: Store, maps: SaliencyMaps, planes: Planes) -> tuple[Picture, ...]:
+        folder = Path(self.root) / "pictures" / f"s{self.seed}"
+        gallery = Gallery(folder, store, self.coloured)
+        shown = gallery.shown(self.settings.split, self.categories, self.pictured)
+        words = {name: known.in_words() for name, known in planes.categories.items()}
+        found = [
+            Picture(str(path), name, tuple(name.split("/", 1)), self.group)
+            for name, path in gallery.maps(self.variant, maps, shown).items()
+        ]
         if self.planes_pictured:
-            found += [self._plane_picture(store, planes, name) for name in chosen if planes.shapes.get(name)]
+            found += [
+                Picture(str(path), f"{name}: {words[name.partition('/')[0]]}", tuple(name.split("/", 1)), PLANES)
+                for name, path in gallery.planes(planes, shown).items()
+            ]
         return tuple(found)
-
-    def _map_picture(self, store: Store, maps: SaliencyMaps, shape_id: str) -> Picture:
-        saliency = maps.of(shape_id)
-        points = stored_points(store, [shape_id], len(saliency))[0]
-        path = self._file(f"map {self.variant} {shape_id}")
-        write_png(picture_of_map(store.mesh(shape_id), points, saliency), path)
-        return Picture(str(path), shape_id, tuple(shape_id.split("/", 1)), self.group)
-
-    def _plane_picture(self, store: Store, planes: Planes, shape_id: str) -> Picture:
-        plane, known = planes.shapes[shape_id], planes.categories[shape_id.partition("/")[0]]
-        assert plane is not None
-        path = self._file(f"plane {shape_id}")
-        write_png(picture_of_plane(store.mesh(shape_id), plane), path)
-        return Picture(str(path), f"{shape_id}: {known.in_words()}", tuple(shape_id.split("/", 1)), PLANES)
-
-    def _file(self, what: str) -> Path:
-        folder = Path(self.root) / "pictures"
-        folder.mkdir(parents=True, exist_ok=True)
-        # Named by a checksum, since labels and shapes may have characters that file systems refuse.
-        return folder / f"{zlib.crc32(what.encode()):08x}-s{self.seed}.png"
 
 
 def measuring(recipe: MapTable, request: Request) -> Iterator[MeasureExperiment]:
@@ -116,9 +104,6 @@ def _measure(
         recipe.measured_of(request.data),
         settings,
         recipe.pictured if first else 0,
+        recipe.coloured,
         first and variant is recipe.variants[0],
     )
-
-
-def _of_category(rows: Sequence[Row], category: str) -> list[str]:
-    return [row["shape_id"] for row in rows if row["category"] == category and row["status"] == "ok"]

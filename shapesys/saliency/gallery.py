@@ -9,6 +9,7 @@ from pathlib import Path
 
 from shapesys.evaluation.planes import SEARCHED_POINTS, Planes
 from shapesys.geometry.render import write_png
+from shapesys.metrics.saliency import Scaling
 from shapesys.saliency.maps import stored_points
 from shapesys.saliency.pictures import picture_of_map, picture_of_plane
 from shapesys.saliency.surfaces import surface_of
@@ -23,10 +24,12 @@ class Gallery:
     Attributes:
         folder: of the pictures.
         store: whose shapes.
+        scaling: by which maps are coloured.
     """
 
     folder: Path
     store: Store
+    scaling: Scaling = "rank"
 
     def shown(self, split: str, categories: Sequence[str], count: int) -> list[str]:
         """The first shapes of each category in a split."""
@@ -44,7 +47,8 @@ class Gallery:
         saliency = maps.of(shape_id)
         points = stored_points(self.store, [shape_id], len(saliency))[0]
         path = self._file(f"map {key} {shape_id}")
-        write_png(picture_of_map(surface_of(self.store, shape_id, points), points, saliency), path)
+        surface = surface_of(self.store, shape_id, points)
+        write_png(picture_of_map(surface, points, saliency, scaling=self.scaling), path)
         return path
 
     def _plane(self, planes: Planes, shape_id: str) -> Path:

@@ -11,7 +11,7 @@ from shapesys.geometry.neighbours import nearest
 from shapesys.geometry.plane import Plane
 from shapesys.geometry.render import Image, framing, render
 from shapesys.geometry.subdivide import subdivided
-from shapesys.metrics.saliency import scaled
+from shapesys.metrics.saliency import Scaling, scaled
 
 LONGEST_EDGE = 0.04
 """Of pictured meshes, in the normalised frame: a colour is shown at vertices and nowhere else."""
@@ -21,17 +21,20 @@ _SIDES = ((214, 122, 66), (72, 122, 178))
 Size = tuple[int, int]
 
 
-def picture_of_map(mesh: Mesh, points: Floats, saliency: Floats, size: Size = (192, 192)) -> Image:
-    """A shape coloured by its map, from its least value to its greatest.
+def picture_of_map(
+    mesh: Mesh, points: Floats, saliency: Floats, size: Size = (192, 192), scaling: Scaling = "rank"
+) -> Image:
+    """A shape coloured by its map, from 0 to 1.
 
     The whole surface around a point has its colour: nothing is interpolated, so that a noisy map looks noisy.
 
     Args:
         points: (n, 3) that the map is of.
         saliency: (n,).
+        scaling: how the map is brought to [0, 1]; ``none`` shows one that is as it is, so that a flat one looks flat.
     """
     fine = subdivided(mesh, LONGEST_EDGE)
-    values = np.asarray(scaled(saliency, "min_max"), np.float32)
+    values = np.asarray(scaled(saliency, scaling), np.float32)
     shown = values[nearest(points, np.asarray(fine.vertices, np.float32)).indices]
     coloured = replace(fine, attributes={"saliency": shown})
     return render(coloured, framing(fine), size, "saliency", value_range=(0.0, 1.0))

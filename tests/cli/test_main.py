@@ -94,7 +94,7 @@ def test_help_is_fast_and_loads_no_torch(words: list[str]) -> None:
         (["train", "issn"], "--store"),
         (["prepare", "--source", "foldr", "--store", "s"], "did you mean folder"),
         (["prepare", "--source", "procedural", "--store", "s", "--categories", "chiar"], "did you mean chair"),
-        (["prepare", "--source", "procedural", "--store", "s", "--views", "sdff"], "did you mean sdf?"),
+        (["prepare", "--source", "procedural", "--store", "s", "--views", "cloudd"], "did you mean cloud?"),
         (["prepare", "--source", "folder", "--store", "s"], "root"),
         (["evaluate", "no-such-run"], "unknown run 'no-such-run'"),
         (["bench", "metrix"], "did you mean metrics"),

@@ -37,6 +37,15 @@ def test_the_most_salient_end_is_yellow_whatever_the_scale(ball: Mesh) -> None:
         assert lower[2] > lower[1] + 20
 
 
+def test_a_flat_map_looks_flat_as_it_is_and_not_by_rank(ball: Mesh) -> None:
+    points = ball.vertices
+    flat = 0.5 + 1e-4 * points[:, 1]
+    upper, lower = colours(picture_of_map(ball, points, flat, SIZE, "none"))
+    np.testing.assert_allclose(upper / upper.sum(), lower / lower.sum(), atol=0.05)
+    upper, lower = colours(picture_of_map(ball, points, flat, SIZE, "rank"))
+    assert np.abs(upper / upper.sum() - lower / lower.sum()).max() > 0.2
+
+
 def test_a_point_colours_the_surface_around_it_and_nothing_is_interpolated(ball: Mesh) -> None:
     ends = np.array([[0, 0.5, 0], [0, -0.5, 0]], np.float32)
     picture = picture_of_map(ball, ends, np.array([1.0, 0.0]), SIZE)
