@@ -30,6 +30,8 @@ from shapesys.training.run_dir import RunDirectory, create
 
 MAPS, CATEGORIES = "maps.parquet", "categories.json"
 """Files of an experiment's run: the maps, and for a classifier the category it takes each test shape for."""
+_UNDONE = "undone"
+"""A file that is there while an experiment works, and where it failed: maps beside it are of an earlier one."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,18 @@ class MapExperiment(Experiment):
 
     def perform(self) -> list[Finding]:
         with Folder(str(self.run.path)).exclusive():
+            undone = self.run.path / _UNDONE
+            undone.touch()
             self.prepare()
-            store = Store.open(self.store)
-            facts = self.facts()
-            if not _made(self.run.path / MAPS, store.digest(), facts):
-                shape_ids = store.shape_ids(categories=self.categories, view="cloud")
-                values = self.make(store, shape_ids)
-                SaliencyMaps(self.method, store.digest(), values, facts).write(self.run.path / MAPS)
+            self._make_where_missing()
+            undone.unlink()
         return []
+
+    def _make_where_missing(self) -> None:
+        store, path, facts = Store.open(self.store), self.run.path / MAPS, self.facts()
+        if not _made(path, store.digest(), facts):
+            shape_ids = store.shape_ids(categories=self.categories, view="cloud")
+            SaliencyMaps(self.method, store.digest(), self.make(store, shape_ids), facts).write(path)
 
     def prepare(self) -> None:
         """What has to be trained before."""
@@ -177,7 +183,8 @@ def check_maps_made(paths: tuple[str, ...], method: str) -> None:
     Raises:
         ShapesysError: names the experiments that failed.
     """
-    lost = [Path(path).parent.name for path in paths if not Path(path).is_file()]
+    runs = [Path(path).parent for path in paths]
+    lost = [run.name for run in runs if not (run / MAPS).is_file() or (run / _UNDONE).exists()]
     if lost:
         raise ShapesysError(f"there are no maps by {method} of {', '.join(lost)}, whose experiment failed")
 

@@ -104,6 +104,18 @@ def test_missing_maps_name_the_experiment_that_failed(made: Request) -> None:
     assert measuring["measure-pca-s0"].perform()
 
 
+def test_maps_of_an_earlier_experiment_do_not_pass_for_those_of_one_that_failed(made: Request) -> None:
+    recipe = table_of_maps()
+    other = dataclasses.replace(made, changes={"train.epochs": 3})
+    refused = next(one for one in recipe.phases(other)[0] if one.name == "issn-mug-s0")
+    with pytest.raises(ShapesysError, match="exists with other settings"):
+        refused.perform()
+    with pytest.raises(ShapesysError, match="there are no maps by ISSN of issn-mug-s0, whose experiment failed"):
+        read_maps(maps_of(recipe, made, ISSN, 0), "ISSN")
+    performed([one for one in recipe.phases(made)[0] if one.name == "issn-mug-s0"])
+    assert read_maps(maps_of(recipe, made, ISSN, 0), "ISSN").values
+
+
 def test_a_table_measures_test_shapes_and_draws_maps_and_planes(made: Request) -> None:
     findings = performed(table_of_maps().phases(made)[1])
     assert [finding.variant for finding in findings] == ["PCA", "PCSM", "ISSN"]
