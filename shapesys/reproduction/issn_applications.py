@@ -12,6 +12,8 @@ from shapesys.reproduction.issn import (
     BOTH,
     BUILT_IN,
     CSL,
+    IKEA,
+    IKEA_MANUAL,
     ISSN,
     MODELNET40,
     MODELNET40_SHAPES,
@@ -38,8 +40,8 @@ from shapesys.reproduction.saliency import (
 DGCNN = MapVariant("DGCNN", key="dgcnn", kind="none", family="dgcnn", presets=BOTH)
 POINTNET2 = MapVariant("PointNet++", key="pointnet2", kind="none", family="pointnet2", presets=BOTH)
 
-_MODELNET: Mapping[str, Data] = {"tiny": PROCEDURAL, "paper": MODELNET40_SHAPES}
-_CATEGORIES = {"tiny": BUILT_IN, "paper": MODELNET40}
+_MODELNET: Mapping[str, Data] = {"tiny": PROCEDURAL, "paper": MODELNET40_SHAPES, "ikea_manual": IKEA_MANUAL}
+_CATEGORIES = {"tiny": BUILT_IN, "paper": MODELNET40, "ikea_manual": IKEA}
 _TRUE_CATEGORY = (
     "a test shape's map is made for its true category, by that category's network or by the gradient of that class: "
     "maps know what is asked of them"
@@ -178,7 +180,7 @@ FIGURE5 = SalientParts(
         Measure("saliency, salient part", "parts/salient_mean", digits=3),
         Measure("saliency, specific part", "parts/specific_mean", digits=3),
     ),
-    data={"tiny": PROCEDURAL, "paper": SHAPENET},
+    data={"tiny": PROCEDURAL, "paper": SHAPENET, "ikea_manual": IKEA_MANUAL},
     seeds=1,
     notes=(
         "left the reconstructed surface coloured by saliency, from its least to its greatest value; then its "
@@ -190,6 +192,6 @@ FIGURE5 = SalientParts(
         SMALL_NETWORKS,
     ),
     shares="issn",
-    categories={"tiny": BUILT_IN, "paper": SHAPENET_PART},
+    categories={"tiny": BUILT_IN, "paper": SHAPENET_PART, "ikea_manual": IKEA},
     resolution={"tiny": 64, "paper": 256},
 )
