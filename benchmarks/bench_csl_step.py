@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from bench_train_step import BETA, LAMBDA, interleaved_medians, issn_loss
+from bench_train_step import BETA, LAMBDA, issn_loss
+from interleaved import interleaved_medians
 from plain_deepsdf import LATENT, PlainDecoder
 from plain_pointnet import PlainPointNet
 from torch import Tensor, nn

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from interleaved import interleaved_medians
 from plain_dgcnn import PlainClassifier, plain_neighbours, weights_of
 from scipy.spatial import cKDTree
 from torch import Tensor
@@ -42,7 +42,7 @@ def _step_row(batch: int, repeats: int, quick: bool) -> dict[str, Any]:
     ours, peers = _networks(torch.float32)
     steps = {"ours": lambda: _step(ours, PointBatch(clouds), labels)}
     steps |= {name: lambda net=net: _step(net, clouds, labels) for name, net in peers.items()}
-    seconds = _medians(steps, repeats)
+    seconds = interleaved_medians(steps, repeats)
     return {
         "name": "DGCNN training step",
         "ours_s": seconds.pop("ours") / batch,
@@ -63,7 +63,7 @@ def _search_row(channels: int, batch: int, repeats: int) -> dict[str, Any]:
     }
     found, expected = (torch.as_tensor(np.stack(searches[name]())) for name in ("ours", "scipy cKDTree"))
     _require_close(_distances(clouds, found), _distances(clouds, expected), 1e-5, "neighbours of ours and scipy")
-    seconds = _medians(searches, repeats)
+    seconds = interleaved_medians(searches, repeats)
     return {
         "name": f"nearest {K} of {POINTS}, {channels} channels",
         "ours_s": seconds.pop("ours") / batch,
@@ -105,17 +105,6 @@ def _require_close(found: Tensor, expected: Tensor, tolerance: float, what: str)
     error = float((found - expected).abs().max() / expected.abs().max())
     if not error <= tolerance:
         raise RuntimeError(f"{what} differ by {error:.1e} of the largest")
-
-
-def _medians(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for repeat in range(repeats + 1):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if repeat:  # the first warms up
-                seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(times)) for name, times in seconds.items()}
 
 
 def _clouds(batch: int) -> tuple[Tensor, Tensor]:

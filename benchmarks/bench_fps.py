@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from interleaved import interleaved_medians
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -38,13 +38,7 @@ def _row(order: str, points: NDArray[np.float32], count: int, repeats: int) -> d
     for name, answer in answers.items():
         if not np.array_equal(answer, answers["ours"]):
             raise RuntimeError(f"{name} returns other indices than ours")
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
-    for _ in range(repeats):
-        for name, call in methods.items():
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
-    medians = {name: float(np.median(times)) for name, times in seconds.items()}
+    medians = interleaved_medians(methods, repeats)
     return {
         "name": f"farthest point sampling, {order}",
         "ours_s": medians.pop("ours"),

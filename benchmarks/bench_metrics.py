@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import trimesh
+from interleaved import interleaved_medians
 from scipy.spatial import cKDTree
 
 from shapesys.geometry.mesh import Mesh
@@ -62,13 +62,7 @@ def _row(
     for method, answer in answers.items():
         if abs(answer[0] / answers["ours"][0] - 1) > agree:
             raise RuntimeError(f"{method} gives Chamfer-L1 {answer[0]}, ours {answers['ours'][0]}")
-    seconds: dict[str, list[float]] = {method: [] for method in methods}
-    for _ in range(repeats):
-        for method, call in methods.items():
-            start = time.perf_counter()
-            call()
-            seconds[method].append(time.perf_counter() - start)
-    medians = {method: float(np.median(times)) for method, times in seconds.items()}
+    medians = interleaved_medians(methods, repeats)
     return {"name": name, "ours_s": medians.pop("ours"), "peers": medians, "unit": "s per shape", "note": note}
 
 

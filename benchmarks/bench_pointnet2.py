@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from interleaved import interleaved_medians
 from plain_pointnet2 import PlainClassifier, dense_ball_query, gradients_of_ours, gradients_of_plain
 from scipy.spatial import cKDTree
 from torch import Tensor, nn
@@ -80,7 +81,7 @@ def _training(name: str, spec: PointNet2Spec, points: Tensor, repeats: int) -> d
         "ours": partial(_step, ours, partial(ours, PointBatch(points, order=order)), len(points)),
         "plain PyTorch": partial(_step, plain, partial(plain, points, None, order), len(points)),
     }
-    medians = interleaved(steps, repeats)
+    medians = interleaved_medians(steps, repeats, time.thread_time)
     return {
         "name": f"PointNet++ training step, {name}",
         "ours_s": medians.pop("ours"),
@@ -165,13 +166,14 @@ def _ball_query(points: Tensor, repeats: int) -> dict[str, Any]:
         for row, ball in enumerate(balls):
             if table[shape, row, : valid[shape, row]].tolist() != ball[:count]:
                 raise RuntimeError("SciPy finds other balls than ours")
-    medians = interleaved(
+    medians = interleaved_medians(
         {
             "ours": partial(ball_query, points, centroids, radius, count),
             "dense sort": partial(dense_ball_query, points, centroids, radius, count),
             "scipy": partial(scipy, points, centroids),
         },
         repeats,
+        time.thread_time,
     )
     return {
         "name": "ball query",
@@ -198,7 +200,8 @@ def _sampling(quick: bool) -> list[dict[str, Any]]:
         answer = np.asarray(call()).astype(np.int64)
         if not np.array_equal(answer, farthest_points(points, count, int(answer[0]))):
             raise RuntimeError(f"{name} returns other indices than ours from the same start")
-    medians = interleaved({"ours": lambda: farthest_points(points, count, 0)} | peers, repeats)
+    methods = {"ours": lambda: farthest_points(points, count, 0)} | peers
+    medians = interleaved_medians(methods, repeats, time.thread_time)
     return [
         {
             "name": "farthest point sampling, fpsample",
@@ -208,18 +211,6 @@ def _sampling(quick: bool) -> list[dict[str, Any]]:
             "note": f"{count} of {size} points; identical indices from each method's own start",
         }
     ]
-
-
-def interleaved(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Median CPU seconds of each call, taken in turns after one turn that does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for turn in range(repeats + 1):
-        for name, call in calls.items():
-            start = time.thread_time()
-            call()
-            if turn:
-                seconds[name].append(time.thread_time() - start)
-    return {name: float(np.median(times)) for name, times in seconds.items()}
 
 
 def bumpy_spheres(shapes: int, size: int = POINTS) -> Tensor:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
+from interleaved import interleaved_medians
 from skimage.color import rgb2lab
 from skimage.segmentation import slic
 from torch import Tensor
@@ -41,7 +41,7 @@ def _step_row(side: int, superpixels: int, images: int, repeats: int) -> dict[st
         "all pairs": lambda: _gradient(features, lambda x: all_pairs(x, grid)),
     }
     torch.testing.assert_close(methods["ours"](), methods["all pairs"](), atol=1e-4, rtol=1e-3)
-    medians = _medians(methods, repeats)
+    medians = interleaved_medians(methods, repeats)
     note = f"{images} x {side} x {side} pixels, {grid.count} superpixels, {ITERATIONS} associations; equal gradients"
     return {
         "name": "soft SLIC, forward and backward",
@@ -56,7 +56,7 @@ def _image_row(repeats: int) -> dict[str, Any]:
     pixels = toy_image(0, 321, 481, (8, 20)).pixels
     noise = np.random.default_rng(0).integers(-12, 13, pixels.shape)
     pixels = np.clip(pixels.astype(np.int64) + noise, 0, 255).astype(np.uint8)
-    medians = _medians({"ours": lambda: ours(pixels), "scikit-image, hard": lambda: hard(pixels)}, repeats)
+    medians = interleaved_medians({"ours": lambda: ours(pixels), "scikit-image, hard": lambda: hard(pixels)}, repeats)
     return {
         "name": "superpixels of 481 x 321 pixels",
         "ours_s": medians.pop("ours"),
@@ -103,13 +103,3 @@ def hard(pixels: np.ndarray) -> np.ndarray:
     """scikit-image's SLIC with as many iterations."""
     found: np.ndarray = slic(pixels, n_segments=100, compactness=10.0, max_num_iter=AT_TEST, start_label=0)
     return found
-
-
-def _medians(methods: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    seconds: dict[str, list[float]] = {name: [] for name in methods}
-    for _ in range(repeats):
-        for name, call in methods.items():
-            start = time.perf_counter()
-            call()
-            seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(times)) for name, times in seconds.items()}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import statistics
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
+from interleaved import interleaved_medians
 from plain_deepsdf import HIDDEN, LATENT, PlainDecoder
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -40,18 +39,6 @@ def stepper(decoder: nn.Module, batch: tuple[Tensor, Tensor, Tensor], bf16: bool
         optimiser.step()
 
     return step
-
-
-def interleaved_medians(steps: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
-    """Median seconds of each, measured in turns so that a busy machine slows all alike."""
-    times: dict[str, list[float]] = {name: [] for name in steps}
-    for turn in range(rounds + 1):
-        for name, step in steps.items():
-            start = time.perf_counter()
-            step()
-            if turn:
-                times[name].append(time.perf_counter() - start)
-    return {name: statistics.median(seconds) for name, seconds in times.items()}
 
 
 def run(quick: bool = False) -> list[dict[str, Any]]:

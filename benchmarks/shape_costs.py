@@ -23,7 +23,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from shapesys.evaluation.evaluator import Evaluator
 from shapesys.evaluation.plan import EvaluationPlan
-from shapesys.families import issn
+from shapesys.families.issn.config import ISSNConfig, ISSNInference
+from shapesys.families.issn.objective import ISSNObjective
 from shapesys.samples.prepare import prepare_locally
 from shapesys.samples.shape import warm_up
 from shapesys.samples.store import Store
@@ -74,7 +75,7 @@ def preparation(place: Workplace) -> dict[str, Any]:
 
 def training(points: int) -> dict[str, Any]:
     """Floating-point operations of the paper's network per query, and how many a core does in a second."""
-    objective = issn.ISSNObjective(issn.ISSNConfig(clamp_gradient="published"), shapes=2)
+    objective = ISSNObjective(ISSNConfig(clamp_gradient="published"), shapes=2)
     batch = {
         "shape_index": torch.arange(2),
         "noise_seed": torch.arange(2),
@@ -123,7 +124,7 @@ def evaluation(place: Workplace) -> dict[str, Any]:
     plan.finish()
     network = sum(row["cost/extract_seconds"] + row["cost/infer_seconds"] for row in rows)
     kept = sum(path.stat().st_size for path in plan.directory.path.rglob("*") if path.is_file())
-    inference = issn.ISSNInference()
+    inference = ISSNInference()
     return {
         "evaluate_cpu_s": max(0.0, seconds - network) / len(rows),
         "evaluate_all_s": seconds / len(rows),
