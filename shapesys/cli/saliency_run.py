@@ -68,7 +68,7 @@ def run_saliency(request: Request) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     with Folder(str(folder)).exclusive():
         failed, made = _make(request, store, makers, folder)
-        planes = planes_of(store, categories, request.metrics.symmetry_plane)
+        planes = planes_of(store, categories, request.metrics.planes(), request.metrics.split)
         found = {maker.key: _measure(request, store, maker, made[maker.key], planes, folder) for maker in makers}
         notes = [*_trained_elsewhere(makers, store), *remarks(planes, _measured_shapes(store, categories, request))]
         result = _result(request, store, makers, found, planes) | {"failed": failed, "notes": notes}

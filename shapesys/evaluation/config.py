@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import field_validator
@@ -35,6 +36,19 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
     "superpixels": OF_SUPERPIXELS,
 }
 """What a run predicts -> the settings that measure nothing else; all others hold for every run."""
+
+
+@dataclass(frozen=True)
+class PlaneSearch:
+    """How planes are known.
+
+    Attributes:
+        choice: where they come from.
+        within: largest gap to the mirror image of a shape that counts as symmetric, in units of the unit sphere.
+    """
+
+    choice: SymmetryPlane = "auto"
+    within: float = 0.1
 
 
 class EvaluateConfig(Config):
@@ -94,6 +108,9 @@ class EvaluateConfig(Config):
     @classmethod
     def _seen_from_anywhere(cls, path: str) -> str:
         return absolute(path) if path else path
+
+    def planes(self) -> PlaneSearch:
+        return PlaneSearch(self.symmetry_plane, self.symmetric_within)
 
     def saliency_settings(self) -> SaliencySettings:
         return SaliencySettings(self.saliency_scaling, self.symmetric_within)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
-from shapesys.evaluation.config import SymmetryPlane
+from shapesys.evaluation.config import PlaneSearch
 from shapesys.geometry.mesh import Floats
 from shapesys.geometry.plane import Plane
 from shapesys.geometry.symmetry import find_mirror_plane
@@ -19,6 +19,8 @@ from shapesys.samples.store import Store
 
 SEARCHED_SHAPES, SEARCHED_POINTS = 32, 1024
 """Training shapes of a category that a plane is searched in, and points of each."""
+
+TRAINING = "train"
 
 _AXES = {"x": (1.0, 0.0, 0.0), "y": (0.0, 1.0, 0.0), "z": (0.0, 0.0, 1.0)}
 
@@ -32,17 +34,20 @@ class CategoryPlane:
             itself; ``named`` by the user; ``none``.
         plane: of all its shapes; None where each has its own, or there is none.
         symmetric_share: share of the searched shapes that the found plane mirrors onto themselves.
+        searched: split of these shapes.
     """
 
     origin: Literal["stored", "found", "each", "named", "none"]
     plane: Plane | None = None
     symmetric_share: float | None = None
+    searched: str = TRAINING
 
     def in_words(self) -> str:
-        """For a table: ``found: x = 0.01, mirrors 97 %``."""
+        """For a table: ``found: x = 0.01, mirrors 97 % of the shapes``."""
         where = "" if self.plane is None else f": {equation(self.plane)}"
         share = "" if self.symmetric_share is None else f", mirrors {100 * self.symmetric_share:.0f} % of the shapes"
-        return f"{self.origin}{where}{share}"
+        elsewhere = "" if self.searched == TRAINING else f" of split {self.searched}, for lack of training shapes"
+        return f"{self.origin}{where}{share}{elsewhere}"
 
 
 @dataclass(frozen=True)
@@ -58,32 +63,45 @@ class Planes:
     shapes: Mapping[str, Plane | None]
 
 
-def planes_of(store: Store, categories: Sequence[str], choice: SymmetryPlane) -> Planes:
-    """The plane of every shape of some categories."""
-    rows = _rows(store, categories)
-    found = {category: category_plane(store, category, choice) for category in categories}
-    return Planes(found, {row["shape_id"]: plane_of(store, row, choice) for row in rows})
+def planes_of(store: Store, categories: Sequence[str], search: PlaneSearch, split: str | None = None) -> Planes:
+    """The plane of every shape of some categories, in one split or in all."""
+    rows: list[dict[str, Any]] = store.shapes(split, categories, "cloud", ("symmetry_plane",)).to_pylist()
+    found = {category: category_plane(store, category, search) for category in categories}
+    return Planes(found, {row["shape_id"]: plane_of(store, row, search) for row in rows})
 
 
-def plane_of(store: Store, shape: Mapping[str, Any], choice: SymmetryPlane) -> Plane | None:
+def plane_of(store: Store, shape: Mapping[str, Any], search: PlaneSearch) -> Plane | None:
     """The plane of one shape, given its row of the `shapes` view; None where there is none."""
-    known = category_plane(store, shape["category"], choice)
+    known = category_plane(store, shape["category"], search)
     if known.origin == "each":
-        return find_mirror_plane([_cloud(store, shape["shape_id"])]).plane
+        return find_mirror_plane([_cloud(store, shape["shape_id"])], search.within).plane
     return stored_plane(shape["symmetry_plane"]) if known.origin == "stored" else known.plane
 
 
-@lru_cache(maxsize=256)
-def category_plane(store: Store, category: str, choice: SymmetryPlane) -> CategoryPlane:
-    """How the plane of a category's shapes is known; what was found is kept for as long as the store is."""
+_KNOWN: WeakKeyDictionary[Store, dict[tuple[str, PlaneSearch], CategoryPlane]] = WeakKeyDictionary()
+"""Searches take a second: what came of them is remembered for as long as the store is."""
+
+
+def category_plane(store: Store, category: str, search: PlaneSearch) -> CategoryPlane:
+    """How the plane of a category's shapes is known."""
+    known = _KNOWN.setdefault(store, {})
+    if (category, search) not in known:
+        known[category, search] = _category_plane(store, category, search)
+    return known[category, search]
+
+
+def _category_plane(store: Store, category: str, search: PlaneSearch) -> CategoryPlane:
+    choice = search.choice
     if choice in _AXES:
         return CategoryPlane("named", Plane(_AXES[choice]))
     if choice in ("none", "each"):
         return CategoryPlane("each" if choice == "each" else "none")
-    rows = _rows(store, [category])
+    rows = store.shapes(categories=[category], view="cloud", columns=("symmetry_plane",)).to_pylist()
     if choice == "stored" or (choice == "auto" and any(row["symmetry_plane"] for row in rows)):
         return CategoryPlane("stored")
-    return found_plane(store, [row["shape_id"] for row in rows if row["split"] == "train"] or [rows[0]["shape_id"]])
+    splits = {row["split"] for row in rows}
+    searched = TRAINING if TRAINING in splits else min(splits)
+    return found_plane(store, [row["shape_id"] for row in rows if row["split"] == searched], search.within, searched)
 
 
 def stored_plane(values: Sequence[float] | None) -> Plane | None:
@@ -98,18 +116,11 @@ def equation(plane: Plane) -> str:
     return f"{' + '.join(parts).replace('+ -', '- ')} = {plane.offset:.3g}"
 
 
-def found_plane(store: Store, shape_ids: Sequence[str]) -> CategoryPlane:
-    """The plane that mirrors most of these shapes onto themselves."""
+def found_plane(store: Store, shape_ids: Sequence[str], within: float = 0.1, searched: str = TRAINING) -> CategoryPlane:
+    """The plane that mirrors most of these shapes, of one split, onto themselves."""
     step = max(1, len(shape_ids) // SEARCHED_SHAPES)
-    found = find_mirror_plane([_cloud(store, name) for name in shape_ids[::step][:SEARCHED_SHAPES]])
-    return CategoryPlane("found", found.plane, found.symmetric_share)
-
-
-def _rows(store: Store, categories: Sequence[str]) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = store.shapes(
-        categories=categories, view="cloud", columns=("symmetry_plane",)
-    ).to_pylist()
-    return rows
+    found = find_mirror_plane([_cloud(store, name) for name in shape_ids[::step][:SEARCHED_SHAPES]], within)
+    return CategoryPlane("found", found.plane, found.symmetric_share, searched)
 
 
 def _cloud(store: Store, shape_id: str) -> Floats:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,7 +47,7 @@ class Truth:
         mesh: the surface.
         normalisation: the way back to the file's frame.
         cloud: (n, 3) surface points in farthest-point order.
-        symmetry: the category's plane, or None.
+        symmetry: finds the shape's mirror plane, or None; not asked where nothing is measured by it.
         occupancy: points (m, 3) and inside (m,), or None where the sign could not be trusted.
     """
 
@@ -55,7 +56,7 @@ class Truth:
     mesh: Mesh
     normalisation: Normalisation
     cloud: Floats
-    symmetry: Plane | None
+    symmetry: Callable[[], Plane | None]
     occupancy: tuple[Floats, Any] | None
 
 
@@ -85,7 +86,7 @@ def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Tr
         mesh=store.mesh(shape_id),
         normalisation=Normalisation((centre[0], centre[1], centre[2]), shape["scale"]),
         cloud=store.read("cloud", [shape_id], ["points"])["points"][0],
-        symmetry=plane_of(store, shape, settings.symmetry_plane),
+        symmetry=partial(plane_of, store, shape, settings.planes()),
         occupancy=_occupancy(store, shape_id),
     )
 
@@ -120,7 +121,7 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
     saliency = _saliency(prediction.field, truth, settings)
     records = (*surface.records, *_volume(prediction.field, truth), *saliency.records)
     measured = time.perf_counter()
-    reason = _reason(surface, extraction, saliency.reason if truth.symmetry else "")
+    reason = _reason(surface, extraction, saliency.reason)
     row = {
         **identity(prediction.shape_id, truth.category, truth.split, surface.status, reason),
         **Scores(surface.status, records).values,
@@ -151,7 +152,10 @@ def _volume(field: Field, truth: Truth) -> tuple[MetricRecord, ...]:
 
 
 def _saliency(field: Field, truth: Truth, settings: EvaluateConfig) -> Scores:
-    """SSR and d_sym of the map that the field gives the true surface's points; none for fields without saliency."""
+    """SSR and d_sym of the map that the field gives the true surface's points; none for fields without saliency.
+
+    That no plane was asked for, or none is stored, is no shape's own fault, and no reason of its row.
+    """
     points = truth.cloud[: settings.saliency_points]
     if len(points) < settings.saliency_points:
         raise ShapesysError(
@@ -161,7 +165,9 @@ def _saliency(field: Field, truth: Truth, settings: EvaluateConfig) -> Scores:
     attributes = field.attributes(points)
     if "saliency" not in attributes:
         return Scores("not_applicable", ())
-    return saliency_metrics(points, attributes["saliency"], truth.symmetry, settings.saliency_settings())
+    plane = truth.symmetry()
+    scores = saliency_metrics(points, attributes["saliency"], plane, settings.saliency_settings())
+    return scores if plane else replace(scores, reason="")
 
 
 def _coloured(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple[Mesh, Mesh]:

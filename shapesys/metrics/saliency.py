@@ -77,14 +77,42 @@ def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return ((last - 0.5 * (counts - 1)) / (len(values) - 1))[places]
 
 
+@dataclass(frozen=True)
+class MapNeighbours:
+    """Where the maps of one cloud are compared: the same for every map and rescaling.
+
+    Attributes:
+        other: (n,) nearest other point of each, the lowest index among ties.
+        plane: the cloud's mirror plane, or None.
+        mirrored: (n,) point nearest to each one's mirror image; None without a plane.
+        widest_gap: from a mirror image to its nearest point; NaN without a plane.
+    """
+
+    other: NDArray[np.int64]
+    plane: Plane | None = None
+    mirrored: NDArray[np.int64] | None = None
+    widest_gap: float = math.nan
+
+    @classmethod
+    def of(cls, points: Floats, plane: Plane | None) -> MapNeighbours:
+        """Those of (n, 3) points in the unit-sphere frame, where the symmetry test's threshold is meant.
+
+        Raises:
+            ValueError: fewer than two points.
+        """
+        if plane is None:
+            return cls(nearest_other(points))
+        found = nearest_lowest(points, plane.mirror(points))
+        return cls(nearest_other(points), plane, found.indices, float(found.distances.max()))
+
+
 def smoothness(points: Floats, saliency: Floats, scaling: Scaling = "min_max") -> float:
     """SSR: mean |s_i - s_nn(i)| over (n, 3) points, nn(i) the nearest other point (equation 5); lower is smoother.
 
     Raises:
         ValueError: fewer than two points, or not one saliency per point.
     """
-    values = _one_per_point(points, scaled(saliency, scaling))
-    return float(np.abs(values - values[nearest_other(points)]).mean())
+    return _difference(scaled(saliency, scaling), nearest_other(points))
 
 
 def symmetry_distance(
@@ -96,12 +124,7 @@ def symmetry_distance(
         points: (n, 3) in the unit-sphere frame, where the symmetry test's threshold is meant.
     """
     settings = settings or SaliencySettings()
-    values = _one_per_point(points, scaled(saliency, settings.scaling))
-    found = nearest_lowest(points, plane.mirror(points))
-    gap = float(found.distances.max())
-    if gap >= settings.symmetric_within:
-        return Symmetry(math.nan, False, gap)
-    return Symmetry(float(np.abs(values - values[found.indices]).mean()), True, gap)
+    return _symmetry(MapNeighbours.of(points, plane), scaled(saliency, settings.scaling), settings)
 
 
 def saliency_metrics(
@@ -112,27 +135,41 @@ def saliency_metrics(
     Without a plane, or when the shape fails the symmetry test, d_sym is NaN and the record's definition says why;
     such shapes do not enter its mean.
     """
-    settings = settings or SaliencySettings()
+    return map_metrics(MapNeighbours.of(points, plane), saliency, settings or SaliencySettings())
+
+
+def map_metrics(neighbours: MapNeighbours, saliency: Floats, settings: SaliencySettings) -> Scores:
+    """The same of a cloud whose neighbours are known."""
+    values = scaled(saliency, settings.scaling)
     rule = asdict(settings) | {"neighbour": "nearest other point, lowest index among ties"}
-    count = len(points)
-    records = [_record("ssr", smoothness(points, saliency, settings.scaling), rule, settings, count)]
-    if plane is None:
+    count = len(neighbours.other)
+    records = [_record("ssr", _difference(values, neighbours.other), rule, settings, count)]
+    if neighbours.plane is None:
         applicable, value, facts = NO_PLANE, math.nan, {}
     else:
-        found = symmetry_distance(points, saliency, plane, settings)
-        value, facts = found.value, {"plane": asdict(plane), "widest_gap": found.widest_gap}
+        found = _symmetry(neighbours, values, settings)
+        value, facts = found.value, {"plane": asdict(neighbours.plane), "widest_gap": found.widest_gap}
         applicable = "" if found.symmetric else f"asymmetric: a mirrored point lies {found.widest_gap:.3g} away"
     facts |= {"not_applicable": applicable} if applicable else {}
     records.append(_record("d_sym", value, rule | facts, settings, count))
     return Scores("ok", tuple(records), applicable and f"d_sym: {applicable}")
 
 
+def _symmetry(neighbours: MapNeighbours, values: NDArray[np.float64], settings: SaliencySettings) -> Symmetry:
+    assert neighbours.mirrored is not None, "without a plane nothing is mirrored"
+    gap = neighbours.widest_gap
+    if gap >= settings.symmetric_within:
+        return Symmetry(math.nan, False, gap)
+    return Symmetry(_difference(values, neighbours.mirrored), True, gap)
+
+
+def _difference(values: NDArray[np.float64], compared: NDArray[np.int64]) -> float:
+    """Mean |s_i - s_c(i)|."""
+    if len(values) != len(compared):
+        raise ValueError(f"{len(values)} saliency values for {len(compared)} points; there must be one for each")
+    return float(np.abs(values - values[compared]).mean())
+
+
 def _record(name: str, value: float, definition: dict, settings: SaliencySettings, count: int) -> MetricRecord:
     full = f"{name}/{settings.scaling}"
     return MetricRecord(full, value, None, definition, count, count, frame="unit_sphere")
-
-
-def _one_per_point(points: Floats, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    if len(points) != len(values):
-        raise ValueError(f"{len(values)} saliency values for {len(points)} points; there must be one for each")
-    return values

@@ -59,7 +59,7 @@ class MeasureExperiment(Experiment):
     def perform(self) -> list[Finding]:
         maps = read_maps(self.maps, self.variant)
         store = Store.open(self.store)
-        planes = planes_of(store, self.categories, self.settings.symmetry_plane)
+        planes = planes_of(store, self.categories, self.settings.planes(), self.settings.split)
         rows = measure_maps(maps, store, planes.shapes, self.settings, self.categories)
         summary = summary_of(rows, self.settings).to_json()
         return [Finding(self.variant, self.seed, self.root, summary, self._pictures(store, maps, planes))]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shapesys.config.base import Config, setting
-from shapesys.evaluation.config import PLANES_HELP, SymmetryPlane
+from shapesys.evaluation.config import PLANES_HELP, PlaneSearch, SymmetryPlane
 from shapesys.metrics.saliency import SaliencySettings, Scaling
 
 
@@ -47,3 +47,6 @@ class MapMetrics(Config):
 
     def saliency(self) -> tuple[SaliencySettings, ...]:
         return tuple(SaliencySettings(scaling, self.symmetric_within) for scaling in self.scaling)
+
+    def planes(self) -> PlaneSearch:
+        return PlaneSearch(self.symmetry_plane, self.symmetric_within)

@@ -11,7 +11,7 @@ from shapesys.errors import ShapesysError
 from shapesys.evaluation.measured import identity
 from shapesys.geometry.plane import Plane
 from shapesys.metrics.aggregate import Summary, summarise
-from shapesys.metrics.saliency import saliency_metrics
+from shapesys.metrics.saliency import MapNeighbours, map_metrics
 from shapesys.saliency.config import MapMetrics
 from shapesys.saliency.maps import stored_points
 from shapesys.samples.saliency_maps import SaliencyMaps
@@ -46,7 +46,8 @@ def _row(maps: SaliencyMaps, store: Store, shape: Mapping[str, Any], plane: Plan
         points = stored_points(store, [shape_id], len(saliency))[0]
     except ShapesysError as error:
         return identity(shape_id, shape["category"], shape["split"], "failed", str(error))
-    scores = [saliency_metrics(points, saliency, plane, one) for one in settings.saliency()]
+    neighbours = MapNeighbours.of(points, plane)
+    scores = [map_metrics(neighbours, saliency, one) for one in settings.saliency()]
     values = {name: value for found in scores for name, value in found.values.items()}
     level = {MEAN: float(saliency.mean()), RANGE: float(np.ptp(saliency))}
     return {**identity(shape_id, shape["category"], shape["split"], "ok", scores[0].reason), **values, **level}

@@ -67,7 +67,8 @@ def _of_a_ball(family: Family, attributes: tuple[str, ...], evaluate: str) -> tu
     cloud = np.asarray(mesh.vertices[: settings.saliency_points], np.float32)
     whole = Normalisation((0.0, 0.0, 0.0), 1.0)
     inside = (np.zeros((1, 3), np.float32), np.ones(1, bool))
-    return _names(family, FieldPrediction("ball", ball), Truth("ball", "", mesh, whole, cloud, None, inside), settings)
+    truth = Truth("ball", "", mesh, whole, cloud, lambda: None, inside)
+    return _names(family, FieldPrediction("ball", ball), truth, settings)
 
 
 @cache

@@ -34,7 +34,7 @@ def truth() -> Truth:
         mesh=Mesh(np.asarray(ball.vertices, np.float64), np.asarray(ball.faces, np.int64)),
         normalisation=Normalisation((0.0, 0.0, 0.0), 1.0),
         cloud=cloud,
-        symmetry=Plane((1.0, 0.0, 0.0)),
+        symmetry=lambda: Plane((1.0, 0.0, 0.0)),
         occupancy=(points, np.linalg.norm(points, axis=1) < RADIUS),
     )
 

@@ -135,7 +135,7 @@ def ball() -> Truth:
     mesh = extract(Sphere(), 24).mesh
     cloud = np.asarray(mesh.vertices[:50], np.float32)
     inside = (np.zeros((1, 3), np.float32), np.ones(1, bool))
-    return Truth("ball", "val", mesh, Normalisation((0.0, 0.0, 0.0), 1.0), cloud, None, inside)
+    return Truth("ball", "val", mesh, Normalisation((0.0, 0.0, 0.0), 1.0), cloud, lambda: None, inside)
 
 
 def plain_family() -> Family:
