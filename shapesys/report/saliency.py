@@ -15,6 +15,7 @@ from shapesys.report.picture_rows import picture_rows
 from shapesys.reproduction.finding import Finding, Picture
 from shapesys.saliency.compared import STATISTICS, Measured, line_of, range_of
 from shapesys.saliency.config import MapMetrics
+from shapesys.samples.shape_ids import category_of, name_of
 
 DIGITS = 4
 COLUMNS = 6
@@ -103,16 +104,16 @@ def _galleries(
 
 def _groups(shape_ids: Iterable[str], categories: Sequence[str]) -> dict[str, str]:
     """Category -> heading of its grid: as many categories together as a page is wide."""
-    counts = Counter(name.partition("/")[0] for name in shape_ids)
+    counts = Counter(category_of(name) for name in shape_ids)
     together = max(1, COLUMNS // max(counts.values(), default=1))
     rows = [categories[first : first + together] for first in range(0, len(categories), together)]
     return {category: ", ".join(row) for row in rows for category in row}
 
 
 def _picture(shape_id: str, path: Path, groups: Mapping[str, str], words: Mapping[str, str] | None) -> Picture:
-    category, _, name = shape_id.partition("/")
+    category = category_of(shape_id)
     told = f": {words[category]}" if words else ""
-    return Picture(str(path), f"{shape_id}{told}", (category, name), groups[category])
+    return Picture(str(path), f"{shape_id}{told}", (category, name_of(shape_id)), groups[category])
 
 
 def _number(value: float) -> str:

@@ -15,6 +15,7 @@ import torch
 
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.families.base import Batch, Family, TrainingData
+from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.config import DataConfig, TrainJob
@@ -97,11 +98,6 @@ def _plan(job: TrainJob, family: Family, reader: Reader) -> TrainPlan:
             "others; leave it out, or choose shapes with --categories"
         )
     return plan
-
-
-def category_of(shape_id: str) -> str:
-    """The category in a shape's id."""
-    return shape_id.partition("/")[0]
 
 
 def open_validation(job: TrainJob, family: Family, training: Reader) -> Reader:

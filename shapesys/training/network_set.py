@@ -17,10 +17,11 @@ from typing import Any
 
 from shapesys.errors import UsageError
 from shapesys.families import registry
+from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
 from shapesys.training import checkpoint, history
 from shapesys.training.config import TrainJob, of_category
-from shapesys.training.feed import category_of, open_data
+from shapesys.training.feed import open_data
 from shapesys.training.run_dir import RunDirectory, check_name, read_json, write_json
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from shapesys.errors import ShapesysError
 from shapesys.families.base import Arrays, SampleRequest
 from shapesys.samples.seeds import stable_hash
+from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.plan import StepPlan
@@ -57,7 +58,7 @@ class Reader:
         ids = [self.shape_ids[index] for index in plan.shape_indices]
         seeds = [noise_seed(self.seed, plan.step if self.training else 0, shape_id) for shape_id in ids]
         read = self._windows(plan, ids) if self.sample is None else self._sampled(plan, seeds)
-        categories = [self.vocabulary.class_of(shape_id.partition("/")[0]) for shape_id in ids]
+        categories = [self.vocabulary.class_of(category_of(shape_id)) for shape_id in ids]
         return read | {
             "shape_index": np.asarray(plan.shape_indices, dtype=np.int64),
             "category_index": np.asarray(categories, dtype=np.int64),
