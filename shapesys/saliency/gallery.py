@@ -46,7 +46,7 @@ class Gallery:
     def _map(self, key: str, maps: SaliencyMaps, shape_id: str) -> Path:
         saliency = maps.of(shape_id)
         points = stored_points(self.store, [shape_id], len(saliency))[0]
-        path = self._file(f"map {key} {shape_id}")
+        path = self._file(f"map {key} {self.scaling} {shape_id}")
         surface = surface_of(self.store, shape_id, points)
         write_png(picture_of_map(surface, points, saliency, scaling=self.scaling), path)
         return path
@@ -61,5 +61,6 @@ class Gallery:
 
     def _file(self, what: str) -> Path:
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Named by a checksum, since shapes may have characters that file systems refuse.
+        # Named by a checksum of all that tells pictures of a folder apart, since recipes share it, and since shapes may
+        # have characters that file systems refuse.
         return self.folder / f"{zlib.crc32(what.encode()):08x}.png"
