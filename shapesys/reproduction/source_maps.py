@@ -9,10 +9,12 @@ from typing import Any
 
 from shapesys.reproduction.saliency_experiments import MAPS, MapExperiment
 from shapesys.saliency.config import MapSettings
-from shapesys.saliency.makers import USED, Kind, MapMaker, checkpoint_digest
+from shapesys.saliency.kinds import Kind, used_by
+from shapesys.saliency.makers import MapMaker
 from shapesys.saliency.maps import Maps, field_maps, gradient_maps
 from shapesys.samples.saliency_maps import SaliencyMaps, merged, read_saliency_maps
 from shapesys.samples.store import Store
+from shapesys.training.checkpoint import chosen_of
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import RunDirectory
 
@@ -30,9 +32,8 @@ class SourceMaps(MapExperiment):
     network: RunDirectory | None
 
     def facts(self) -> dict[str, Any]:
-        settings = self.settings.model_dump(mode="json")
-        network = {} if self.network is None else {"network": checkpoint_digest(self.network)}
-        used = {name: settings[name] for name in USED[self.kind]}
+        network = {} if self.network is None else {"network": chosen_of(self.network).digest()}
+        used = used_by(self.kind, self.settings)
         return {"kind": self.kind, "settings": used, "categories": list(self.categories), **network}
 
     def make(self, store: Store, shape_ids: list[str]) -> Maps:

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.families import registry
 from shapesys.fields.network_field import SALIENCY
 from shapesys.saliency.config import MapSources
+from shapesys.saliency.kinds import Kind
 from shapesys.training.checkpoint import chosen_of, latest
 from shapesys.training.config import TrainJob, load_job
 from shapesys.training.network_set import networks_in
 from shapesys.training.run_dir import RunDirectory, find
-
-Kind = Literal["geometry", "fields", "classifier"]
-
-USED: Mapping[Kind, tuple[str, ...]] = {
-    "geometry": ("points", "neighbours"),
-    "fields": ("points", "observed_queries", "inference", "seed"),
-    "classifier": ("points", "alpha"),
-}
-"""The settings of maps that a kind's maps depend on."""
 
 
 @dataclass(frozen=True)
@@ -62,17 +52,6 @@ def makers_of(sources: MapSources, categories: Sequence[str], runs_root: str) ->
             f"{count} sources of maps would write {key}.parquet; make maps of one of them in another --folder"
         )
     return found
-
-
-def checkpoint_digest(run: RunDirectory) -> str:
-    """SHA-256 of what a run's chosen checkpoint predicts with: weights, codes and settings.
-
-    Raises:
-        ShapesysError: no checkpoint.
-    """
-    path = chosen_of(run).path
-    files = [path / "config.json", *sorted(path.glob("*.safetensors"))]
-    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
 
 
 def _fields(name: str, categories: Sequence[str], runs_root: str) -> MapMaker:

@@ -14,6 +14,7 @@ Codes belong to shape ids, never to positions: loading for another list of shape
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from torch import nn
 from shapesys.errors import ShapesysError
 from shapesys.families import registry
 from shapesys.families.base import Objective, TrainingData
+from shapesys.samples.shape_ids import category_of
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.config import TrainJob, load_job
 from shapesys.training.run_dir import RunDirectory, read_json, write_json
@@ -47,6 +49,15 @@ class Checkpoint:
         """Optimiser steps taken."""
         return int(self.path.name.removeprefix(_PREFIX))
 
+    def digest(self) -> str:
+        """SHA-256 of all that it predicts with: weights, codes, whose they are, labels and settings.
+
+        Steps tell checkpoints of one run apart; trained anew, other weights have the same.
+        """
+        named = [self.path / f"{name}.json" for name in ("config", "codes", "vocabulary")]
+        files = [*filter(Path.is_file, named), *sorted(self.path.glob("*.safetensors"))]
+        return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
+
     def job(self) -> TrainJob:
         return load_job(self.path / "config.json")
 
@@ -59,7 +70,7 @@ class Checkpoint:
         if path.is_file():
             return Vocabulary.from_json(read_json(path))
         # Checkpoints of versions without labels: the categories are in the ids.
-        return Vocabulary(tuple(sorted({shape_id.partition("/")[0] for shape_id in self.shape_ids()})))
+        return Vocabulary(tuple(sorted({category_of(shape_id) for shape_id in self.shape_ids()})))
 
     def load_into(self, objective: nn.Module, shape_ids: Sequence[str]) -> None:
         """Weights and codes into `objective`, whose rows stand for `shape_ids`.
