@@ -13,6 +13,7 @@ import pyarrow as pa
 import torch
 
 from shapesys.errors import ShapesysError, in_words
+from shapesys.evaluation.apart import DEVICE_BROKEN, SHAPE_FAILURES, together_or_apart
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.measured import identity
 from shapesys.evaluation.saliency import maps_to_evaluate_with
@@ -27,10 +28,6 @@ from shapesys.training.config import TrainJob
 from shapesys.training.run_dir import EvaluationDirectory
 from shapesys.training.saliency import open_maps
 
-SHAPE_FAILURES = (ShapesysError, ValueError, ArithmeticError, MemoryError, RuntimeError)
-"""What one shape's data can cause, memory of the device included; a full disk, say, is everybody's problem."""
-DEVICE_BROKEN = torch.AcceleratorError
-"""A fault that the device then answers to every shape of the process, whichever was to blame for it."""
 TRUE_COLUMNS = frozenset({"labels", "annotations"})
 """What the truth consists of, which no inference may see."""
 _OF_THE_SHAPE = ("centre", "scale", "symmetry_plane", "parts")
@@ -85,25 +82,18 @@ class Evaluator:
         Raises:
             torch.AcceleratorError: the device broke; this process can evaluate nothing any more.
         """
-        started = time.perf_counter()
-        try:
-            predictions = self.predict(shape_ids)
-        except DEVICE_BROKEN:
-            raise
-        except SHAPE_FAILURES as error:
-            return self._one_by_one(shape_ids, error)
-        share = (time.perf_counter() - started) / len(shape_ids)
-        measured = [self._row(prediction) for prediction in predictions]
-        rows = [row | {"cost/infer_seconds": share} for row, _ in measured]
-        return BatchResult(rows, next((records for _, records in measured if records), ()))
+        predicted, failed = together_or_apart(shape_ids, self._timed)
+        measured = [(*self._row(prediction), seconds) for prediction, seconds in predicted]
+        rows = [row | {"cost/infer_seconds": seconds} for row, _, seconds in measured]
+        rows += [self.failed_row(shape_id, why) for shape_id, why in failed.items()]
+        return BatchResult(rows, next((records for _, records, _ in measured if records), ()))
 
-    def _one_by_one(self, shape_ids: Sequence[str], error: Exception) -> BatchResult:
-        """The same for a batch that failed together: only the shape to blame fails."""
-        if len(shape_ids) == 1:
-            return BatchResult([self.failed_row(shape_ids[0], in_words(error))], ())
-        results = [self.evaluate([shape_id]) for shape_id in shape_ids]
-        rows = [row for result in results for row in result.rows]
-        return BatchResult(rows, next((result.records for result in results if result.records), ()))
+    def _timed(self, shape_ids: Sequence[str]) -> list[tuple[Prediction, float]]:
+        """Predictions, and each one's share of the seconds that they took."""
+        started = time.perf_counter()
+        predictions = self.predict(shape_ids)
+        share = (time.perf_counter() - started) / len(shape_ids)
+        return [(prediction, share) for prediction in predictions]
 
     def predict(self, shape_ids: Sequence[str]) -> list[Prediction]:
         """One prediction per shape, in any order: from trained codes where they are used, else from what is observed.

@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shapesys.errors import ShapesysError, first_line
+from shapesys.evaluation.apart import DEVICE_BROKEN
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
-from shapesys.evaluation.evaluator import DEVICE_BROKEN, Evaluator, failed_row, shape_row
+from shapesys.evaluation.evaluator import Evaluator, failed_row, shape_row
 from shapesys.evaluation.results import Results
 from shapesys.evaluation.row_log import Row
 from shapesys.evaluation.saliency import facts_of, maps_to_evaluate_with

@@ -9,8 +9,9 @@ import ray
 import torch
 
 from shapesys.errors import ShapesysError
+from shapesys.evaluation.apart import DEVICE_BROKEN
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
-from shapesys.evaluation.evaluator import DEVICE_BROKEN, BatchResult, Evaluator
+from shapesys.evaluation.evaluator import BatchResult, Evaluator
 from shapesys.evaluation.plan import EvaluationPlan, Progress, Tally, exclusive
 from shapesys.on_ray.pool import ActorPool, BrokenWorker
 from shapesys.on_ray.reach import check_reachable

@@ -72,7 +72,8 @@ class MapExperiment(Experiment):
         store, path, facts = Store.open(self.store), self.run.path / MAPS, self.facts()
         if not _made(path, store.digest(), facts):
             shape_ids = store.shape_ids(categories=self.categories, view="cloud")
-            SaliencyMaps(self.method, store.digest(), self.make(store, shape_ids), facts).write(path)
+            made = self.make(store, shape_ids)
+            SaliencyMaps(self.method, store.digest(), made.values, facts, made.failed).write(path)
 
     def prepare(self) -> None:
         """What has to be trained before."""

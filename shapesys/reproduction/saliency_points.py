@@ -74,14 +74,16 @@ class RankingExperiment(Experiment):
         facts = {"category": "predicted", "wrong": wrong, **of}
         if not _made(folder, facts):
             replace(known, facts={"category": "true", **of}).write(folder / _ORACLE)
-            values = {**known.values, **self._of_categories(wrong)}
-            replace(known, values=values, facts=facts).write(folder / _PREDICTED)
+            told = self._of_categories(wrong)
+            values = {name: found for name, found in known.values.items() if name not in told.failed} | told.values
+            failed = {**known.failed, **told.failed}
+            replace(known, values=values, facts=facts, failed=failed).write(folder / _PREDICTED)
         return []
 
     def _of_categories(self, wrong: Mapping[str, str]) -> Maps:
         """The maps of shapes that are taken for another category."""
         store, device = Store.open(self.store), pick_device("auto")
-        found: Maps = {}
+        found = Maps()
         if self.kind == "classifier":
             return gradient_maps(create(self.root, self.classifier), store, list(wrong), self.settings, device, wrong)
         if self.kind == "fields":

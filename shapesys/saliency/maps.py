@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
 from shapesys.errors import ShapesysError, UsageError
+from shapesys.evaluation.apart import together_or_apart
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.evaluator import Evaluator
-from shapesys.families.base import FieldPrediction
+from shapesys.families.base import FieldPrediction, Prediction
 from shapesys.families.points.objective import PointObjective
 from shapesys.families.points.pcsm import point_cloud_saliency
 from shapesys.fields.network_field import SALIENCY
@@ -19,22 +20,43 @@ from shapesys.geometry.mesh import Floats
 from shapesys.geometry.surface_variation import surface_variation
 from shapesys.saliency.config import MapSettings
 from shapesys.samples.saliency_maps import Map
+from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
 from shapesys.training.checkpoint import chosen_of, restore
 from shapesys.training.run_dir import RunDirectory
-
-Maps = dict[str, Map]
 
 SHAPES_AT_ONCE = 16
 """Shapes whose codes are optimised together, and clouds that pass a classifier together."""
 
 
+@dataclass(frozen=True)
+class Maps:
+    """The maps of some shapes.
+
+    Attributes:
+        values: shape id -> saliency of the first points of its cloud.
+        failed: shape id -> why it has no map.
+    """
+
+    values: dict[str, Map] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+
+    def __or__(self, other: Maps) -> Maps:
+        return Maps(self.values | other.values, self.failed | other.failed)
+
+
 def geometry_maps(store: Store, shape_ids: Sequence[str], settings: MapSettings) -> Maps:
-    """PCA saliency: the surface variation of every point's neighbourhood."""
-    return {
-        name: surface_variation(points, settings.neighbours)
-        for name, points in zip(shape_ids, _clouds(store, shape_ids, settings.points), strict=True)
-    }
+    """PCA saliency: the surface variation of every point's neighbourhood.
+
+    Raises:
+        ShapesysError: no shape has a map; says why the first has none.
+    """
+
+    def make(names: Sequence[str]) -> list[tuple[str, Map]]:
+        clouds = zip(names, _clouds(store, names, settings.points), strict=True)
+        return [(name, surface_variation(cloud, settings.neighbours)) for name, cloud in clouds]
+
+    return _all(shape_ids, make)
 
 
 def gradient_maps(
@@ -52,7 +74,7 @@ def gradient_maps(
 
     Raises:
         UsageError: the run is no classifier of points.
-        ShapesysError: no checkpoint, or a shape of a category that the run does not know.
+        ShapesysError: no checkpoint, a shape of a category that the run does not know, or no shape has a map.
     """
     objective, job, _ = restore(chosen_of(run), device)
     if not isinstance(objective, PointObjective):
@@ -60,14 +82,15 @@ def gradient_maps(
             f"run '{run.name}' is of family '{job.family}', which classifies no clouds; PCSM needs one of a network "
             "on points"
         )
-    found: Maps = {}
-    for names in _batches(shape_ids):
+    known = objective.vocabulary
+    classes = {name: known.class_of(categories[name] if categories else category_of(name)) for name in shape_ids}
+
+    def make(names: Sequence[str]) -> list[tuple[str, Map]]:
         clouds = stored_points(store, names, settings.points)
-        named = [categories[name] if categories else name.partition("/")[0] for name in names]
-        classes = [objective.vocabulary.class_of(category) for category in named]
-        scores = point_cloud_saliency(objective, clouds, classes, alpha=settings.alpha)
-        found |= dict(zip(names, scores, strict=True))
-    return found
+        told = [classes[name] for name in names]
+        return list(zip(names, point_cloud_saliency(objective, clouds, told, alpha=settings.alpha), strict=True))
+
+    return _all(shape_ids, make)
 
 
 def field_maps(
@@ -76,31 +99,43 @@ def field_maps(
     """Saliency that a trained field gives the points, with the shape's trained code, or one found for it.
 
     Raises:
-        UsageError: the run predicts no saliency.
-        ShapesysError: no checkpoint, or a shape that nothing can be predicted of.
+        UsageError: the run predicts no saliency, or has no such inference setting.
+        ShapesysError: no checkpoint, or no shape has a map.
     """
     measured = EvaluateConfig(
         observed_queries=settings.observed_queries, inference=settings.inference, seed=settings.seed
     )
     evaluator = Evaluator.open(chosen_of(run), store.url, measured, None, device)
-    found: Maps = {}
-    for names in _batches(shape_ids):
-        for prediction in evaluator.predict(names):
-            points = stored_points(store, [prediction.shape_id], settings.points)[0]
-            found[prediction.shape_id] = _saliency(run, prediction, points)
-    return found
-
-
-def _saliency(run: RunDirectory, prediction: Any, points: Floats) -> Map:
-    attributes: Mapping[str, Floats] = (
-        prediction.field.attributes(points) if isinstance(prediction, FieldPrediction) else {}
-    )
-    if SALIENCY not in attributes:
+    if SALIENCY not in evaluator.family.attributes(evaluator.job.model):
         raise UsageError(
             f"run '{run.name}' predicts no saliency; use one of issn, issn_csl, or sal with a saliency head"
         )
-    values: Map = attributes[SALIENCY].astype(np.float32)
+    # A misspelt one would fail every shape.
+    evaluator.job.inference.override(settings.inference)
+
+    def make(names: Sequence[str]) -> list[tuple[str, Map]]:
+        clouds = dict(zip(names, _clouds(store, names, settings.points), strict=True))
+        return [(found.shape_id, _saliency(found, clouds[found.shape_id])) for found in evaluator.predict(names)]
+
+    return _all(shape_ids, make)
+
+
+def _saliency(prediction: Prediction, points: Floats) -> Map:
+    assert isinstance(prediction, FieldPrediction), f"'{prediction.shape_id}' has no field"
+    values: Map = prediction.field.attributes(points)[SALIENCY].astype(np.float32)
     return values
+
+
+def _all(shape_ids: Sequence[str], make: Callable[[Sequence[str]], list[tuple[str, Map]]]) -> Maps:
+    """Maps batch by batch; one that is not finite is none."""
+    found = Maps()
+    for names in _batches(shape_ids):
+        made, failed = together_or_apart(names, make)
+        broken = {name: "its map is not finite" for name, values in made if not np.isfinite(values).all()}
+        found |= Maps({name: values for name, values in made if name not in broken}, failed | broken)
+    if found.failed and not found.values:
+        raise ShapesysError(next(iter(found.failed.values())))
+    return found
 
 
 def stored_points(store: Store, shape_ids: Sequence[str], count: int) -> Floats:

@@ -34,12 +34,14 @@ class SaliencyMaps:
         store_digest: of the store whose clouds they belong to; maps of other clouds would be silently wrong.
         values: shape id -> (n,) finite saliency of the first n points of the stored cloud, higher for more salient.
         facts: what else is worth knowing, as plain data: settings of the method, how the category was known.
+        failed: shape id -> why it has no map.
     """
 
     method: str
     store_digest: str
     values: Mapping[str, Map]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    failed: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for shape_id, values in self.values.items():
@@ -60,7 +62,8 @@ class SaliencyMaps:
         """
         found = self.values.get(shape_id)
         if found is None:
-            raise ShapesysError(f"there is no saliency map of '{shape_id}' by {self.method}; make one for every shape")
+            why = self.failed.get(shape_id, "make one for every shape")
+            raise ShapesysError(f"there is no saliency map of '{shape_id}' by {self.method}; {why}")
         if points is not None and points > len(found):
             raise ShapesysError(
                 f"the saliency map of '{shape_id}' by {self.method} covers {len(found)} points, but {points} are used; "
@@ -87,6 +90,7 @@ class SaliencyMaps:
         flat = np.concatenate([self.values[shape_id] for shape_id in ids]) if ids else np.empty(0, np.float32)
         lists = pa.ListArray.from_arrays(pa.array(lengths), pa.array(flat.astype(np.float32)))
         facts = {"method": self.method, "store_digest": self.store_digest, "facts": dict(self.facts)}
+        facts |= {"failed": dict(sorted(self.failed.items()))} if self.failed else {}
         table = pa.Table.from_arrays([pa.array(ids, pa.string()), lists], schema=_SCHEMA)
         sink = pa.BufferOutputStream()
         pq.write_table(table.replace_schema_metadata({_FACTS: json.dumps(facts).encode()}), sink)
@@ -112,7 +116,7 @@ def read_saliency_maps(path: str | Path) -> SaliencyMaps:
     offsets, flat = column.offsets.to_numpy(), column.values.to_numpy()
     ids = table["shape_id"].to_pylist()
     values = {name: flat[offsets[row] : offsets[row + 1]] for row, name in enumerate(ids)}
-    return SaliencyMaps(facts["method"], facts["store_digest"], values, facts["facts"])
+    return SaliencyMaps(facts["method"], facts["store_digest"], values, facts["facts"], facts.get("failed", {}))
 
 
 def merged(pieces: Sequence[SaliencyMaps]) -> SaliencyMaps:
@@ -130,4 +134,6 @@ def merged(pieces: Sequence[SaliencyMaps]) -> SaliencyMaps:
                 f"saliency maps by {first.method} and by {piece.method} cannot be put together: they are of different "
                 "methods or stores"
             )
-    return replace(first, values={name: found for piece in pieces for name, found in piece.values.items()})
+    values = {name: found for piece in pieces for name, found in piece.values.items()}
+    failed = {name: why for piece in pieces for name, why in piece.failed.items() if name not in values}
+    return replace(first, values=values, failed=failed)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shapesys.errors import ShapesysError
-from shapesys.samples.saliency_maps import SaliencyMaps, read_saliency_maps
+from shapesys.samples.saliency_maps import SaliencyMaps, merged, read_saliency_maps
 
 
 def maps(**values: list[float]) -> SaliencyMaps:
@@ -30,6 +31,17 @@ def test_maps_come_back_from_a_file_as_they_were(tmp_path: Path) -> None:
 def test_no_maps_at_all_are_a_file_too(tmp_path: Path) -> None:
     maps().write(tmp_path / "none.parquet")
     assert read_saliency_maps(tmp_path / "none.parquet").values == {}
+
+
+def test_why_a_shape_has_no_map_is_kept_and_told(tmp_path: Path) -> None:
+    made = replace(maps(a=[1.0, 0.0]), failed={"chair/b": "its mesh is open"})
+    made.write(tmp_path / "pca.parquet")
+    found = read_saliency_maps(tmp_path / "pca.parquet")
+    assert found.failed == {"chair/b": "its mesh is open"}
+    with pytest.raises(ShapesysError, match="no saliency map of 'chair/b' by pca; its mesh is open"):
+        found.of("chair/b")
+    assert merged([found, maps(c=[1.0])]).failed == found.failed
+    assert merged([found, maps(b=[1.0])]).failed == {}
 
 
 def test_a_prefix_of_a_map_belongs_to_a_prefix_of_the_cloud() -> None:
