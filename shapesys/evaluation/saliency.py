@@ -8,7 +8,8 @@ from shapesys.errors import UsageError
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.families.base import Family
 from shapesys.training.config import TrainJob
-from shapesys.training.saliency import digest_of, open_maps, use_of
+from shapesys.training.maps_claim import digest_of
+from shapesys.training.saliency import open_maps, use_of
 
 
 def maps_to_evaluate_with(job: TrainJob, family: Family, settings: EvaluateConfig) -> str:

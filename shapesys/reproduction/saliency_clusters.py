@@ -28,8 +28,8 @@ from shapesys.saliency.cluster import SILHOUETTE, SILHOUETTE_DRAWN, clusters_of_
 from shapesys.saliency.maps import stored_points
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
+from shapesys.training.maps_claim import digest_of
 from shapesys.training.run_dir import create
-from shapesys.training.saliency import digest_of
 
 Distances = NDArray[np.float32]
 

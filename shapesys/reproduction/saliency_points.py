@@ -28,8 +28,8 @@ from shapesys.samples.store import Store
 from shapesys.training.checkpoint import chosen_of
 from shapesys.training.config import TrainJob
 from shapesys.training.context import pick_device
+from shapesys.training.maps_claim import digest_of
 from shapesys.training.run_dir import RunDirectory, create, read_json, write_json
-from shapesys.training.saliency import digest_of
 
 _ORACLE, _PREDICTED, _RESULT = "oracle.parquet", "predicted.parquet", "accuracy.json"
 

@@ -5,19 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from shapesys.errors import ShapesysError, in_words
+from shapesys.errors import in_words
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding
 from shapesys.training import loop
 from shapesys.training.config import TrainJob, claim
 from shapesys.training.context import LocalContext, pick_device
-from shapesys.training.run_dir import RunDirectory, read_json, write_json
-from shapesys.training.saliency import digest_of
-
-_MAPS = "maps.json"
-"""Of a run that was trained by saliency maps: which."""
+from shapesys.training.run_dir import RunDirectory
 
 
 def train_once(run: RunDirectory, job: TrainJob) -> None:
@@ -27,23 +22,9 @@ def train_once(run: RunDirectory, job: TrainJob) -> None:
         ShapesysError: the run holds other settings, its file of saliency maps has changed, or training failed.
     """
     claim(run, job)
-    _claim_maps(run, job.data.saliency)
     started = time.monotonic()
     loop.train(job, run, LocalContext(pick_device(job.scale.device)))
     run.update_status(state="finished", error=None, train_seconds=time.monotonic() - started)
-
-
-def _claim_maps(run: RunDirectory, maps: str) -> None:
-    """Settings name a file, whose content may change: a network trained by the old one must not pass for the new."""
-    if not maps or not Path(maps).is_file():
-        return
-    kept, digest = run.path / _MAPS, digest_of(maps)
-    if not any(run.checkpoints.glob("step_*")):
-        write_json(kept, {"digest": digest})
-    elif kept.exists() and read_json(kept)["digest"] != digest:
-        raise ShapesysError(
-            f"{maps} has changed since run '{run.name}' was trained by it; remove {run.path} to do it anew"
-        )
 
 
 @dataclass(frozen=True)

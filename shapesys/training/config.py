@@ -12,6 +12,7 @@ from pydantic import SerializeAsAny, create_model, field_validator
 from shapesys.config.base import Config, Precision, Search, diff, flat, parse, setting
 from shapesys.errors import ShapesysError, UsageError, unknown_name
 from shapesys.families import registry
+from shapesys.training.maps_claim import claim_maps
 from shapesys.training.run_dir import RunDirectory, read_json, write_json
 
 if TYPE_CHECKING:
@@ -194,8 +195,15 @@ def claim(run: RunDirectory, job: TrainJob) -> bool:
     Settings may change until the first checkpoint: what failed at its first step is mended under the same name.
 
     Raises:
-        ShapesysError: the directory holds a trained run with other settings; shows the difference.
+        ShapesysError: the directory holds a trained run with other settings, shows the difference; or one trained by
+            saliency maps that have changed since.
     """
+    resumes = _claim_settings(run, job)
+    claim_maps(run, job.data.saliency)
+    return resumes
+
+
+def _claim_settings(run: RunDirectory, job: TrainJob) -> bool:
     if not run.config.exists():
         write_json(run.config, job.model_dump(mode="json"))
         return False

@@ -20,6 +20,7 @@ from shapesys.training.config import TrainConfig, TrainJob
 from shapesys.training.context import TrainContext
 from shapesys.training.feed import LocalFeed, MakeFeed, open_data, open_validation, to_batch, training_data
 from shapesys.training.history import History, Record
+from shapesys.training.maps_claim import check_claimed
 from shapesys.training.plan import RankPlan, TrainPlan
 from shapesys.training.reader import Columns, Reader
 from shapesys.training.run_dir import RunDirectory, write_json
@@ -59,8 +60,9 @@ def train(
 
     Raises:
         TrainingDiverged: loss or gradient is not finite.
-        ShapesysError: data missing, or a checkpoint of other shapes.
+        ShapesysError: data missing, a checkpoint of other shapes, or saliency maps that changed since the run began.
     """
+    check_claimed(run, job.data.saliency)
     family = registry.load(job.family)
     reader, plan = open_data(job, family)
     session = _Session.begin(job, run, context, family, reader, plan, on_log)

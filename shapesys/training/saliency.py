@@ -5,7 +5,6 @@ Whoever needs maps carries the path alone, which is cheap to send to workers; ea
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -73,8 +72,3 @@ def check_maps(path: str, store: Store, shape_ids: Sequence[str]) -> None:
             f"{path} holds no saliency map of {len(missing)} of {len(shape_ids)} shapes, such as '{missing[0]}'; make "
             "maps of every split and category that is used, or use fewer"
         )
-
-
-def digest_of(path: str) -> str:
-    """SHA-256 of a file of maps."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()

@@ -173,3 +173,36 @@ def test_a_run_trains_validates_and_resumes_with_maps(clouds: str, maps: str, tm
         states.append(checkpoint.restore(checkpoint.newest_of(run))[0].state_dict())
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name]), name
+
+
+def test_a_run_never_goes_on_by_maps_that_changed(clouds: str, tmp_path: Path) -> None:
+    path = tmp_path / "maps.parquet"
+    made_first, changed = heights(clouds, "train"), heights(clouds, "train", "val")
+    job = made(clouds, data__saliency=str(path), model__salient_points=20)
+    run, context = run_dir.create(tmp_path, "run"), LocalContext(torch.device("cpu"))
+    changed.write(path)
+    claim(run, job)
+    made_first.write(path)
+    assert claim(run, job), "maps may change until the first checkpoint"
+    train(job, run, context, until_epoch=1)
+    changed.write(path)
+    with pytest.raises(ShapesysError, match=r"maps\.parquet has changed since run 'run' was trained by it"):
+        claim(run, job)
+    with pytest.raises(ShapesysError, match="has changed since"):
+        train(job, run, context)
+    made_first.write(path)
+    claim(run, job)
+    train(job, run, context)
+
+
+def test_maps_that_change_between_claim_and_training_are_refused(clouds: str, tmp_path: Path) -> None:
+    path = tmp_path / "maps.parquet"
+    heights(clouds, "train").write(path)
+    job, run = made(clouds, data__saliency=str(path), model__salient_points=20), run_dir.create(tmp_path, "run")
+    claim(run, job)
+    heights(clouds, "train", "val").write(path)
+    with pytest.raises(ShapesysError, match="has changed since"):
+        train(job, run, LocalContext(torch.device("cpu")))
+    path.unlink()
+    with pytest.raises(ShapesysError, match="there is no file of saliency maps"):
+        train(job, run, LocalContext(torch.device("cpu")))
