@@ -167,3 +167,14 @@ def test_a_contrasting_family_takes_each_category_in_turn_as_the_one_of_interest
     for category in ("bottle", "mug"):
         data = read_json(tmp_path / "fields" / category / "config.json")["data"]
         assert (data["interest"], data["categories"]) == (category, [])
+
+
+def test_classifiers_of_one_category_are_refused_before_anything_is_trained(store: Path, tmp_path: Path) -> None:
+    words = ["train", "pointnet", "--store", store, "--runs-root", tmp_path, "--run", "one"]
+    listed = answered(*words, "--each-category", "--dry-run", exit_code=1)["networks"]
+    assert [row["fails"] for row in listed] == [True, True]
+    assert "classification needs two categories or more" in listed[0]["todo"]
+    assert "with --each-category, a network would see one alone" in listed[0]["todo"]
+    alone = invoke(*words, "--categories", "mug", "--dry-run")
+    assert alone.exit_code == 1
+    assert "the training shapes have 1 (mug): name more with --categories" in alone.stderr

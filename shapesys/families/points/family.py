@@ -8,7 +8,7 @@ from typing import Any
 from shapesys.families.base import Family, Need, PointPrediction, Preset, TrainingData, Traits
 from shapesys.families.points.config import PointConfig, PointInference
 from shapesys.families.points.inference import infer
-from shapesys.families.points.objective import PointObjective
+from shapesys.families.points.objective import PointObjective, check_labels
 from shapesys.families.points.sampling import sample
 
 
@@ -33,4 +33,5 @@ def point_family(
         predicts=PointPrediction,
         sample=sample,
         saliency_use=lambda config: config.saliency_use,
+        check=check_labels,
     )

@@ -162,13 +162,23 @@ def label_count(config: PointConfig, vocabulary: Vocabulary) -> int:
     return labels
 
 
+def check_labels(config: PointConfig, data: TrainingData) -> None:
+    """Refuse shapes whose labels are too few to tell apart.
+
+    Raises:
+        ShapesysError: as `label_count`.
+    """
+    label_count(config, data.vocabulary)
+
+
 def _label_count(config: PointConfig, vocabulary: Vocabulary) -> int:
     categories, parts = len(vocabulary.categories), vocabulary.part_count
     if config.task == "classification":
         if categories < 2:
             raise ShapesysError(
                 f"classification needs two categories or more; the training shapes have {categories} "
-                f"({', '.join(vocabulary.categories)}): name more with --categories, or prepare them"
+                f"({', '.join(vocabulary.categories)}): name more with --categories, or prepare them; with "
+                "--each-category, a network would see one alone"
             )
         return categories
     if parts < 2:
