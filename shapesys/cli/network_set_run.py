@@ -14,7 +14,7 @@ from shapesys.cli.network_set_watch import SetWatch
 from shapesys.cli.progress import Progress
 from shapesys.errors import ShapesysError, in_words
 from shapesys.families import registry
-from shapesys.reproduction.experiment import Experiment
+from shapesys.reproduction.experiment import Experiment, perform_here
 from shapesys.reproduction.finding import Finding
 from shapesys.reproduction.train_once import TrainExperiment
 from shapesys.samples.filesystem import Folder
@@ -91,21 +91,13 @@ def _train(
 
 
 def _perform(training: _Training, directory: RunDirectory, job: TrainJob, placement: Placement) -> None:
-    if not placement.local:
+    if placement.local:
+        perform_here(training.waiting, training.heard)
+    elif training.waiting:
         from shapesys.on_ray.experiments import Places, run_beside
 
         places = Places.of_training(job.scale)
-        if training.waiting:
-            run_beside(directory, job.data.store, training.waiting, training.heard, placement.address, places)
-        return
-    for item in training.waiting:
-        try:
-            item.perform()
-        except Exception as error:
-            # The other networks have nothing to do with it.
-            training.heard(item, [], in_words(error))
-        else:
-            training.heard(item, [], "")
+        run_beside(directory, job.data.store, training.waiting, training.heard, placement.address, places)
 
 
 class _Training:

@@ -11,9 +11,9 @@ from typing import Any
 from shapesys.cli.failure import page_if_possible
 from shapesys.cli.preparation import run_preparation
 from shapesys.cli.progress import Progress
-from shapesys.errors import ShapesysError, UsageError, in_words
+from shapesys.errors import UsageError
 from shapesys.report.reproduction import build_reproduction_page
-from shapesys.reproduction.experiment import Experiment
+from shapesys.reproduction.experiment import Experiment, perform_here
 from shapesys.reproduction.finding import Finding
 from shapesys.reproduction.recipe import Data, Recipe, Request, Scale
 from shapesys.reproduction.table import Line, plain, table_of
@@ -118,7 +118,7 @@ def run_reproduction(planned: Reproduction) -> dict[str, Any]:
     with Progress("reproduce", "experiments", planned.count) as line:
         heard.line = line
         if planned.local:
-            _one_by_one(planned, heard)
+            perform_here((item for phase in planned.phases for item in phase), heard)
         else:
             from shapesys.on_ray.experiments import run_experiments
 
@@ -143,15 +143,6 @@ def _prepare(planned: Reproduction) -> None:
     sampler = PRESETS[data.sampler].override(dict(data.changes))
     source = build_source(data.source, settings)
     run_preparation(source, planned.request.store, sampler, address=planned.address, local=planned.local)
-
-
-def _one_by_one(planned: Reproduction, heard: _Heard) -> None:
-    for item in (item for phase in planned.phases for item in phase):
-        try:
-            findings, why = item.perform(), ""
-        except ShapesysError as error:
-            findings, why = [], in_words(error)
-        heard(item, findings, why)
 
 
 class _Heard:

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from shapesys.cli.failure import page_if_possible
 from shapesys.cli.output import plain
 from shapesys.cli.progress import Progress
-from shapesys.errors import ShapesysError, in_words
+from shapesys.errors import ShapesysError
 from shapesys.evaluation.planes import Planes, planes_of
 from shapesys.report.saliency import SaliencyPage, build_saliency_page
-from shapesys.reproduction.experiment import Experiment
+from shapesys.reproduction.experiment import Experiment, Heard, perform_here
 from shapesys.reproduction.finding import Finding
 from shapesys.reproduction.source_maps import SourceMaps, gathered, pieces_of
 from shapesys.saliency.compared import Measured, line_of, measured, range_of, remarks
@@ -114,18 +114,14 @@ def _make(
     return failed, made
 
 
-def _perform(request: Request, store: Store, waiting: Sequence[SourceMaps], folder: Path, heard: Any) -> None:
+def _perform(request: Request, store: Store, waiting: Sequence[SourceMaps], folder: Path, heard: Heard) -> None:
     if not request.local:
         from shapesys.on_ray.experiments import Places, run_beside
 
         places = Places(request.workers)
         run_beside(RunDirectory(folder), store.url, waiting, heard, request.address, places, "--folder")
         return
-    for item in waiting:
-        try:
-            heard(item, item.perform(), "")
-        except ShapesysError as error:
-            heard(item, [], in_words(error))
+    perform_here(waiting, heard)
 
 
 def _measure(

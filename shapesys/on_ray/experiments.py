@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,13 @@ from shapesys.errors import ShapesysError, in_words
 from shapesys.on_ray.pool import ActorPool
 from shapesys.on_ray.runtime import cluster_address, physical_cpus, runtime
 from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
-from shapesys.reproduction.experiment import Experiment
+from shapesys.reproduction.experiment import Experiment, Heard
 from shapesys.reproduction.finding import Finding
 from shapesys.training.config import ScaleConfig
 from shapesys.training.run_dir import RunDirectory
 
 HOURS = 48.0
 """An experiment that takes longer is given up."""
-
-Heard = Callable[[Experiment, list[Finding], str], None]
-"""Called with an experiment that ended, its findings, and why it failed (empty where it did not)."""
 
 
 @dataclass(frozen=True)

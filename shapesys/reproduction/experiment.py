@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from shapesys.errors import in_words
 from shapesys.reproduction.finding import Finding
 
 
@@ -30,3 +31,17 @@ class Experiment(ABC):
         Raises:
             ShapesysError: it failed, or what it needs of an earlier phase is not there; says why.
         """
+
+
+Heard = Callable[[Experiment, list[Finding], str], None]
+"""Called with an experiment that ended, its findings, and why it failed (empty where it did not)."""
+
+
+def perform_here(experiments: Iterable[Experiment], heard: Heard) -> None:
+    """Perform one after the other in this process; what fails is told, and the others go on, as on Ray."""
+    for item in experiments:
+        try:
+            findings, why = item.perform(), ""
+        except Exception as error:
+            findings, why = [], in_words(error)
+        heard(item, findings, why)
