@@ -47,6 +47,7 @@ class Reproduction:
 
     @property
     def data(self) -> Data:
+        """The data that the request names."""
         return self.recipe.data[self.request.data]
 
     @property

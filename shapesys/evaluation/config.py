@@ -110,9 +110,11 @@ class EvaluateConfig(Config):
         return absolute(path) if path else path
 
     def planes(self) -> PlaneSearch:
+        """How mirror planes are known."""
         return PlaneSearch(self.symmetry_plane, self.symmetric_within)
 
     def saliency_settings(self) -> SaliencySettings:
+        """The settings of the saliency metrics."""
         return SaliencySettings(self.saliency_scaling, self.symmetric_within)
 
     def applying_to(self, predicts: str) -> dict[str, Any]:

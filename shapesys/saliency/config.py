@@ -45,8 +45,10 @@ class MapMetrics(Config):
     symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
     symmetry_plane: SymmetryPlane = setting("auto", help=PLANES_HELP)
 
-    def saliency(self) -> tuple[SaliencySettings, ...]:
+    def saliency_settings(self) -> tuple[SaliencySettings, ...]:
+        """The settings of the metrics, for each rescaling."""
         return tuple(SaliencySettings(scaling, self.symmetric_within) for scaling in self.scaling)
 
     def planes(self) -> PlaneSearch:
+        """How mirror planes are known."""
         return PlaneSearch(self.symmetry_plane, self.symmetric_within)

@@ -47,7 +47,7 @@ def _row(maps: SaliencyMaps, store: Store, shape: Mapping[str, Any], plane: Plan
     except ShapesysError as error:
         return identity(shape_id, shape["category"], shape["split"], "failed", str(error))
     neighbours = MapNeighbours.of(points, plane)
-    scores = [map_metrics(neighbours, saliency, one) for one in settings.saliency()]
+    scores = [map_metrics(neighbours, saliency, one) for one in settings.saliency_settings()]
     values = {name: value for found in scores for name, value in found.values.items()}
     level = {MEAN: float(saliency.mean()), RANGE: float(np.ptp(saliency))}
     return {**identity(shape_id, shape["category"], shape["split"], "ok", scores[0].reason), **values, **level}
