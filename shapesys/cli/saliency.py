@@ -47,9 +47,9 @@ def saliency_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequen
 def command(ctx: click.Context, folder: Path, runs_root: str, pictured: int, **placement: Any) -> Answer:
     """Make saliency maps of every cloud of a store, measure how smooth and symmetric they are, and draw a page.
 
-    Maps by surface variation (PCA), by networks that predict saliency (issn, issn_csl), and by the gradients of
-    classifiers (PCSM). FOLDER/maps/METHOD.parquet is what --saliency of train and evaluate takes. The same command
-    again makes only maps whose store, settings or network changed.
+    Maps by surface variation (PCA), by networks that predict saliency (issn, issn_csl, sal with a saliency head), and
+    by the gradients of classifiers (PCSM). FOLDER/maps/METHOD.parquet is what --saliency of train and evaluate takes.
+    The same command again makes only maps whose store, settings or network changed.
     """
     from shapesys.cli.saliency_run import Request, run_saliency
     from shapesys.config.base import parse

@@ -19,6 +19,10 @@ _USED: Mapping[Kind, tuple[str, ...]] = {
 }
 
 
+SALIENT = "issn, issn_csl, and sal with --preset tiny_saliency or --model.saliency-weight above 0 predict it"
+"""Which networks `fields` are, for people."""
+
+
 def used_by(kind: Kind, settings: MapSettings) -> dict[str, Any]:
     """The settings that maps of a kind depend on, as plain data."""
     plain = settings.model_dump(mode="json")

@@ -11,7 +11,7 @@ from shapesys.errors import ShapesysError, UsageError
 from shapesys.families import registry
 from shapesys.fields.network_field import SALIENCY
 from shapesys.saliency.config import MapSources
-from shapesys.saliency.kinds import Kind
+from shapesys.saliency.kinds import SALIENT, Kind
 from shapesys.training.checkpoint import chosen_of, latest
 from shapesys.training.config import TrainJob, load_job
 from shapesys.training.network_set import networks_in
@@ -55,9 +55,9 @@ def makers_of(sources: MapSources, categories: Sequence[str], runs_root: str) ->
 
 
 def _fields(name: str, categories: Sequence[str], runs_root: str) -> MapMaker:
-    for path in (Path(name), Path(runs_root) / name):
-        if members := networks_in(path):
-            return _set(path.resolve(), members, categories)
+    for path in (Path(name).resolve(), Path(runs_root).resolve() / name):
+        if RunDirectory(path).set_file.is_file():
+            return _set(path, networks_in(path), categories)
     run = find(name, runs_root)
     job = _predicts_saliency(run)
     return MapMaker(run.name, f"{job.family} {run.name}", "fields", dict.fromkeys(_known(run, job, categories), run))
@@ -81,8 +81,8 @@ def _predicts_saliency(run: RunDirectory) -> TrainJob:
     chosen_of(run)
     job = load_job(run.config)
     if SALIENCY not in registry.load(job.family).attributes(job.model):
-        hint = f"; --classifier {run.name} makes maps by a classifier" if _classifies(job) else ""
-        raise UsageError(f"run '{run.name}' of family '{job.family}' predicts no saliency{hint}")
+        hint = f"--classifier {run.name} makes maps by a classifier" if _classifies(job) else SALIENT
+        raise UsageError(f"run '{run.name}' of family '{job.family}' predicts no saliency; {hint}")
     return job
 
 

@@ -19,6 +19,7 @@ from shapesys.fields.network_field import SALIENCY
 from shapesys.geometry.mesh import Floats
 from shapesys.geometry.surface_variation import surface_variation
 from shapesys.saliency.config import MapSettings
+from shapesys.saliency.kinds import SALIENT
 from shapesys.samples.saliency_maps import Map
 from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
@@ -107,9 +108,7 @@ def field_maps(
     )
     evaluator = Evaluator.open(chosen_of(run), store.url, measured, None, device)
     if SALIENCY not in evaluator.family.attributes(evaluator.job.model):
-        raise UsageError(
-            f"run '{run.name}' predicts no saliency; use one of issn, issn_csl, or sal with a saliency head"
-        )
+        raise UsageError(f"run '{run.name}' of family '{evaluator.job.family}' predicts no saliency; {SALIENT}")
     # A misspelt one would fail every shape.
     evaluator.job.inference.override(settings.inference)
 

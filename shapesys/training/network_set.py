@@ -59,7 +59,7 @@ def plan_set(job: TrainJob, directory: RunDirectory) -> list[Network]:
     _refuse(job)
     # Rows of every category asked for: an unknown one is named before anything is trained.
     store = Store.open(job.data.store)
-    categories = job.data.categories or tuple(store.categories())
+    categories = tuple(dict.fromkeys(job.data.categories or store.categories()))
     store.shape_ids(categories=categories)
     for category in categories:
         check_name(category)

@@ -200,12 +200,18 @@ def find(name_or_path: str, root: str | os.PathLike[str] = "runs") -> RunDirecto
         if trials := sorted(path.glob(f"{TRIALS}/*/config.json")):
             first = trials[0].parent
             raise UsageError(f"'{name_or_path}' is a sweep of {len(trials)} trials; name one of them, such as {first}")
-        if (path / SET).is_file() and (networks := RunDirectory(path).children):
-            first = networks[0].path
-            raise UsageError(
-                f"'{name_or_path}' is a set of {len(networks)} networks; name one of them, such as {first}"
-            )
+        if (path / SET).is_file():
+            raise _is_a_set(name_or_path, RunDirectory(path))
     raise unknown_name("run", name_or_path, (found.parent.name for found in Path(root).glob("*/config.json")))
+
+
+def _is_a_set(name: str, directory: RunDirectory) -> UsageError:
+    """What to say of a set where a run is to be named."""
+    networks = directory.children
+    if not networks:
+        way_out = "train them by the command in its provenance.json"
+        return UsageError(f"'{name}' is a set whose networks have not begun; {way_out}")
+    return UsageError(f"'{name}' is a set of {len(networks)} networks; name one of them, such as {networks[0].path}")
 
 
 def file_name(shape_id: str) -> str:

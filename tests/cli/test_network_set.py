@@ -159,6 +159,18 @@ def test_a_dry_run_lists_what_would_be_trained_and_writes_nothing(store: Path, t
     assert not (tmp_path / "fields").exists()
 
 
+def test_a_category_that_is_named_twice_is_trained_once(store: Path, tmp_path: Path) -> None:
+    assert states(answered(*words_of(store, tmp_path, "--categories", "mug,mug"))) == {"mug": ("finished", False)}
+
+
+def test_a_set_whose_networks_have_not_begun_is_told_from_an_unknown_run(tmp_path: Path) -> None:
+    (tmp_path / "fields").mkdir()
+    (tmp_path / "fields" / "set.json").write_text('{"schema": 1, "categories": ["mug"], "job": {}}')
+    result = invoke("evaluate", "fields", "--runs-root", tmp_path)
+    assert result.exit_code == 2
+    assert "'fields' is a set whose networks have not begun; train them by the command in its" in result.stderr
+
+
 def test_a_contrasting_family_takes_each_category_in_turn_as_the_one_of_interest(store: Path, tmp_path: Path) -> None:
     words = words_of(store, tmp_path, "--model.contrast-width", 0.05, "--train.epochs", 1)
     words[1] = "issn_csl"

@@ -75,7 +75,7 @@ def test_numbers_are_those_of_the_maps(store: Path, runs: Path, tmp_path: Path) 
     name = opened.shape_ids("test", ["mug"])[0]
     points = opened.read("cloud", [name], ["points"])["points"][0]
     np.testing.assert_array_equal(maps.of(name), surface_variation(points, 20))
-    planes = planes_of(opened, ["bottle", "mug"], "auto")
+    planes = planes_of(opened, ["bottle", "mug"], MapMetrics().planes())
     rows = measure_maps(maps, opened, planes.shapes, MapMetrics(), ["bottle", "mug"])
     assert line["measures"]["min_max"]["d_sym"]["max"] == max(row["d_sym/min_max"] for row in rows)
 

@@ -83,7 +83,7 @@ def test_a_category_or_a_run_that_does_not_fit_is_refused(
     names = store.shape_ids("test")
     with pytest.raises(UsageError, match="run 'issn' is of family 'issn', which classifies no clouds"):
         gradient_maps(network, store, names, SETTINGS, CPU)
-    with pytest.raises(UsageError, match="run 'pointnet' predicts no saliency; use one of issn"):
+    with pytest.raises(UsageError, match="'pointnet' predicts no saliency; issn, issn_csl, and sal"):
         field_maps(classifier, store, names, SETTINGS, CPU)
     with pytest.raises(UsageError, match="unknown setting 'iterationz'"):
         field_maps(network, store, names, SETTINGS.override({"inference": {"iterationz": 3}}), CPU)
