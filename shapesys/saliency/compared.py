@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from shapesys.evaluation.planes import CategoryPlane, Planes
 from shapesys.metrics.aggregate import Group, Summary
 from shapesys.saliency.config import MapMetrics
-from shapesys.saliency.measure import RANGE, Row, measure_maps, summary_of
+from shapesys.saliency.measure import RANGE, Row, measure_maps, metric_names, summary_of
 from shapesys.samples.saliency_maps import SaliencyMaps
 from shapesys.samples.store import Store
 
@@ -52,6 +54,13 @@ def measured(
     return Measured(maps.method, rows, summary_of(rows, settings), no_plane, len(without) - no_plane)
 
 
+def results_table(found: Measured, settings: MapMetrics) -> pa.Table:
+    """The rows, with a column for every metric whatever failed."""
+    texts = [(name, pa.string()) for name in ("shape_id", "category", "split", "status", "reason")]
+    numbers = [(name, pa.float64()) for name in metric_names(settings)]
+    return pa.Table.from_pylist(list(found.rows), schema=pa.schema([*texts, *numbers]))
+
+
 def line_of(found: Measured, scaling: str, category: str | None = None) -> dict[str, Any]:
     """Statistics of both metrics under a rescaling, of all shapes or of a category.
 
@@ -74,6 +83,9 @@ def remark_on(category: str, plane: CategoryPlane, undefined: bool) -> str:
     Args:
         undefined: no shape of the category has a plane.
     """
+    if plane.origin == "none":
+        # As the user wants it.
+        return ""
     if undefined:
         return (
             f"{category}: no mirror plane is known, so its d_sym is not defined; search one with "

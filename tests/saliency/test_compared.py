@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
+from shapesys.evaluation.measured import identity
 from shapesys.evaluation.planes import CategoryPlane, Planes
 from shapesys.geometry.plane import Plane
-from shapesys.saliency.compared import remarks
+from shapesys.saliency.compared import Measured, remarks, results_table
+from shapesys.saliency.config import MapMetrics
+from shapesys.saliency.measure import MEAN, RANGE, metric_names, summary_of
 
 ROWS = [{"shape_id": f"{category}/{number}", "category": category} for category in ("mug", "tree") for number in (0, 1)]
 UPRIGHT = Plane((1.0, 0.0, 0.0))
@@ -28,7 +33,23 @@ def test_a_plane_that_mirrors_few_is_to_be_looked_at() -> None:
 
 
 def test_a_category_is_without_a_plane_only_where_all_its_shapes_are() -> None:
-    known = planes(mug=CategoryPlane("stored"), tree=CategoryPlane("none"))
+    known = planes(mug=CategoryPlane("stored"), tree=CategoryPlane("found"))
     half = Planes(known.categories, {**known.shapes, "mug/1": UPRIGHT})
     [remark] = remarks(half, ROWS)
     assert remark.startswith("tree: no mirror plane is known")
+
+
+def test_who_wants_no_planes_is_not_told_to_look_for_some() -> None:
+    assert remarks(planes(mug=CategoryPlane("none"), tree=CategoryPlane("none")), ROWS) == []
+
+
+def test_a_table_has_every_metric_whichever_row_failed() -> None:
+    settings = MapMetrics(scaling=("rank",))
+    failed = identity("mug/0", "mug", "test", "failed", "its cloud is empty")
+    good = identity("mug/1", "mug", "test", "ok") | {"ssr/rank": 0.5, "d_sym/rank": math.nan, MEAN: 1.0, RANGE: 2.0}
+    made = results_table(Measured("PCA", [failed, good], summary_of([failed, good], settings), 0, 0), settings)
+    assert made.column_names == [*failed, *metric_names(settings)]
+    assert made["ssr/rank"].to_pylist() == [None, 0.5]
+    assert made["reason"].to_pylist() == ["its cloud is empty", ""]
+    empty = results_table(Measured("PCA", [], summary_of([], settings), 0, 0), settings)
+    assert empty.schema == made.schema
