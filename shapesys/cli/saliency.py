@@ -35,7 +35,13 @@ def saliency_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequen
     "shapesys train issn --store stores/demo --each-category --run fields    # makes such networks",
     settings=saliency_flags,
 )
-@click.option("--folder", type=click.Path(path_type=Path), default=Path("runs/saliency"), show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path("runs/saliency"),
+    show_default=True,
+    help="Where maps, tables and the page go.",
+)
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
 @click.option(
     "--pictured", type=click.IntRange(min=0), default=2, show_default=True, help="Shapes per category on the page."
@@ -55,6 +61,11 @@ def command(ctx: click.Context, folder: Path, runs_root: str, pictured: int, **p
     from shapesys.config.base import parse
     from shapesys.saliency.config import MapMetrics, MapSettings, MapSources
 
+    if placement["local"] and placement["workers"]:
+        raise UsageError(
+            f"--workers {placement['workers']} with --local: one network works after the other in this process; leave "
+            "out one of the two"
+        )
     typed = overrides(ctx)
     if "store" not in typed:
         raise UsageError("no sample store given; name one with --store DIR (make it with 'shapesys prepare')")
@@ -86,7 +97,7 @@ def _answer(result: dict[str, Any]) -> Answer:
     shown.append(table("", ("category", "mirror plane"), list(result["planes"].items())))
     shown += [f"{name} failed: {why}" for name, why in result["failed"].items()]
     shown += [f"note: {text}" for text in result["notes"]]
-    shown += [f"maps {line['method']}: {line['maps']}" for line in result["methods"]]
+    shown += [f"maps {line['method']}: {line['maps']}" for line in result["methods"] if line["maps"]]
     shown += [f"page: {result['page']}", f"time: {duration(result['seconds'])}"]
     return Answer(result, shown, exit_code=int(bool(result["failed"])))
 

@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 
 from shapesys.cli.failure import page_if_possible
 from shapesys.cli.output import plain
 from shapesys.cli.progress import Progress
-from shapesys.errors import ShapesysError
+from shapesys.cli.saliency_checks import check_clouds, check_inference, check_settings, notes_on_networks
 from shapesys.evaluation.planes import Planes, planes_of
 from shapesys.report.saliency import SaliencyPage, build_saliency_page
 from shapesys.reproduction.experiment import Experiment, Heard, perform_here
 from shapesys.reproduction.finding import Finding
 from shapesys.reproduction.source_maps import SourceMaps, gathered, pieces_of
-from shapesys.saliency.compared import Measured, line_of, measured, range_of, remarks
+from shapesys.saliency.compared import Measured, line_of, measured, range_of, remarks, results_table
 from shapesys.saliency.config import MapMetrics, MapSettings, MapSources
 from shapesys.saliency.gallery import Gallery
+from shapesys.saliency.kinds import used_by
 from shapesys.saliency.makers import MapMaker, makers_of
-from shapesys.saliency.maps import stored_points
+from shapesys.saliency.map_file import add_to_file
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.saliency_maps import SaliencyMaps
 from shapesys.samples.store import Store
 from shapesys.training.config import absolute
-from shapesys.training.run_dir import RunDirectory, read_json, write_json
+from shapesys.training.run_dir import RunDirectory, write_json
 
 
 @dataclass(frozen=True)
@@ -60,39 +60,38 @@ def run_saliency(request: Request) -> dict[str, Any]:
         ShapesysError: the store lacks what is needed, or no worker can be started.
     """
     started = time.monotonic()
-    store = Store.open(absolute(request.sources.store))
-    categories = tuple(request.sources.categories or store.categories())
-    _check_clouds(store, categories, request)
-    makers = makers_of(request.sources, categories, request.runs_root)
+    store, categories, makers = _opened(request)
     folder = request.folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
     with Folder(str(folder)).exclusive():
-        failed, made = _make(request, store, makers, folder)
+        failed, made, kept = _make(request, store, makers, folder)
         planes = planes_of(store, categories, request.metrics.planes(), request.metrics.split)
         found = {maker.key: _measure(request, store, maker, made[maker.key], planes, folder) for maker in makers}
-        notes = [*_trained_elsewhere(makers, store), *remarks(planes, _measured_shapes(store, categories, request))]
-        result = _result(request, store, makers, found, planes) | {"failed": failed, "notes": notes}
+        notes = [*notes_on_networks(makers, store), *remarks(planes, _measured_shapes(store, categories, request))]
+        notes += [note for maker in makers for note in _note_failed(maker, made[maker.key])]
+        notes += [note for maker in makers for note in _note_kept(maker, kept[maker.key], failed, request.settings)]
+        result = _result(request, store, makers, made, found, planes) | {"failed": failed, "notes": notes}
         write_json(folder / "summary.json", plain(result))
         page = page_if_possible(lambda: _draw(request, store, makers, made, found, planes, notes, folder))
     return result | {"page": page, "seconds": time.monotonic() - started}
 
 
-def _check_clouds(store: Store, categories: Sequence[str], request: Request) -> None:
-    """Refuse before the work what every method would stumble over."""
-    store.require("cloud", ["points"])
-    if not store.shape_ids(request.metrics.split, categories, "cloud"):
-        raise ShapesysError(
-            f"store '{store.url}' has no cloud of split '{request.metrics.split}' and of {', '.join(categories)}; "
-            "choose what is measured with --split or --categories"
-        )
-    for category in categories:
-        stored_points(store, store.shape_ids(None, [category], "cloud")[:1], request.settings.points)
+def _opened(request: Request) -> tuple[Store, tuple[str, ...], list[MapMaker]]:
+    """The store, its categories and who makes their maps, after everything that can be checked before the work."""
+    check_settings(request.sources, request.settings)
+    store = Store.open(absolute(request.sources.store))
+    categories = tuple(dict.fromkeys(request.sources.categories or store.categories()))
+    check_clouds(store, categories, request.settings, request.metrics)
+    makers = makers_of(request.sources, categories, request.runs_root)
+    check_inference(makers, request.settings)
+    return store, categories, makers
 
 
 def _make(
     request: Request, store: Store, makers: Sequence[MapMaker], folder: Path
-) -> tuple[dict[str, str], dict[str, SaliencyMaps]]:
-    """Why pieces failed, by name, and every maker's maps, also as the files that training and evaluation read."""
+) -> tuple[dict[str, str], dict[str, SaliencyMaps], dict[str, dict[str, Any]]]:
+    """Why pieces failed, by name; every maker's maps, also in the files that training and evaluation read; and what
+    these files keep of earlier commands."""
     pieces = {maker.key: pieces_of(maker, folder / "pieces", store.url, request.settings) for maker in makers}
     waiting = [piece for own in pieces.values() for piece in own]
     failed: dict[str, str] = {}
@@ -105,13 +104,10 @@ def _make(
             line(len(ended), failed=len(failed))
 
         _perform(request, store, waiting, folder, heard)
-    made = {}
-    for maker in makers:
-        whole = gathered(maker, [piece for piece in pieces[maker.key] if piece.name not in failed], store)
-        (folder / "maps").mkdir(exist_ok=True)
-        whole.write(folder / "maps" / f"{maker.key}.parquet")
-        made[maker.key] = whole
-    return failed, made
+    done = {key: [piece for piece in own if piece.name not in failed] for key, own in pieces.items()}
+    made = {maker.key: gathered(maker, done[maker.key], store) for maker in makers}
+    kept = {key: add_to_file(folder / "maps" / f"{key}.parquet", maps) for key, maps in made.items()}
+    return failed, made, kept
 
 
 def _perform(request: Request, store: Store, waiting: Sequence[SourceMaps], folder: Path, heard: Heard) -> None:
@@ -130,7 +126,7 @@ def _measure(
     """One method's maps, measured; a row for each shape goes to a table of its own."""
     found = measured(maps, store, planes, request.metrics, list(maker.runs))
     (folder / "results").mkdir(exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(list(found.rows)), folder / "results" / f"{maker.key}.parquet")
+    pq.write_table(results_table(found, request.metrics), folder / "results" / f"{maker.key}.parquet")
     return found
 
 
@@ -139,26 +135,29 @@ def _measured_shapes(store: Store, categories: Sequence[str], request: Request) 
     return rows
 
 
-def _trained_elsewhere(makers: Sequence[MapMaker], store: Store) -> list[str]:
-    """A note on networks of another store: codes belong to shape ids, which may mean other shapes there."""
-    digest = store.digest()
-    runs = {run.path: run for maker in makers if maker.kind == "fields" for run in maker.runs.values() if run}
-    others = [run.name for run in runs.values() if _trained_on(run) not in ("", digest)]
-    if not others:
+def _note_failed(maker: MapMaker, maps: SaliencyMaps) -> list[str]:
+    """A note on shapes without a map; those of other splits are in no table."""
+    if not maps.failed:
         return []
-    return [
-        f"trained on another store, or on this one before it changed: {', '.join(others)}; a shape whose id is one of "
-        "their training shapes' gets the code that was trained for that"
-    ]
+    first, why = next(iter(maps.failed.items()))
+    more = f" and {len(maps.failed) - 1} more" if len(maps.failed) > 1 else ""
+    return [f"no map by {maker.method} of {first}{more}: {why}"]
 
 
-def _trained_on(run: RunDirectory) -> str:
-    """The digest of the store that a run was trained on; empty where nobody noted it."""
-    return str(read_json(run.provenance)["data_digest"] or "") if run.provenance.is_file() else ""
+def _note_kept(maker: MapMaker, kept: Mapping[str, Any], failed: Mapping[str, str], settings: MapSettings) -> list[str]:
+    """A note on maps in the file that are not what this command would make."""
+    used = used_by(maker.kind, settings)
+    old = [name for name, facts in kept.items() if f"{maker.key}-{name}" in failed or facts["settings"] != used]
+    return [f"maps/{maker.key}.parquet keeps earlier maps of {', '.join(old)}"] if old else []
 
 
 def _result(
-    request: Request, store: Store, makers: Sequence[MapMaker], found: dict[str, Measured], planes: Planes
+    request: Request,
+    store: Store,
+    makers: Sequence[MapMaker],
+    made: dict[str, SaliencyMaps],
+    found: dict[str, Measured],
+    planes: Planes,
 ) -> dict[str, Any]:
     folder = request.folder.resolve()
     methods = []
@@ -177,7 +176,7 @@ def _result(
                     name: {scaling: line_of(one, scaling, name) for scaling in request.metrics.scaling}
                     for name in one.summary.categories
                 },
-                "maps": folder / "maps" / f"{maker.key}.parquet",
+                "maps": folder / "maps" / f"{maker.key}.parquet" if made[maker.key].values else None,
                 "results": folder / "results" / f"{maker.key}.parquet",
             }
         )

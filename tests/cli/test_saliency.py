@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import trimesh
 from cli_support import TINY, invoke
 
 from shapesys.evaluation.planes import planes_of
@@ -117,9 +118,8 @@ def test_a_shape_without_a_plane_has_no_d_sym_and_is_told(store: Path, runs: Pat
     [line] = found["methods"]
     assert line["measures"]["rank"]["d_sym"]["mean"] is None
     assert (line["shapes"], line["no_plane"], line["asymmetric"]) == (2, 2, 0)
-    assert len(found["notes"]) == 2
-    assert "mug: no mirror plane is known" in found["notes"][1]
-    assert "--symmetry-plane found" in found["notes"][1]
+    # Who wants no planes needs no advice on how to find some.
+    assert found["notes"] == []
     found = answered(*words_of(store, runs, tmp_path, "--symmetry-plane", "y"))
     assert (found["methods"][0]["no_plane"], found["methods"][0]["asymmetric"]) == (0, 2)
 
@@ -136,6 +136,43 @@ def test_a_network_of_another_store_is_told(store: Path, runs: Path, tmp_path: P
     assert "mugs" in note
 
 
+def test_a_network_that_has_not_finished_is_told(store: Path, runs: Path, tmp_path: Path) -> None:
+    path = runs / "fields" / "mug" / "status.json"
+    facts = path.read_text()
+    try:
+        path.write_text(json.dumps(json.loads(facts) | {"state": "interrupted"}))
+        [note] = answered(*words_of(store, runs, tmp_path, "--networks", "fields", "--no-pca"))["notes"]
+    finally:
+        path.write_text(facts)
+    assert note.startswith("not trained to the end: fields/mug (interrupted); ")
+
+
+def test_a_shape_without_signed_distances_is_told_and_costs_its_own_map_alone(tmp_path: Path) -> None:
+    for name in ("train/a", "train/b", "test/c", "test/open"):
+        path = tmp_path / "meshes" / "ball" / f"{name}.obj"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ball = trimesh.creation.icosphere(2)
+        if path.stem == "open":
+            ball.update_faces(ball.triangles_center[:, 2] > 0)
+        ball.export(path)
+    store, small = tmp_path / "store", ["--sdf.count", 512, "--sdf.chunk", 256, "--cloud.points", 256]
+    made = ["prepare", "--source", "folder", "--root", tmp_path / "meshes", "--store", store, "--preset", "tiny"]
+    assert invoke(*made, "--views", "meshes", "sdf", "cloud", *small, "--local").exit_code == 0
+    words = ["--store", store, "--runs-root", tmp_path]
+    assert invoke("train", "issn", *words, "--run", "balls", *TINY).exit_code == 0
+    found = answered(*words_of(store, tmp_path, tmp_path / "out", "--networks", "balls"))
+    [pca, balls] = found["methods"]
+    assert (pca["failed"], balls["failed"]) == (0, 1)
+    opened = Store.open(str(store))
+    [lacking] = set(opened.shape_ids(view="cloud")) - set(opened.shape_ids(view="sdf"))
+    maps = read_saliency_maps(balls["maps"])
+    assert sorted(maps.values) == opened.shape_ids(view="sdf")
+    reasons = {row["shape_id"]: row["reason"] for row in pq.read_table(balls["results"]).to_pylist()}
+    assert maps.failed[lacking] in reasons[lacking]
+    assert "sdf" in reasons[lacking]
+    assert f"no map by issn balls of {lacking}: {maps.failed[lacking]}" in found["notes"]
+
+
 def test_a_source_that_fails_is_told_and_the_others_are_shown(
     store: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +180,7 @@ def test_a_source_that_fails_is_told_and_the_others_are_shown(
     from shapesys.reproduction import source_maps
 
     words = words_of(store, runs, tmp_path, "--networks", "fields")
-    answered(*words)
+    before = answered(*words)["methods"][1]["maps"]
 
     def broken(*_: object) -> None:
         raise ShapesysError("the disk is full")
@@ -153,8 +190,19 @@ def test_a_source_that_fails_is_told_and_the_others_are_shown(
     assert found["failed"] == {"fields-bottle": "the disk is full", "fields-mug": "the disk is full"}
     pca, fields = found["methods"]
     assert (pca["failed"], fields["failed"]) == (0, 2)
-    # What an earlier command made with other settings is not passed off as this one's.
-    assert not read_saliency_maps(fields["maps"]).values
+    # What an earlier command made with other settings stays, and is not passed off as this one's.
+    assert fields["maps"] is None
+    assert len(read_saliency_maps(before).values) == 6
+    assert found["notes"] == ["maps/fields.parquet keeps earlier maps of bottle, mug"]
+    rows = pq.read_table(fields["results"])
+    assert {"ssr/rank", "d_sym/min_max"} <= set(rows.column_names)
+    monkeypatch.undo()
+    found = answered(*words, "--seed", 1, "--categories", "mug")
+    assert found["notes"] == ["maps/fields.parquet keeps earlier maps of bottle"]
+    assert len(read_saliency_maps(found["methods"][1]["maps"]).values) == 6
+    assert [line["shapes"] for line in found["methods"]] == [1, 1]
+    shown = invoke(*words, "--seed", 1)
+    assert f"maps issn fields: {before}" in shown.stdout.replace("\n", "")
 
 
 @pytest.mark.parametrize(
@@ -167,6 +215,10 @@ def test_a_source_that_fails_is_told_and_the_others_are_shown(
         (["--networks", "fiels"], 2, "unknown run 'fiels'"),
         (["--networks", "mugs", "--categories", "bottle"], 2, "'mugs' is about mug, none of which"),
         (["--categories", "spoon"], 2, "unknown category 'spoon'"),
+        (["--networks", "begun"], 1, "set 'begun' has no trained network of bottle, mug; train it by the command"),
+        (["--points", 20], 2, "--neighbours 20 with --points 20: a point has 19 others; lower --neighbours"),
+        (["--networks", "fields", "--inference", '{"iteration": 3}'], 2, "does not fit run 'fields/bottle': unknown"),
+        (["--workers", 2], 2, "--workers 2 with --local"),
         (["--points", 5000], 1, "lower --points, or prepare larger clouds"),
         (["--split", "val"], 1, "has no cloud of split 'val'"),
         (["--symmetry-plane", "w"], 2, "'w' is not one of"),
@@ -175,6 +227,8 @@ def test_a_source_that_fails_is_told_and_the_others_are_shown(
 def test_what_cannot_be_made_is_told_before_the_work(
     store: Path, runs: Path, tmp_path: Path, words: list[object], code: int, complaint: str
 ) -> None:
+    (runs / "begun").mkdir(exist_ok=True)
+    (runs / "begun" / "set.json").write_text('{"schema": 1, "categories": ["mug"], "job": {}}')
     result = invoke(*words_of(store, runs, tmp_path / "out", *words))
     assert result.exit_code == code, result.output
     assert complaint in result.stderr
