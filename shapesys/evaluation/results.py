@@ -89,7 +89,8 @@ class Results:
         Returns:
             ``shape_id`` and ``status`` of every shape that is done.
         """
-        key = {"step": checkpoint.step, "store": store_digest, "settings": dict(settings)}
+        facts = {"step": checkpoint.step, "checkpoint": checkpoint.digest()}
+        key = {**facts, "store": store_digest, "settings": dict(settings)}
         if self._settings.exists() and read_json(self._settings) != key:
             self._set_aside(read_json(self._settings))
         if not self._settings.exists():

@@ -143,3 +143,15 @@ def test_what_metrics_mean_is_written_before_the_first_row(results: Results, mon
     with pytest.raises(KeyboardInterrupt):
         results.add([row("mug/1", iou=0.5)], [iou_record(inside, inside, "uniform_box")])
     assert (results.directory.path / "conventions.json").exists()
+
+
+def test_results_of_a_network_trained_anew_are_not_its_own(tmp_path: Path, results: Results) -> None:
+    folder = tmp_path / "checkpoints" / "step_00000010"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    settings = SETTINGS.applying_to("surfaces")
+    results.begin(Checkpoint(folder), "digest", settings)
+    results.add([row("chair/1")])
+    assert len(results.begin(Checkpoint(folder), "digest", settings)) == 1
+    (folder / "model.safetensors").write_bytes(b"weights of another training of as many steps")
+    assert len(results.begin(Checkpoint(folder), "digest", settings)) == 0
