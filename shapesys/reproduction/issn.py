@@ -58,7 +58,7 @@ SHAPENET = Data(
 
 BOTH: Mapping[Scale, str] = {"tiny": "tiny", "paper": "paper"}
 _ALONE: Mapping[Scale, str] = {"tiny": "tiny_contrast", "paper": "paper_contrast"}
-PCSM = MapVariant("PCSM", key="pcsm", kind="classifier", family="dgcnn", presets=BOTH)
+PCSM = MapVariant("PCSM", key="pcsm", kind="classifier", family="dgcnn", presets=BOTH, trained_as="dgcnn")
 TINY_LAMBDA, TINY_GAMMA = 5.0, 0.1
 """Factors on published weights at tiny scale: lambda is an error threshold, and small networks err that much more; a
 thousand steps must not go to the contrast alone, as they do where gamma is much larger than lambda."""
@@ -74,8 +74,13 @@ SMALL_NETWORKS = (
     "at tiny scale lambda is five times what a label says, since it is an error threshold and small networks err more; "
     "beside a lambda, gamma is a tenth of it, lest the few steps all go to the contrast"
 )
+TRUE_CATEGORY = (
+    "a test shape's map is made for its true category, by that category's network or, by PCSM, as the gradient of that "
+    "class: these maps know what an unknown shape would be asked for; PCA's know no category"
+)
 NOTES = (
     SMALL_NETWORKS,
+    TRUE_CATEGORY,
     "maps are brought to [0, 1] by rank: the paper does not say how, but its PCSM lies with hardly any spread just "
     "below 1/3, where noise lies by rank, and nowhere near by least and greatest value; the last column has those",
     "the classifier behind PCSM is DGCNN, alpha = 1, of which the paper names neither; by PointNet, whose maximum most "

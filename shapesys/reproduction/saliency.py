@@ -2,6 +2,8 @@
 
 Every method's maps of a seed are made first, by experiments that all these recipes share: a network per category for
 fields, one classifier of all categories for PCSM, nothing but geometry for PCA. What a recipe measures comes after.
+
+A network that several of them need for different things is trained once too, under a name that they agree upon.
 """
 
 from __future__ import annotations
@@ -13,14 +15,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from shapesys.metrics.saliency import Scaling
 from shapesys.reproduction.recipe import Recipe, Request, Scale, Variant
+from shapesys.saliency.kinds import Kind
 
 if TYPE_CHECKING:
     from shapesys.reproduction.experiment import Experiment
 
-Kind = Literal["geometry", "classifier", "fields", "none"]
 Known = Literal["oracle", "predicted"]
 KNOWN: tuple[Known, ...] = ("oracle", "predicted")
 ACCURACY = "oa/class"
+LEFT_OUT = "shapes/without_map"
+"""Shapes that a method has no map of, although it should; what is made of them is said where it is counted."""
+TRAINING = "train"
+"""The split whose maps classifiers learn by."""
 
 
 def measure_name(count: int, known: Known) -> str:
@@ -34,22 +40,27 @@ class MapVariant(Variant):
 
     Attributes:
         key: names its files; variants with the same key share them.
-        kind: ``geometry`` (PCA), ``classifier`` (PCSM), ``fields`` (a network per category), or ``none``, for a row
-            that needs no maps.
+        kind: of the maps; None for a row that needs none.
         family: of what is trained; empty where nothing is.
         presets: scale -> preset of the family.
         changes: dotted path -> value, on top of the preset, at every scale.
         at_scale: scale -> further changes.
         group: heading under which the page shows its pictures.
+        trained_as: key of the variant whose training is the same, and whose run it therefore is; itself where empty.
     """
 
     key: str = field(kw_only=True)
-    kind: Kind = field(kw_only=True)
+    kind: Kind | None = field(kw_only=True)
     family: str = field(default="", kw_only=True)
     presets: Mapping[Scale, str] = field(default_factory=dict, kw_only=True)
     changes: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
     at_scale: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
     group: str = field(default="", kw_only=True)
+    trained_as: str = field(default="", kw_only=True)
+
+    def run_name(self, seed: int) -> str:
+        """Of its training, where that is about all categories."""
+        return f"{self.trained_as or self.key}-s{seed}"
 
     def settings(self, scale: Scale) -> dict[str, Any]:
         """Changes to the preset at a scale."""
@@ -90,6 +101,10 @@ class MapRecipe(Recipe):
         """The categories that are measured on some data."""
         return self.measured.get(data, self.categories[data])
 
+    def splits(self, request: Request) -> tuple[str, ...]:
+        """The splits of whose shapes maps are needed; where none, networks are trained and make none."""
+        return (self.split,)
+
     @abstractmethod
     def measuring(self, request: Request) -> list[list[Experiment]]:
         """The phases after every method's maps are there."""
@@ -121,7 +136,7 @@ class TopPoints(MapRecipe):
         classifier: a maker of maps whose word counts where the category of a test shape is predicted.
         judge: the classifier of salient points, trained anew for every method and number of points.
         counts: numbers of points.
-        all_points: points of the baseline that ranks none: the variant of kind ``none``.
+        all_points: points of the baseline that ranks none: the variant without a kind.
     """
 
     classifier: MapVariant = field(kw_only=True)
@@ -132,8 +147,14 @@ class TopPoints(MapRecipe):
     def makers(self) -> tuple[MapVariant, ...]:
         return (self.classifier, *self.variants)
 
+    def splits(self, request: Request) -> tuple[str, ...]:
+        from shapesys.reproduction.saliency_ranking import ranked_splits
+
+        return ranked_splits(self, request)
+
     def measuring(self, request: Request) -> list[list[Experiment]]:
-        from shapesys.reproduction.saliency_points import classifying, ranking
+        from shapesys.reproduction.saliency_points import classifying
+        from shapesys.reproduction.saliency_ranking import ranking
 
         return [list(ranking(self, request)), list(classifying(self, request))]
 
@@ -143,7 +164,7 @@ class WeighedGradients(MapRecipe):
     """Classifiers trained as usual, and with the gradients of their points' features weighed by saliency.
 
     Attributes:
-        variants: classifiers, of kind ``none``; those whose settings use maps are trained with them.
+        variants: classifiers, without a kind; those whose settings use maps are trained with them.
         weights: the method whose maps of training shapes weigh gradients.
     """
 
@@ -151,6 +172,9 @@ class WeighedGradients(MapRecipe):
 
     def makers(self) -> tuple[MapVariant, ...]:
         return (self.weights,)
+
+    def splits(self, request: Request) -> tuple[str, ...]:
+        return (TRAINING,)
 
     def measuring(self, request: Request) -> list[list[Experiment]]:
         from shapesys.reproduction.saliency_gradients import classifying, collecting
@@ -163,7 +187,7 @@ class Clusters(MapRecipe):
     """How far shapes cluster by category when only their most salient points are compared.
 
     Attributes:
-        variants: the methods; one of kind ``none`` compares the first points of each cloud.
+        variants: the methods; one without a kind compares the first points of each cloud.
         count: points of each shape.
         parts: experiments that share a distance matrix.
         block: shapes along each side of a block of the matrix, of which every part measures as many as the others.
@@ -205,6 +229,9 @@ class SalientParts(MapRecipe):
     variants: Sequence[CutVariant]
     shapes: int = field(default=3, kw_only=True)
     resolution: Mapping[Scale, int] = field(kw_only=True)
+
+    def splits(self, request: Request) -> tuple[str, ...]:
+        return ()
 
     def measuring(self, request: Request) -> list[list[Experiment]]:
         from shapesys.reproduction.saliency_parts import cutting, reconstructing

@@ -1,13 +1,13 @@
 """Shapes laid out by the distances between their most salient points (section 5.2, figure 6).
 
 The distance matrix is measured in blocks, a share of them by each of several experiments; how many shapes there are is
-known only then, so that their number says nothing of the experiments.
+known only then, so that their number says nothing of the experiments. Shapes that a method has no map of are left out,
+and counted.
 """
 
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapesys.errors import ShapesysError
 from shapesys.geometry.mesh import Floats
 from shapesys.metrics.point_sets import assemble, blocks_of, hausdorff_block
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding, Scatter
+from shapesys.reproduction.kept import Kept, at_work, check_kept
 from shapesys.reproduction.recipe import Request
-from shapesys.reproduction.saliency import Clusters, MapVariant
-from shapesys.reproduction.saliency_experiments import check_maps_made, maps_of, read_maps
+from shapesys.reproduction.saliency import LEFT_OUT, Clusters, MapVariant
+from shapesys.reproduction.saliency_experiments import maps_of
+from shapesys.reproduction.saliency_files import read_maps
 from shapesys.saliency.cluster import SILHOUETTE, SILHOUETTE_DRAWN, clusters_of_distances, salient_set
 from shapesys.saliency.maps import stored_points
 from shapesys.samples.filesystem import Folder
+from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
 from shapesys.training.maps_claim import digest_of
 from shapesys.training.run_dir import create
@@ -59,7 +61,18 @@ class Compared:
     block: int
 
     def shape_ids(self, store: Store) -> list[str]:
-        return store.shape_ids(self.split, self.categories, "cloud")
+        """Those that are compared, sorted: all but the ones that no map could be made of.
+
+        Raises:
+            ShapesysError: there are no maps.
+        """
+        asked = store.shape_ids(self.split, self.categories, "cloud")
+        failed = read_maps(self.maps, self.variant).failed if self.maps else {}
+        return [name for name in asked if name not in failed]
+
+    def left_out(self, store: Store) -> int:
+        """How many are not."""
+        return len(store.shape_ids(self.split, self.categories, "cloud")) - len(self.shape_ids(store))
 
     def sets(self, store: Store) -> Floats:
         """(m, count, 3) the points of every shape."""
@@ -75,11 +88,11 @@ class Compared:
 
     def facts(self, store: Store) -> dict[str, Any]:
         """What the distances depend on."""
-        check_maps_made(self.maps, self.variant)
+        shapes = self.shape_ids(store)
         return {
             "store": store.digest(),
             "maps": [digest_of(path) for path in self.maps],
-            "shapes": self.shape_ids(store),
+            "shapes": shapes,
             "count": self.count,
             "block": self.block,
         }
@@ -101,39 +114,32 @@ class DistancesExperiment(Experiment):
     parts: int
 
     @property
-    def file(self) -> Path:
-        return Path(self.root) / self.name / _FILE
+    def kept(self) -> Kept:
+        return Kept(Path(self.root) / self.name / _FILE)
 
     def describe(self) -> dict[str, str]:
         return {"makes": f"distances by {self.compared.variant}, part {self.part + 1} of {self.parts}"}
 
     def perform(self) -> list[Finding]:
-        store = Store.open(self.compared.store)
-        facts = self.compared.facts(store)
-        if self.kept(facts) is None:
-            sets = self.compared.sets(store)
-            blocks = blocks_of(len(sets), size=self.compared.block)[self.part :: self.parts]
-            found = [hausdorff_block(sets[list(at.rows)], sets[list(at.columns)]) for at in blocks]
-            self._keep(facts, found)
+        with at_work(create(self.root, self.name).path):
+            store = Store.open(self.compared.store)
+            part = {"part": self.part, "parts": self.parts}
+            self.kept.keep(self.compared.facts(store) | part, lambda path: self._measure(store, path))
         return []
 
-    def kept(self, facts: dict[str, Any]) -> list[Distances] | None:
-        """The measured blocks in order; None where there are none that depend on the same."""
-        if not self.file.is_file():
-            return None
-        with np.load(self.file) as held:
-            if json.loads(str(held["facts"])) != self._all_facts(facts):
-                return None
-            return [held[f"block{number}"] for number in range(len(held.files) - 1)]
-
-    def _keep(self, facts: dict[str, Any], blocks: list[Distances]) -> None:
-        arrays: dict[str, Any] = {f"block{number}": block for number, block in enumerate(blocks)}
+    def _measure(self, store: Store, path: Path) -> None:
+        sets = self.compared.sets(store)
+        blocks = blocks_of(len(sets), size=self.compared.block)[self.part :: self.parts]
+        found = [hausdorff_block(sets[list(at.rows)], sets[list(at.columns)]) for at in blocks]
+        arrays: dict[str, Any] = {f"block{number}": block for number, block in enumerate(found)}
         buffer = io.BytesIO()
-        np.savez(buffer, facts=json.dumps(self._all_facts(facts)), **arrays)
-        Folder(str(create(self.root, self.name).path)).write(_FILE, buffer.getvalue())
+        np.savez(buffer, **arrays)
+        Folder(str(path.parent)).write(path.name, buffer.getvalue())
 
-    def _all_facts(self, facts: dict[str, Any]) -> dict[str, Any]:
-        return facts | {"part": self.part, "parts": self.parts}
+    def measured(self) -> list[Distances]:
+        """The blocks of this part in order."""
+        with np.load(self.kept.path) as held:
+            return [held[f"block{number}"] for number in range(len(held.files))]
 
 
 @dataclass(frozen=True)
@@ -158,12 +164,14 @@ class ClusterExperiment(Experiment):
     def perform(self) -> list[Finding]:
         compared = self.parts[0].compared
         store = Store.open(compared.store)
-        categories = [name.partition("/")[0] for name in compared.shape_ids(store)]
+        categories = [category_of(name) for name in compared.shape_ids(store)]
         found = clusters_of_distances(self.matrix(store), categories, self.seed)
-        numbers = {SILHOUETTE: found.silhouette, SILHOUETTE_DRAWN: found.silhouette_drawn}
+        left_out = compared.left_out(store)
+        numbers = {SILHOUETTE: found.silhouette, SILHOUETTE_DRAWN: found.silhouette_drawn, LEFT_OUT: left_out}
         summary = {"whole_set": {name: {"value": value} for name, value in numbers.items()}}
         points = [(float(x), float(y)) for x, y in found.positions]
-        scatter = Scatter(f"silhouette {found.silhouette:.2f}", points, categories)
+        told = f", {left_out} of {left_out + len(points)} shapes left out, which have no map" if left_out else ""
+        scatter = Scatter(f"silhouette {found.silhouette:.2f}{told}", points, categories)
         return [Finding(self.variant, self.seed, self.root, summary, scatter=scatter)]
 
     def matrix(self, store: Store) -> Distances:
@@ -172,16 +180,14 @@ class ClusterExperiment(Experiment):
         Raises:
             ShapesysError: a part was not measured; names it.
         """
+        check_kept([part.kept.path for part in self.parts], "distances")
         compared = self.parts[0].compared
-        facts = compared.facts(store)
-        blocks = blocks_of(len(facts["shapes"]), size=compared.block)
+        count = len(compared.shape_ids(store))
+        blocks = blocks_of(count, size=compared.block)
         measured: list[Distances] = [np.empty((0, 0), np.float32)] * len(blocks)
         for part in self.parts:
-            found = part.kept(facts)
-            if found is None:
-                raise ShapesysError(f"{self.name} needs the distances of {part.name}, which failed")
-            measured[part.part :: part.parts] = found
-        return assemble(blocks, measured, len(facts["shapes"]))
+            measured[part.part :: part.parts] = part.measured()
+        return assemble(blocks, measured, count)
 
 
 def distances(recipe: Clusters, request: Request) -> Iterator[DistancesExperiment]:

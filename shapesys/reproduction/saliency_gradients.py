@@ -12,11 +12,13 @@ from pathlib import Path
 from shapesys.families import registry
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding
+from shapesys.reproduction.kept import Kept, at_work, check_kept
 from shapesys.reproduction.recipe import Request
-from shapesys.reproduction.saliency import MapVariant, WeighedGradients
-from shapesys.reproduction.saliency_experiments import MAPS, maps_of, read_maps, variant_job
+from shapesys.reproduction.saliency import TRAINING, MapVariant, WeighedGradients
+from shapesys.reproduction.saliency_experiments import maps_of, variant_job
+from shapesys.reproduction.saliency_files import maps_file, read_maps
 from shapesys.reproduction.trained_experiment import TrainedExperiment
-from shapesys.samples.store import Store
+from shapesys.training.maps_claim import digest_of
 from shapesys.training.run_dir import create
 from shapesys.training.saliency import use_of
 
@@ -28,38 +30,46 @@ class CollectExperiment(Experiment):
     Attributes:
         root: folder of the runs.
         method: that made them.
-        maps: paths of the files that together hold them.
-        store: whose shapes.
+        maps: paths of the files that together hold them, and no others.
         split: of the shapes.
     """
 
     root: str
     method: str
     maps: tuple[str, ...]
-    store: str
     split: str
 
     def describe(self) -> dict[str, str]:
         return {"makes": f"one file of maps by {self.method} of split {self.split}"}
 
     def perform(self) -> list[Finding]:
-        made = read_maps(self.maps, self.method)
-        values = {name: made.of(name) for name in Store.open(self.store).shape_ids(self.split) if name in made.values}
-        path = create(self.root, self.name).path / MAPS
-        replace(made, values=values, facts={"split": self.split}).write(path)
+        folder = create(self.root, self.name).path
+        with at_work(folder):
+            made = read_maps(self.maps, self.method)
+            facts = {"split": self.split, "maps": [digest_of(path) for path in self.maps]}
+            kept = Kept(folder / maps_file(self.split))
+            kept.keep(facts, replace(made, facts={"split": self.split}).write)
         return []
+
+
+@dataclass(frozen=True)
+class LearningExperiment(TrainedExperiment):
+    """Trains a classifier, by maps where its job names some, then measures it."""
+
+    def perform(self) -> list[Finding]:
+        if self.job.data.saliency:
+            check_kept([Path(self.job.data.saliency)], "maps to train by")
+        return super().perform()
 
 
 def collecting(recipe: WeighedGradients, request: Request) -> Iterator[CollectExperiment]:
     """One file of maps for every seed."""
     for seed in request.seeds:
         maps = maps_of(recipe, request, recipe.weights, seed)
-        yield CollectExperiment(
-            _collected(recipe, seed), request.root, recipe.weights.label, maps, request.store, "train"
-        )
+        yield CollectExperiment(_collected(recipe, seed), request.root, recipe.weights.label, maps, TRAINING)
 
 
-def classifying(recipe: WeighedGradients, request: Request) -> Iterator[TrainedExperiment]:
+def classifying(recipe: WeighedGradients, request: Request) -> Iterator[LearningExperiment]:
     """One training for every variant and seed.
 
     Raises:
@@ -70,11 +80,12 @@ def classifying(recipe: WeighedGradients, request: Request) -> Iterator[TrainedE
             yield _classifying(recipe, request, variant, seed)
 
 
-def _classifying(recipe: WeighedGradients, request: Request, variant: MapVariant, seed: int) -> TrainedExperiment:
+def _classifying(recipe: WeighedGradients, request: Request, variant: MapVariant, seed: int) -> LearningExperiment:
     job = variant_job(variant, request, seed, recipe.categories[request.data])
     if use_of(job, registry.load(job.family)).training:
-        job = job.override({"data.saliency": str(Path(request.root) / _collected(recipe, seed) / MAPS)})
-    return TrainedExperiment(f"{variant.key}-s{seed}", request.root, job, recipe.split, {variant.label: {}})
+        collected = Path(request.root) / _collected(recipe, seed) / maps_file(TRAINING)
+        job = job.override({"data.saliency": str(collected)})
+    return LearningExperiment(variant.run_name(seed), request.root, job, recipe.split, {variant.label: {}})
 
 
 def _collected(recipe: WeighedGradients, seed: int) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shapesys.errors import ShapesysError
+from shapesys.evaluation.apart import together_or_apart
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.evaluator import Evaluator
 from shapesys.evaluation.measured import identity
@@ -19,21 +19,32 @@ from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.render import write_png
 from shapesys.geometry.write import write_mesh
 from shapesys.metrics.aggregate import summarise
+from shapesys.metrics.record import Status
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding, Picture
+from shapesys.reproduction.kept import Kept, at_work, check_kept
 from shapesys.reproduction.recipe import Request
 from shapesys.reproduction.saliency import CutVariant, SalientParts
 from shapesys.reproduction.saliency_experiments import TrainedMapExperiment, made_for
+from shapesys.saliency.kinds import used_by
 from shapesys.saliency.parts import CUT, EXTRACTED, MEASURES, Parts, cut_by_area, cut_by_saliency, measures_of
 from shapesys.saliency.pictures import picture_of_part
-from shapesys.samples.filesystem import Folder
+from shapesys.samples.shape_ids import category_of, name_of
 from shapesys.samples.store import Store
 from shapesys.training.checkpoint import chosen_of
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import create, file_name, read_json, write_json
 
-_FACTS = "surfaces.json"
+_FILE = "surfaces.json"
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class NoSurface:
+    """What stands in place of a surface."""
+
+    status: Status
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -56,61 +67,63 @@ class SurfaceExperiment(Experiment):
     def folder(self) -> Path:
         return Path(self.network.root) / self.name
 
+    @property
+    def kept(self) -> Kept:
+        """The list of shapes, with those that have no surface; the others lie beside it."""
+        return Kept(self.folder / _FILE)
+
     def describe(self) -> dict[str, str]:
         return {"makes": f"surfaces of {self.shapes} shapes of {', '.join(self.network.categories)}"}
 
     def perform(self) -> list[Finding]:
-        create(self.network.root, self.name)
-        with Folder(str(self.folder)).exclusive():
+        with at_work(create(self.network.root, self.name).path):
+            # Where its training failed, the newest checkpoint is half a network.
+            check_kept([self.network.network.config], "networks")
             store = Store.open(self.network.store)
             shape_ids = store.shape_ids(self.split, self.network.categories, "cloud")[: self.shapes]
-            facts = self._facts(store, shape_ids)
-            if self._kept().get("facts") != facts:
-                write_json(self.folder / _FACTS, {"facts": facts, "empty": self._reconstruct(store, shape_ids)})
+
+            def write(path: Path) -> None:
+                lacking = self._reconstruct(store, shape_ids)
+                write_json(path, {name: lacking.get(name) for name in shape_ids})
+
+            self.kept.keep(self._facts(store, shape_ids), write)
         return []
 
-    def surfaces(self) -> dict[str, Mesh | str]:
+    def surfaces(self) -> dict[str, Mesh | NoSurface]:
         """Shape id -> its surface, or why it has none.
 
         Raises:
             ShapesysError: they were not made; names the experiment that failed.
         """
-        kept = self._kept()
-        if not kept:
-            raise ShapesysError(f"there are no surfaces by {self.name}, which failed")
-        empty = kept["empty"]
-        return {name: empty.get(name) or read_mesh(self._file(name)) for name in kept["facts"]["shapes"]}
+        check_kept([self.kept.path], "surfaces")
+        held: dict[str, tuple[Status, str] | None] = read_json(self.kept.path)
+        return {name: NoSurface(*why) if why else read_mesh(self._file(name)) for name, why in held.items()}
 
-    def _reconstruct(self, store: Store, shape_ids: list[str]) -> dict[str, str]:
-        """Write every surface; the shapes without one, and why."""
-        maps, run = self.network.settings, self.network.run
+    def _reconstruct(self, store: Store, shape_ids: list[str]) -> dict[str, tuple[Status, str]]:
+        """Write every surface; the shapes without one, with a status and why."""
+        maps, run = self.network.settings, self.network.network
         settings = EvaluateConfig(observed_queries=maps.observed_queries, inference=maps.inference, seed=maps.seed)
         evaluator = Evaluator.open(chosen_of(run), store.url, settings, None, pick_device("auto"))
-        empty: dict[str, str] = {}
-        for prediction in evaluator.predict(shape_ids) if shape_ids else []:
+        predictions, failed = together_or_apart(shape_ids, evaluator.predict) if shape_ids else ([], {})
+        lacking: dict[str, tuple[Status, str]] = {name: ("failed", why) for name, why in failed.items()}
+        for prediction in predictions:
             assert isinstance(prediction, FieldPrediction)
             found = extract(prediction.field, self.resolution)
             if found.mesh.is_empty:
-                empty[prediction.shape_id] = found.report.empty or "no surface"
+                lacking[prediction.shape_id] = ("empty", found.report.empty or "no surface")
             else:
                 write_mesh(found.mesh, self._file(prediction.shape_id), SALIENCY)
-        return empty
+        return lacking
 
     def _facts(self, store: Store, shape_ids: list[str]) -> dict[str, Any]:
         """What the surfaces depend on."""
-        maps = self.network.settings.model_dump(mode="json")
-        step = chosen_of(self.network.run).step
         return {
             "store": store.digest(),
-            "step": step,
-            "settings": maps,
+            "network": chosen_of(self.network.network).digest(),
+            "settings": used_by("fields", self.network.settings),
             "shapes": shape_ids,
             "resolution": self.resolution,
         }
-
-    def _kept(self) -> dict[str, Any]:
-        file = self.folder / _FACTS
-        return dict(read_json(file)) if file.exists() else {}
 
     def _file(self, shape_id: str) -> Path:
         return self.folder / f"{file_name(shape_id)}.glb"
@@ -150,10 +163,11 @@ class CutExperiment(Experiment):
         summary = summarise(rows, MEASURES).to_json()
         return [Finding(self.variant.label, self.seed, str(folder), summary, tuple(pictures))]
 
-    def _of_shape(self, folder: Path, shape_id: str, surface: Mesh | str) -> tuple[Row, list[Picture]]:
-        category = shape_id.partition("/")[0]
-        if isinstance(surface, str):
-            return identity(shape_id, category, self.split, "empty", surface) | {EXTRACTED: 0.0, CUT: 0.0}, []
+    def _of_shape(self, folder: Path, shape_id: str, surface: Mesh | NoSurface) -> tuple[Row, list[Picture]]:
+        category = category_of(shape_id)
+        if isinstance(surface, NoSurface):
+            row = identity(shape_id, category, self.split, surface.status, surface.reason)
+            return row | {EXTRACTED: 0.0, CUT: 0.0}, []
         parts = self._cut(surface)
         for name, part in (("salient", parts.salient), ("specific", parts.specific)):
             if not part.is_empty:
@@ -202,7 +216,7 @@ def _surfaces(recipe: SalientParts, request: Request, variant: CutVariant, seed:
 
 def _pictures(folder: Path, shape_id: str, parts: Parts) -> Iterator[Picture]:
     """The whole surface, then each part that is not empty, side by side."""
-    category, _, name = shape_id.partition("/")
+    category, name = category_of(shape_id), name_of(shape_id)
     shown = ((name, parts.whole), ("category-salient", parts.salient), ("instance-specific", parts.specific))
     for place, (caption, part) in enumerate(shown):
         if not part.is_empty:

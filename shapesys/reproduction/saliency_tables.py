@@ -12,11 +12,13 @@ from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding, Picture
 from shapesys.reproduction.recipe import Request
 from shapesys.reproduction.saliency import MapTable, MapVariant
-from shapesys.reproduction.saliency_experiments import maps_of, read_maps
+from shapesys.reproduction.saliency_experiments import maps_of
+from shapesys.reproduction.saliency_files import read_maps
 from shapesys.saliency.config import MapMetrics
 from shapesys.saliency.gallery import Gallery
 from shapesys.saliency.measure import measure_maps, summary_of
 from shapesys.samples.saliency_maps import SaliencyMaps
+from shapesys.samples.shape_ids import category_of, name_of
 from shapesys.samples.store import Store
 
 PLANES = "Mirror planes"
@@ -70,12 +72,12 @@ class MeasureExperiment(Experiment):
         shown = gallery.shown(self.settings.split, self.categories, self.pictured)
         words = {name: known.in_words() for name, known in planes.categories.items()}
         found = [
-            Picture(str(path), name, tuple(name.split("/", 1)), self.group)
+            Picture(str(path), name, (category_of(name), name_of(name)), self.group)
             for name, path in gallery.maps(self.variant, maps, shown).items()
         ]
         if self.planes_pictured:
             found += [
-                Picture(str(path), f"{name}: {words[name.partition('/')[0]]}", tuple(name.split("/", 1)), PLANES)
+                Picture(str(path), f"{name}: {words[category_of(name)]}", (category_of(name), name_of(name)), PLANES)
                 for name, path in gallery.planes(planes, shown).items()
             ]
         return tuple(found)

@@ -10,16 +10,17 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from saliency_support import asked, performed, table_of_maps
+from saliency_support import asked, every_split
 
 from shapesys.reproduction.recipe import Request
 
 
 @pytest.fixture(scope="session")
 def first_maps(saliency_store: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of runs after PCA, PCSM and ISSN made their maps of a seed; to be left as it is."""
+    """The folder of runs after PCA, PCSM and ISSN made all their maps of a seed; to be left as it is."""
     root = tmp_path_factory.mktemp("maps") / "runs"
-    performed(table_of_maps().phases(asked(saliency_store, str(root)))[0])
+    for item in every_split(asked(saliency_store, str(root))):
+        item.perform()
     return root
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding
 from shapesys.reproduction.recipe import Data, Measure, Request
 from shapesys.reproduction.saliency import MapRecipe, MapTable, MapVariant
+from shapesys.reproduction.saliency_experiments import MapExperiment, making
 
 R = TypeVar("R", bound=MapRecipe)
 CATEGORIES = ("chair", "mug")
@@ -22,9 +25,11 @@ _FIELD = {
 _CLOUD = {"model.width": 0.05, "train.epochs": 1, "train.points_per_shape": 32, "inference.points": POINTS}
 
 PCA = MapVariant("PCA", key="pca", kind="geometry")
-PCSM = MapVariant("PCSM", key="pcsm", kind="classifier", family="pointnet", presets=_TINY, changes=_CLOUD)
+PCSM = MapVariant(
+    "PCSM", key="pcsm", kind="classifier", family="pointnet", presets=_TINY, changes=_CLOUD, trained_as="pointnet"
+)
 ISSN = MapVariant("ISSN", key="issn", kind="fields", family="issn", presets=_TINY, changes=_FIELD)
-JUDGE = MapVariant("PointNet", key="pointnet", kind="none", family="pointnet", presets=_TINY, changes=_CLOUD)
+JUDGE = MapVariant("PointNet", key="pointnet", kind=None, family="pointnet", presets=_TINY, changes=_CLOUD)
 
 
 def recipe_of(kind: type[R], name: str, variants: tuple[MapVariant, ...], measures: dict[str, str], **more: Any) -> R:
@@ -50,6 +55,18 @@ def recipe_of(kind: type[R], name: str, variants: tuple[MapVariant, ...], measur
 def table_of_maps(name: str = "test.maps", variants: tuple[MapVariant, ...] = (PCA, PCSM, ISSN)) -> MapTable:
     """SSR of maps."""
     return recipe_of(MapTable, name, variants, {"Mean": "ssr/min_max"}, pictured=1)
+
+
+def every_split(request: Request) -> list[MapExperiment]:
+    """What makes the maps of all recipes here, of training and of test shapes."""
+    return [replace(one, splits=("train", "test")) for one in making(table_of_maps(), request)]
+
+
+def another_code(run: Path) -> None:
+    """Change the last bit of the last number of a run's codes: a checkpoint of the same step, with other weights."""
+    [file] = run.glob("checkpoints/*/codes.safetensors")
+    held = file.read_bytes()
+    file.write_bytes(held[:-1] + bytes([held[-1] ^ 1]))
 
 
 def asked(store: str, root: str, seeds: tuple[int, ...] = (0,), **changes: Any) -> Request:

@@ -7,12 +7,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from saliency_support import CATEGORIES, ISSN, PCA, PCSM, POINTS, asked, performed, table_of_maps
+from saliency_support import (
+    CATEGORIES,
+    ISSN,
+    PCA,
+    PCSM,
+    POINTS,
+    another_code,
+    asked,
+    every_split,
+    performed,
+    table_of_maps,
+)
 
 from shapesys.errors import ShapesysError
 from shapesys.reproduction.recipe import Request
-from shapesys.reproduction.saliency_experiments import CATEGORIES as CATEGORIES_FILE
-from shapesys.reproduction.saliency_experiments import MAPS, maps_of, read_maps
+from shapesys.reproduction.saliency_experiments import maps_of
+from shapesys.reproduction.saliency_files import CATEGORIES as CATEGORIES_FILE
+from shapesys.reproduction.saliency_files import read_maps
 from shapesys.saliency.predicted import read_categories
 from shapesys.samples.saliency_maps import read_saliency_maps
 from shapesys.samples.store import Store
@@ -21,8 +33,8 @@ MAKERS = ["pca", "pcsm-s0", "issn-chair-s0", "issn-mug-s0"]
 
 
 def files(root: str) -> dict[str, int]:
-    """Experiment -> when its maps were written."""
-    return {path.parent.name: path.stat().st_mtime_ns for path in Path(root).glob(f"*/{MAPS}")}
+    """Experiment -> when its maps of test shapes were written."""
+    return {path.parent.name: path.stat().st_mtime_ns for path in Path(root).glob("*/maps-test.parquet")}
 
 
 def test_maps_come_first_a_network_per_category_and_geometry_once_for_all_seeds() -> None:
@@ -48,8 +60,8 @@ def test_a_recipe_may_measure_some_of_its_categories() -> None:
     assert {one.categories for one in measuring} == {("mug",)}  # type: ignore[attr-defined]
 
 
-def test_every_shape_has_a_map_by_every_method(made: Request) -> None:
-    shapes = Store.open(made.store).shape_ids()
+def test_every_shape_that_is_measured_has_a_map_by_every_method(made: Request) -> None:
+    shapes = Store.open(made.store).shape_ids("test")
     recipe = table_of_maps()
     for variant in (PCA, PCSM, ISSN):
         maps = read_maps(maps_of(recipe, made, variant, 0), variant.label)
@@ -68,36 +80,66 @@ def test_maps_that_are_there_are_not_made_again(made: Request) -> None:
     assert files(made.root) == before
 
 
+def test_maps_of_shapes_that_no_measure_asks_for_are_not_made(saliency_store: str, tmp_path: Path) -> None:
+    request = asked(saliency_store, str(tmp_path))
+    performed(table_of_maps(variants=(PCA,)).phases(request)[0])
+    [test] = (tmp_path / "pca").glob("*.parquet")
+    assert sorted(read_saliency_maps(test).values) == Store.open(saliency_store).shape_ids("test")
+    [every] = [one for one in every_split(request) if one.name == "pca"]
+    before = files(request.root)
+    every.perform()
+    assert files(request.root) == before
+    train = read_saliency_maps(tmp_path / "pca" / "maps-train.parquet")
+    assert sorted(train.values) == Store.open(saliency_store).shape_ids("train")
+
+
 def test_other_settings_make_maps_again_by_the_same_networks(made: Request) -> None:
     before = files(made.root)
     fewer = dataclasses.replace(table_of_maps(), map_settings={"points": 32, "neighbours": 5, "observed_queries": 512})
     performed(fewer.phases(made)[0])
     assert all(when > before[name] for name, when in files(made.root).items())
     for name in MAKERS:
-        assert {len(values) for values in read_saliency_maps(Path(made.root) / name / MAPS).values.values()} == {32}
-        assert len(list(Path(made.root).glob(f"{name}/checkpoints/*"))) == (name != "pca")
+        maps = read_saliency_maps(Path(made.root) / name / "maps-test.parquet")
+        assert {len(values) for values in maps.values.values()} == {32}
+    assert [len(list(Path(made.root).glob(f"{name}/checkpoints/*"))) for name in ("pointnet-s0", "issn-mug-s0")] == [
+        1,
+        1,
+    ]
 
 
-def test_a_later_checkpoint_makes_the_maps_of_its_category_again(made: Request) -> None:
-    path = Path(made.root) / "issn-mug-s0" / MAPS
-    now = read_saliency_maps(path)
-    assert now.facts["step"] == 2
-    dataclasses.replace(now, facts=dict(now.facts) | {"step": 1}).write(path)
+@pytest.mark.parametrize(
+    ("changes", "again"),
+    [
+        ({"neighbours": 6}, ["pca"]),
+        ({"alpha": 6.0}, ["pcsm-s0"]),
+        ({"seed": 1}, ["issn-chair-s0", "issn-mug-s0"]),
+    ],
+)
+def test_a_setting_makes_those_maps_again_that_depend_on_it(
+    made: Request, changes: dict[str, float], again: list[str]
+) -> None:
+    before, recipe = files(made.root), table_of_maps()
+    performed(dataclasses.replace(recipe, map_settings={**recipe.map_settings, **changes}).phases(made)[0])
+    assert sorted(name for name, when in files(made.root).items() if when > before[name]) == again
+
+
+def test_other_weights_of_the_same_step_make_the_maps_of_their_category_again(made: Request) -> None:
     before = files(made.root)
+    another_code(Path(made.root) / "issn-mug-s0")
     performed(table_of_maps().phases(made)[0])
     assert [name for name, when in files(made.root).items() if when > before[name]] == ["issn-mug-s0"]
-    assert read_saliency_maps(path).facts == now.facts
 
 
-def test_maps_of_another_store_are_made_again(made: Request, tmp_path: Path) -> None:
-    path = Path(made.root) / "pca" / MAPS
-    dataclasses.replace(read_saliency_maps(path), store_digest="another").write(path)
+def test_maps_of_another_store_are_made_again(made: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "digest", lambda self: "another")
+    before = files(made.root)
     performed(table_of_maps(variants=(PCA,)).phases(made)[0])
-    assert read_saliency_maps(path).store_digest == Store.open(made.store).digest()
+    assert read_saliency_maps(Path(made.root) / "pca" / "maps-test.parquet").store_digest == "another"
+    assert files(made.root)["pca"] > before["pca"]
 
 
 def test_missing_maps_name_the_experiment_that_failed(made: Request) -> None:
-    (Path(made.root) / "issn-mug-s0" / MAPS).unlink()
+    (Path(made.root) / "issn-mug-s0" / "maps-test.parquet").unlink()
     measuring = {one.name: one for one in table_of_maps().phases(made)[1]}
     with pytest.raises(ShapesysError, match="no maps by ISSN of issn-mug-s0, whose experiment failed"):
         measuring["measure-issn-s0"].perform()

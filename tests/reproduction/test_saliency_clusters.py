@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +13,15 @@ from shapesys.errors import ShapesysError
 from shapesys.reproduction.recipe import Request
 from shapesys.reproduction.saliency import Clusters, MapVariant
 from shapesys.reproduction.saliency_clusters import ClusterExperiment, DistancesExperiment
-from shapesys.reproduction.saliency_experiments import MAPS, maps_of, read_maps
+from shapesys.reproduction.saliency_experiments import maps_of
+from shapesys.reproduction.saliency_files import read_maps
 from shapesys.saliency.cluster import clusters_of_sets, salient_set
 from shapesys.saliency.maps import stored_points
 from shapesys.samples.store import Store
 
 pytest.importorskip("sklearn")
 
-APART = MapVariant("far apart", key="apart", kind="none")
+APART = MapVariant("far apart", key="apart", kind=None)
 
 
 def clusters(*variants: MapVariant, **more: int) -> Clusters:
@@ -89,17 +90,39 @@ def test_without_a_method_the_first_points_are_compared(made: Request) -> None:
 def test_distances_are_measured_again_where_maps_changed(made: Request) -> None:
     distances, [laying_out] = phases_of(clusters(PCA), made)
     performed([*distances])
-    times = [one.file.stat().st_mtime_ns for one in distances]
+    times = [one.kept.path.stat().st_mtime_ns for one in distances]
     performed([*distances])
-    assert [one.file.stat().st_mtime_ns for one in distances] == times
-    path = Path(made.root) / "pca" / MAPS
+    assert [one.kept.path.stat().st_mtime_ns for one in distances] == times
+    path = Path(made.root) / "pca" / "maps-test.parquet"
     maps = read_maps((str(path),), "PCA")
-    dataclasses.replace(maps, values={name: -values for name, values in maps.values.items()}).write(path)
-    with pytest.raises(ShapesysError, match="clusters-pca-s0 needs the distances of distances-pca-s0-0, which failed"):
-        laying_out.perform()
+    replace(maps, values={name: -values for name, values in maps.values.items()}).write(path)
     performed([*distances])
-    assert all(one.file.stat().st_mtime_ns > before for one, before in zip(distances, times, strict=True))
+    assert all(one.kept.path.stat().st_mtime_ns > before for one, before in zip(distances, times, strict=True))
     assert laying_out.perform()
+
+
+def test_distances_of_an_earlier_experiment_do_not_pass_for_those_of_one_that_failed(made: Request) -> None:
+    distances, [laying_out] = phases_of(clusters(PCA), made)
+    performed([*distances])
+    with pytest.raises(ShapesysError, match="the map covers 64"):
+        replace(distances[1], compared=replace(distances[1].compared, count=65)).perform()
+    with pytest.raises(ShapesysError, match="no distances of distances-pca-s0-1, whose experiment failed"):
+        laying_out.perform()
+
+
+def test_shapes_without_a_map_are_left_out_and_counted(made: Request) -> None:
+    distances, [laying_out] = phases_of(clusters(PCA), made)
+    performed([*distances])
+    path = Path(made.root) / "pca" / "maps-test.parquet"
+    maps = read_maps((str(path),), "PCA")
+    lost = next(name for name in maps.values if name.startswith("mug"))
+    values = {name: found for name, found in maps.values.items() if name != lost}
+    replace(maps, values=values, failed={lost: "not finite"}).write(path)
+    performed([*distances])
+    assert lost not in distances[0].compared.shape_ids(Store.open(made.store))
+    matrix = laying_out.matrix(Store.open(made.store))
+    assert matrix.shape == (len(values), len(values))
+    assert laying_out.parts[0].compared.left_out(Store.open(made.store)) == 1
 
 
 def test_a_map_of_too_few_points_is_refused(made: Request) -> None:

@@ -12,7 +12,6 @@ from saliency_support import ISSN, JUDGE, asked, performed, recipe_of
 from shapesys.errors import ShapesysError
 from shapesys.reproduction.recipe import Request
 from shapesys.reproduction.saliency import WeighedGradients
-from shapesys.reproduction.saliency_experiments import MAPS
 from shapesys.reproduction.table import table_of
 from shapesys.samples.saliency_maps import read_saliency_maps
 from shapesys.samples.store import Store
@@ -44,7 +43,7 @@ def test_only_the_maps_that_weigh_are_made_and_only_who_weighs_gets_them() -> No
 
 def test_training_sees_no_map_of_a_test_shape(made: Request) -> None:
     performed([*weighed_gradients().phases(made)[1]])
-    maps = read_saliency_maps(Path(made.root) / "training-issn-s0" / MAPS)
+    maps = read_saliency_maps(Path(made.root) / "training-issn-s0" / "maps-train.parquet")
     assert sorted(maps.values) == Store.open(made.store).shape_ids("train")
 
 
@@ -61,10 +60,29 @@ def test_both_are_measured_and_compared_seed_by_seed(made: Request) -> None:
 
 
 def test_without_maps_the_plain_network_is_trained_all_the_same(made: Request) -> None:
-    (Path(made.root) / "issn-chair-s0" / MAPS).unlink()
+    (Path(made.root) / "issn-chair-s0" / "maps-train.parquet").unlink()
     _, [collecting], [plain, weighed] = weighed_gradients().phases(made)
     with pytest.raises(ShapesysError, match="no maps by ISSN of issn-chair-s0"):
         collecting.perform()
-    with pytest.raises(ShapesysError, match="no file of saliency maps"):
+    with pytest.raises(ShapesysError, match="no maps to train by of training-issn-s0, whose experiment failed"):
         weighed.perform()
     assert plain.perform()
+
+
+def test_maps_of_an_earlier_experiment_train_nothing_where_collecting_failed(made: Request) -> None:
+    _, [collecting], [_, weighed] = weighed_gradients().phases(made)
+    collecting.perform()
+    (Path(made.root) / "issn-chair-s0" / "maps-train.parquet").unlink()
+    with pytest.raises(ShapesysError, match="no maps by ISSN of issn-chair-s0"):
+        collecting.perform()
+    with pytest.raises(ShapesysError, match="no maps to train by of training-issn-s0, whose experiment failed"):
+        weighed.perform()
+
+
+def test_maps_are_collected_once(made: Request) -> None:
+    [collecting] = weighed_gradients().phases(made)[1]
+    collecting.perform()
+    file = Path(made.root) / "training-issn-s0" / "maps-train.parquet"
+    before = file.stat().st_mtime_ns
+    collecting.perform()
+    assert file.stat().st_mtime_ns == before

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
 
 import pytest
-from saliency_support import ISSN, asked, performed, recipe_of
+from saliency_support import ISSN, another_code, asked, performed, recipe_of
 
 from shapesys.errors import ShapesysError
+from shapesys.evaluation.evaluator import Evaluator
 from shapesys.fields.analytic import Sphere, WithAttribute
 from shapesys.fields.extraction import extract
 from shapesys.geometry.io import read_mesh
@@ -17,7 +17,7 @@ from shapesys.geometry.write import write_mesh
 from shapesys.reproduction import saliency_parts
 from shapesys.reproduction.recipe import Request
 from shapesys.reproduction.saliency import CutVariant, SalientParts
-from shapesys.reproduction.saliency_parts import SurfaceExperiment
+from shapesys.reproduction.saliency_parts import NoSurface, SurfaceExperiment
 from shapesys.training.run_dir import write_json
 
 MEASURES = {name: f"parts/{name}" for name in ("extracted", "cut", "salient_area", "salient_mean", "specific_mean")}
@@ -45,9 +45,9 @@ def balls(made: Request) -> Request:
     ball = extract(WithAttribute(Sphere(), "saliency", lambda points: points[:, 1]), 32).mesh
     for one, name in zip(surfaces_of(made), SHAPES, strict=True):
         one.folder.mkdir()
-        empty = {name: "no surface"} if name.startswith("mug") else {}
-        write_json(one.folder / "surfaces.json", {"facts": {"shapes": [name]}, "empty": empty})
-        if not empty:
+        why = ("empty", "no surface") if name.startswith("mug") else None
+        write_json(one.folder / "surfaces.json", {name: why})
+        if not why:
             write_mesh(ball, one.folder / f"{name.replace('/', '__')}.glb")
     return made
 
@@ -84,7 +84,7 @@ def test_a_network_reconstructs_unseen_shapes_and_only_once(made: Request, monke
     chairs.perform()
     [(name, surface)] = chairs.surfaces().items()
     assert name == SHAPES[0]
-    assert isinstance(surface, str) or "saliency" in surface.attributes
+    assert isinstance(surface, NoSurface) or "saliency" in surface.attributes
     monkeypatch.setattr(saliency_parts, "extract", None)
     chairs.perform()
     finer = dataclasses.replace(chairs, resolution=40)
@@ -94,12 +94,49 @@ def test_a_network_reconstructs_unseen_shapes_and_only_once(made: Request, monke
 
 def test_missing_surfaces_name_the_experiment_that_failed(made: Request) -> None:
     [cut, _] = salient_parts().phases(made)[2]
-    with pytest.raises(ShapesysError, match="no surfaces by surfaces-issn-chair-s0, which failed"):
+    with pytest.raises(ShapesysError, match="no surfaces of surfaces-issn-chair-s0, whose experiment failed"):
         cut.perform()
 
 
-def test_what_was_kept_says_what_it_depends_on(made: Request) -> None:
+def test_other_weights_of_the_same_step_make_surfaces_again(made: Request, monkeypatch: pytest.MonkeyPatch) -> None:
     mugs = surfaces_of(made)[1]
     mugs.perform()
-    facts = json.loads((mugs.folder / "surfaces.json").read_text())["facts"]
-    assert (facts["step"], facts["shapes"], facts["resolution"]) == (2, [SHAPES[1]], 32)
+    monkeypatch.setattr(saliency_parts, "extract", None)
+    mugs.perform()
+    another_code(Path(made.root) / "issn-mug-s0")
+    with pytest.raises(TypeError):
+        mugs.perform()
+
+
+def test_a_network_that_failed_makes_no_surfaces_and_old_ones_are_not_cut(made: Request) -> None:
+    making, reconstructing, [cut, _] = salient_parts().phases(made)
+    performed([*reconstructing])
+    other = dataclasses.replace(made, changes={"train.epochs": 3})
+    with pytest.raises(ShapesysError, match="exists with other settings"):
+        salient_parts().phases(other)[0][1].perform()
+    with pytest.raises(ShapesysError, match="there are no networks of issn-mug-s0, whose experiment failed"):
+        reconstructing[1].perform()
+    with pytest.raises(ShapesysError, match="no surfaces of surfaces-issn-mug-s0, whose experiment failed"):
+        cut.perform()
+    performed([*making, *reconstructing])
+    assert cut.perform()
+
+
+def test_networks_of_surfaces_make_no_maps(saliency_store: str, tmp_path: Path) -> None:
+    performed(salient_parts().phases(asked(saliency_store, str(tmp_path)))[0][:1])
+    assert list(tmp_path.glob("issn-chair-s0/checkpoints/*"))
+    assert not list(tmp_path.glob("*/maps*"))
+
+
+def test_a_shape_that_cannot_be_predicted_is_a_row_that_failed(made: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, reconstructing, [cut, _] = salient_parts().phases(made)
+
+    def refuse(self: Evaluator, shape_ids: list[str]) -> None:
+        raise ShapesysError(f"{shape_ids[0]} has no queries")
+
+    reconstructing[0].perform()
+    with monkeypatch.context() as patched:
+        patched.setattr(Evaluator, "predict", refuse)
+        reconstructing[1].perform()
+    [finding] = cut.perform()
+    assert finding.summary["overall"]["counts"]["failed"] == 1

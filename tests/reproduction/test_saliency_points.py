@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 from saliency_support import ISSN, JUDGE, PCA, PCSM, POINTS, asked, performed, recipe_of
 
 from shapesys.errors import ShapesysError
-from shapesys.reproduction import saliency_points
+from shapesys.evaluation import plan
+from shapesys.reproduction import saliency_points, saliency_ranking
 from shapesys.reproduction.recipe import Request
-from shapesys.reproduction.saliency import MapVariant, TopPoints, measure_name
-from shapesys.reproduction.saliency_experiments import CATEGORIES, maps_of, read_maps
+from shapesys.reproduction.saliency import LEFT_OUT, MapVariant, TopPoints, measure_name
+from shapesys.reproduction.saliency_experiments import ClassifierExperiment, maps_of
+from shapesys.reproduction.saliency_files import CATEGORIES, read_maps
+from shapesys.reproduction.saliency_points import TopPointsExperiment
 from shapesys.saliency.predicted import read_categories, write_categories
 from shapesys.samples.saliency_maps import read_saliency_maps
 
@@ -22,7 +26,7 @@ WRONG = {"chair/chair-00000001": "mug", "mug/mug-00000004": "chair"}
 
 
 def top_points(variants: tuple[MapVariant, ...] = (PCA, ISSN)) -> TopPoints:
-    every = MapVariant("all", key="all", kind="none")
+    every = MapVariant("all", key="all", kind=None)
     measures = {"8": measure_name(8, "oracle"), "8 predicted": measure_name(8, "predicted")}
     return recipe_of(
         TopPoints, "test.top", (every, *variants), measures, classifier=PCSM, judge=JUDGE, counts=(8, 16),
@@ -84,7 +88,7 @@ def test_points_are_ranked_again_only_where_maps_or_predictions_changed(
 
     ranking = top_points((ISSN,)).phases(mistaken)[1][0]
     ranking.perform()
-    monkeypatch.setattr(saliency_points, "field_maps", refused)
+    monkeypatch.setattr(saliency_ranking, "field_maps", refused)
     ranking.perform()
     write_categories(Path(mistaken.root) / "pcsm-s0" / CATEGORIES, {"mug/mug-00000004": "chair"})
     with pytest.raises(AssertionError, match="ranked again"):
@@ -97,12 +101,87 @@ def test_a_classifier_is_evaluated_by_both_protocols_once(mistaken: Request, mon
     every, few, *_ = classifying
     [whole], [ranked] = every.perform(), few.perform()
     assert set(whole.summary["whole_set"]) == {measure_name(POINTS, "oracle")}
-    assert set(ranked.summary["whole_set"]) == {measure_name(8, "oracle"), measure_name(8, "predicted")}
-    assert all(found["value"] in (0, 0.25, 0.5, 0.75, 1) for found in ranked.summary["whole_set"].values())
+    numbers = {name: found["value"] for name, found in ranked.summary["whole_set"].items()}
+    assert numbers.pop(LEFT_OUT) == 0
+    assert set(numbers) == {measure_name(8, "oracle"), measure_name(8, "predicted")}
+    assert all(value in (0, 0.25, 0.5, 0.75, 1) for value in numbers.values())
     # Geometry ranks the same points whatever the category.
-    assert len({found["value"] for found in ranked.summary["whole_set"].values()}) == 1
+    assert len(set(numbers.values())) == 1
     monkeypatch.setattr(saliency_points, "evaluate_locally", None)
     assert [every.perform(), few.perform()] == [[whole], [ranked]]
+
+
+def test_points_ranked_by_an_earlier_experiment_are_not_used_where_ranking_failed(mistaken: Request) -> None:
+    _, [ranking], classifying = top_points((PCA,)).phases(mistaken)
+    ranking.perform()
+    (Path(mistaken.root) / "pca" / "maps-train.parquet").unlink()
+    with pytest.raises(ShapesysError, match="no maps by PCA of pca, whose experiment failed"):
+        ranking.perform()
+    with pytest.raises(ShapesysError, match="no points ranked by PCA of ranked-pca-s0, whose experiment failed"):
+        classifying[1].perform()
+
+
+def test_no_points_are_ranked_by_a_classifier_that_failed(mistaken: Request) -> None:
+    [ranking] = top_points((PCA,)).phases(mistaken)[1]
+    (Path(mistaken.root) / "pcsm-s0" / "undone").touch()
+    with pytest.raises(ShapesysError, match="no predicted categories of pcsm-s0, whose experiment failed"):
+        ranking.perform()
+
+
+@pytest.mark.parametrize("failing", ["oracle", "predicted"])
+def test_a_shape_without_a_map_is_seen_by_its_first_points_and_counted(
+    mistaken: Request, monkeypatch: pytest.MonkeyPatch, failing: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise ShapesysError("not finite")
+
+    lost = "mug/mug-00000004"
+    _, [ranking], classifying = top_points((ISSN,)).phases(mistaken)
+    if failing == "oracle":
+        file = Path(mistaken.root) / "issn-mug-s0" / "maps-test.parquet"
+        maps = read_saliency_maps(file)
+        dataclasses.replace(maps, values={}, failed=dict.fromkeys(maps.values, "not finite")).write(file)
+    else:
+        monkeypatch.setattr(saliency_ranking, "field_maps", refused)
+    ranking.perform()
+    files = {name: Path(mistaken.root) / "ranked-issn-s0" / f"{name}.parquet" for name in ("oracle", "predicted")}
+    np.testing.assert_array_equal(read_saliency_maps(files[failing]).of(lost), np.zeros(POINTS))
+    [finding] = classifying[1].perform()
+    expected = 2 if failing == "oracle" else len(WRONG)
+    assert finding.summary["whole_set"][LEFT_OUT]["value"] == expected
+
+
+def test_a_classifier_trained_anew_is_evaluated_anew(mistaken: Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = top_points((PCA,)).phases(mistaken)[2][0]
+    every.perform()
+    [weights] = (Path(mistaken.root) / every.name / "checkpoints").glob("*/model.safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1] + bytes([weights.read_bytes()[-1] ^ 1]))
+    monkeypatch.setattr(plan, "_run_here", lambda *_: pytest.fail("evaluated anew"))
+    with pytest.raises(pytest.fail.Exception, match="evaluated anew"):
+        every.perform()
+
+
+def test_all_points_are_seen_by_the_run_of_other_recipes_where_they_are_as_many() -> None:
+    # The judge trains on 32 points, and infers from as many by this change.
+    request = asked("store", "root", **{"inference.points": 32})
+    for count, trained in ((32, "pointnet-s0"), (POINTS, f"top{POINTS}-all-s0")):
+        every = dataclasses.replace(top_points((PCA,)), all_points=count).phases(request)[2][0]
+        assert isinstance(every, TopPointsExperiment)
+        assert (every.name, every.trained) == (f"top{count}-all-s0", trained)
+
+
+def test_a_shared_run_is_trained_once_and_its_numbers_lie_with_the_experiment(made: Request) -> None:
+    making, _, classifying = top_points((PCA,)).phases(made)
+    pcsm, every = making[0], classifying[0]
+    assert isinstance(pcsm, ClassifierExperiment)
+    assert isinstance(every, TopPointsExperiment)
+    run = Path(made.root) / "pointnet-s0"
+    before = (run / "history.jsonl").read_text()
+    [finding] = dataclasses.replace(every, job=pcsm.job, trained=pcsm.trained).perform()
+    assert Path(finding.run) == run.resolve()
+    assert (run / "history.jsonl").read_text() == before
+    assert (Path(made.root) / every.name / "accuracy.json").is_file()
+    assert not (run / "accuracy.json").exists()
 
 
 def test_a_network_trained_by_other_maps_does_not_pass_for_one_of_these(mistaken: Request) -> None:
