@@ -15,6 +15,8 @@ from shapesys.cli.verb import Verb, verb
 from shapesys.errors import UsageError
 from shapesys.report.numbers import duration
 
+_TODO = {True: "nothing, they are made", False: "make"}
+
 
 def saliency_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[click.Parameter]:
     """Whose maps, how they are made, and how they are measured."""
@@ -49,15 +51,16 @@ def saliency_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequen
 @click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
 @click.option("--workers", type=click.IntRange(min=1), help="Networks at a time. [default: one per GPU, or per CPU]")
 @click.option("--local", is_flag=True, help="One network after the other in this process, without Ray.")
+@click.option("--dry-run", is_flag=True, help="List what would be made and what is there already, and stop.")
 @click.pass_context
-def command(ctx: click.Context, folder: Path, runs_root: str, pictured: int, **placement: Any) -> Answer:
+def command(ctx: click.Context, folder: Path, runs_root: str, pictured: int, dry_run: bool, **placement: Any) -> Answer:
     """Make saliency maps of every cloud of a store, measure how smooth and symmetric they are, and draw a page.
 
     Maps by surface variation (PCA), by networks that predict saliency (issn, issn_csl, sal with a saliency head), and
     by the gradients of classifiers (PCSM). FOLDER/maps/METHOD.parquet is what --saliency of train and evaluate takes.
     The same command again makes only maps whose store, settings or network changed.
     """
-    from shapesys.cli.saliency_run import Request, run_saliency
+    from shapesys.cli.saliency_run import Request, rehearse_saliency, run_saliency
     from shapesys.config.base import parse
     from shapesys.saliency.config import MapMetrics, MapSettings, MapSources
 
@@ -74,7 +77,14 @@ def command(ctx: click.Context, folder: Path, runs_root: str, pictured: int, **p
         for config in (MapSettings, MapMetrics)
     )
     sources = parse(MapSources, {path: value for path, value in typed.items() if path in MapSources.model_fields})
-    return _answer(run_saliency(Request(sources, settings, metrics, folder, runs_root, pictured, **placement)))
+    request = Request(sources, settings, metrics, folder, runs_root, pictured, **placement)
+    return _listed(rehearse_saliency(request)) if dry_run else _answer(run_saliency(request))
+
+
+def _listed(rows: list[dict[str, Any]]) -> Answer:
+    columns = ("method", "category", "shapes", "network", "to do")
+    cells = [(*(row[name] for name in columns[:3]), str(row["network"] or "none"), _TODO[row["made"]]) for row in rows]
+    return Answer({"maps": rows}, [table("dry run: nothing was written", columns, cells, ["shapes"])])
 
 
 def _answer(result: dict[str, Any]) -> Answer:

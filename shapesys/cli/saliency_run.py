@@ -76,6 +76,27 @@ def run_saliency(request: Request) -> dict[str, Any]:
     return result | {"page": page, "seconds": time.monotonic() - started}
 
 
+def rehearse_saliency(request: Request) -> list[dict[str, Any]]:
+    """What `run_saliency` would make, and what is there already, after all of its checks; writes nothing.
+
+    Raises:
+        UsageError, ShapesysError: as `run_saliency`.
+    """
+    store, _, makers = _opened(request)
+    root = request.folder.resolve() / "pieces"
+    pieces = [piece for maker in makers for piece in pieces_of(maker, root, store.url, request.settings)]
+    return [
+        {
+            "method": piece.method,
+            "category": piece.categories[0],
+            "shapes": len(store.shape_ids(None, piece.categories, "cloud")),
+            "network": piece.network.path if piece.network else None,
+            "made": piece.is_made(store),
+        }
+        for piece in pieces
+    ]
+
+
 def _opened(request: Request) -> tuple[Store, tuple[str, ...], list[MapMaker]]:
     """The store, its categories and who makes their maps, after everything that can be checked before the work."""
     check_settings(request.sources, request.settings)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shapesys.reproduction.kept import check_kept
+from shapesys.reproduction.kept import Kept, check_kept
 from shapesys.reproduction.saliency_experiments import MapExperiment
 from shapesys.reproduction.saliency_files import maps_file
 from shapesys.saliency.config import MapSettings
@@ -37,7 +37,13 @@ class SourceMaps(MapExperiment):
 
     @property
     def file(self) -> Path:
+        """Where the maps lie."""
         return self.run.path / maps_file(None)
+
+    def is_made(self, store: Store) -> bool:
+        """Whether there is nothing to make; leaves no folder behind."""
+        file = Path(self.root) / self.name / maps_file(None)
+        return Kept(file).is_current(self.facts(store) | {"split": None})
 
     def make(self, store: Store, shape_ids: list[str]) -> Maps:
         if self.source is None:

@@ -107,6 +107,26 @@ def test_only_maps_whose_settings_or_network_changed_are_made_again(store: Path,
         weights.write_bytes(kept)
 
 
+def test_a_dry_run_lists_what_is_missing_and_writes_nothing(store: Path, runs: Path, tmp_path: Path) -> None:
+    words = words_of(store, runs, tmp_path / "out", "--networks", "fields")
+
+    def listed(*more: object) -> dict[tuple[str, str], bool]:
+        rows = answered(*words, "--dry-run", *more)["maps"]
+        assert {row["shapes"] for row in rows} == {3}
+        return {(row["method"], row["category"]): row["made"] for row in rows}
+
+    everything = [(method, category) for method in ("PCA", "issn fields") for category in ("bottle", "mug")]
+    assert listed() == dict.fromkeys(everything, False)
+    assert not (tmp_path / "out").exists()
+    answered(*words, "--categories", "mug")
+    assert listed() == {one: one[1] == "mug" for one in everything}
+    assert listed("--seed", 3) == {one: one == ("PCA", "mug") for one in everything}
+    shown = invoke(*words, "--dry-run").stdout
+    assert "nothing, they are made" in shown
+    assert "fields/mug" in shown.replace("\n", "")
+    assert invoke(*words, "--dry-run", "--points", 16).exit_code == 2
+
+
 def test_training_takes_the_maps(store: Path, runs: Path, tmp_path: Path) -> None:
     [_, line] = answered(*words_of(store, runs, tmp_path, "--networks", "fields"))["methods"]
     words = ["train", "pointnet", "--store", store, "--saliency", line["maps"], "--model.salient-points", 32]
