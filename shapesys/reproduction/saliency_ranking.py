@@ -10,7 +10,7 @@ them, and no shape is dropped from an accuracy. Both files name these shapes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,19 +71,23 @@ class RankingExperiment(Experiment):
         folder = create(self.root, self.name).path
         with at_work(folder):
             check_kept([Path(self.told)], "predicted categories")
-            made = read_maps(self.maps, self.variant)
-            facts: dict[str, Any] = {"maps": [digest_of(path) for path in self.maps], "category": "true"}
-            Kept(folder / ORACLE).keep(facts, lambda path: _write(made, facts, path))
-            wrong = self._wrong()
-            facts_told = facts | {
-                "category": "predicted",
-                "wrong": wrong,
-                "settings": used_by(self.kind, self.settings),
-            }
-            Kept(folder / PREDICTED).keep(
-                facts_told, lambda path: _write(self._as_predicted(made, wrong), facts_told, path)
-            )
+            made, wrong = read_maps(self.maps, self.variant), self._wrong()
+            known = {"maps": [digest_of(path) for path in self.maps], "settings": used_by(self.kind, self.settings)}
+            self._keep(folder / ORACLE, {**known, "category": "true"}, lambda: made)
+            told = {**known, "category": "predicted", "wrong": wrong}
+            self._keep(folder / PREDICTED, told, lambda: self._as_predicted(made, wrong))
         return []
+
+    def _keep(self, file: Path, facts: dict[str, Any], make: Callable[[], SaliencyMaps]) -> None:
+        """Write maps, with flat ones for shapes that have none, unless they are current."""
+
+        def write(path: Path) -> None:
+            maps = make()
+            flat = dict.fromkeys(maps.failed, np.zeros(self.settings.points, np.float32))
+            told = {**facts, _FLAT: dict(maps.failed)}
+            replace(maps, values={**maps.values, **flat}, facts=told, failed={}).write(path)
+
+        Kept(file).keep(facts, write)
 
     def _wrong(self) -> dict[str, str]:
         """Shape id -> the other category that it is taken for."""
@@ -147,11 +151,3 @@ def ranked_splits(recipe: TopPoints, request: Request) -> tuple[str, ...]:
     train = variant_job(recipe.judge, request, request.seeds[0], recipe.categories[request.data])
     chosen = (train.data.validation_split,) if train.train.select == "best" else ()
     return tuple(dict.fromkeys((TRAINING, *chosen, recipe.split)))
-
-
-def _write(maps: SaliencyMaps, facts: Mapping[str, Any], path: Path) -> None:
-    """Write maps with flat ones for shapes that have none."""
-    lengths = {len(values) for values in maps.values.values()}
-    flat = {name: np.zeros(min(lengths), np.float32) for name in maps.failed}
-    facts = {**facts, _FLAT: dict(maps.failed)}
-    replace(maps, values={**maps.values, **flat}, facts=facts, failed={}).write(path)
