@@ -95,7 +95,7 @@ Row = tuple[MapVariant, str]
 """A method, and its mean, least and greatest value as printed."""
 
 
-def _table(number: int, measured_on: str, measure: str, rows: Sequence[Row], baseline: str = PCA.label) -> MapTable:
+def _table(number: int, measured_on: str, measure: str, rows: Sequence[Row]) -> MapTable:
     paper, categories = _WHERE[measured_on]
     return MapTable(
         name=f"issn.table{number}",
@@ -109,7 +109,6 @@ def _table(number: int, measured_on: str, measure: str, rows: Sequence[Row], bas
             Measure("Mean, min-max", f"{measure}/min_max", digits=3),
         ),
         data={"tiny": PROCEDURAL, "paper": paper, "ikea_manual": IKEA_MANUAL},
-        baseline=baseline,
         notes=NOTES,
         shares="issn",
         categories={"tiny": BUILT_IN, "paper": categories, "ikea_manual": IKEA},
@@ -197,12 +196,10 @@ _OTHER_WEIGHTS = (with_weights(1e-3, 1e-2), with_weights(1e-3, 1e-3), with_weigh
 TABLE7 = _table(
     7, "ShapeNet", SSR,
     tuple(zip(_OTHER_WEIGHTS, ("0.052 0.006 0.224", "0.059 0.010 0.247", "0.056 0.006 0.242"), strict=True)),
-    baseline="",
 )  # fmt: skip
 TABLE8 = _table(
     8, "ShapeNet", D_SYM,
     tuple(zip(_OTHER_WEIGHTS, ("0.073 0.008 0.493", "0.070 0.018 0.492", "0.085 0.009 0.496"), strict=True)),
-    baseline="",
 )  # fmt: skip
 
 _FIGURES = (
