@@ -64,8 +64,8 @@ class Size:
 
 FULL = Size(32, CATEGORIES, PRESETS["paper"], 4, ("chair", "mug", "table"), 120, 256, 100_000)
 QUICK = Size(3, ("mug", "table"), _FEW, 2, ("mug", "table"), 100, 32, 500)
-LEAST = Size(1, ("mug", "table"), _FEW, 1, ("mug", "table"), 1, 16, 100)
-"""A job that is all start-up."""
+LEAST = Size(2, ("mug", "table"), _FEW, 1, ("mug", "table"), 1, 16, 100)
+"""A job that is all start-up: a category of fewer shapes has nothing in common."""
 
 
 def size_of(quick: bool) -> Size:
