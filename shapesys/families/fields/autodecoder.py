@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from shapesys.families.base import FieldPrediction, Objective, Observation, Prediction
+from shapesys.families.base import Batch, FieldPrediction, Objective, Observation, Prediction, Term
 from shapesys.families.fields.codes import CodeSearch, find_codes
 from shapesys.fields.field import FieldTraits
 from shapesys.fields.network_field import NetworkField
@@ -19,7 +19,7 @@ from shapesys.nets.implicit_decoder import ImplicitDecoder
 
 
 class Autodecoder(Objective):
-    """A decoder and one code per training shape.
+    """A decoder and one code per training shape, drawn from N(0, code_std^2).
 
     Attributes:
         decoder: its first output is the field.
@@ -28,10 +28,25 @@ class Autodecoder(Objective):
         field_traits: what may be assumed of a predicted field.
     """
 
-    decoder: ImplicitDecoder
-    codes: nn.Embedding
-    code_weight: float
-    field_traits: FieldTraits
+    def __init__(
+        self, decoder: ImplicitDecoder, shapes: int, code_std: float, code_weight: float, field_traits: FieldTraits
+    ) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.code_weight = code_weight
+        self.field_traits = field_traits
+        self.codes = nn.Embedding(shapes, decoder.latent_dim)
+        nn.init.normal_(self.codes.weight, std=code_std)
+
+    def decode(self, batch: Batch) -> tuple[Tensor, Term]:
+        """(B, N, outputs) of the decoder with the shapes' codes, and the prior of these codes.
+
+        Args:
+            batch: shape_index (B,), points (B, N, 3), and noise_seed (B,) where there is dropout.
+        """
+        codes = self.codes(batch["shape_index"])
+        output = self.decoder(codes, batch["points"], batch.get("noise_seed"))
+        return output, Term(codes.square().sum(dim=1).mean(), self.code_weight)
 
     @abstractmethod
     def error(self, predicted: Tensor, truth: Tensor) -> Tensor:

@@ -5,9 +5,9 @@ Legend: B shapes, N query points per shape, D latent dimensions.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from shapesys.families.base import Batch, Term, Terms, TrainingData
+from shapesys.families.base import Batch, Terms, TrainingData
 from shapesys.families.fields.autodecoder import Autodecoder
 from shapesys.families.fields.saliency import Weighted, start_saliency, weight_by_saliency
 from shapesys.families.issn.config import ClampGradient, ISSNConfig
@@ -19,11 +19,7 @@ class ISSNObjective(Autodecoder):
     """Equation 1."""
 
     def __init__(self, config: ISSNConfig, shapes: int) -> None:
-        super().__init__()
-        self.config = config
-        self.code_weight = config.code_weight
-        self.field_traits = FieldTraits(clamp=config.clamp)
-        self.decoder = ImplicitDecoder(
+        decoder = ImplicitDecoder(
             config.latent_dim,
             hidden=config.hidden,
             layers=config.layers,
@@ -32,9 +28,9 @@ class ISSNObjective(Autodecoder):
             dropout=config.dropout,
             weight_norm=config.weight_norm,
         )
-        start_saliency(self.decoder, config.saliency_weight, config.clamp)
-        self.codes = nn.Embedding(shapes, config.latent_dim)
-        nn.init.normal_(self.codes.weight, std=config.latent_dim**-0.5)
+        start_saliency(decoder, config.saliency_weight, config.clamp)
+        super().__init__(decoder, shapes, config.latent_dim**-0.5, config.code_weight, FieldTraits(clamp=config.clamp))
+        self.config = config
 
     def forward(self, batch: Batch) -> Terms:
         """Equation 1. Batch: shape_index (B,), points (B, N, 3), distance (B, N)."""
@@ -42,11 +38,9 @@ class ISSNObjective(Autodecoder):
 
     def field_terms(self, batch: Batch) -> tuple[Terms, Tensor, Weighted]:
         """Equation 1, the predicted distance (B, N) and the saliency behind it."""
-        codes = self.codes(batch["shape_index"])
-        output = self.decoder(codes, batch["points"], batch.get("noise_seed"))
+        output, prior = self.decode(batch)
         error = self.error(output[..., 0], batch["distance"])
         weighted = weight_by_saliency(error, output[..., 1], self.config.saliency_weight)
-        prior = Term(codes.square().sum(dim=1).mean(), self.code_weight)
         losses = {"sdf": weighted.error, "saliency": weighted.log, "code": prior}
         statistics = {"clamped_error": error.detach().mean(), **weighted.statistics}
         return Terms(losses, statistics), output[..., 0], weighted

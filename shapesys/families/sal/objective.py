@@ -5,7 +5,7 @@ Legend: B shapes, N query points per shape, D latent dimensions.
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from shapesys.families.base import Batch, Term, Terms, TrainingData
 from shapesys.families.fields.autodecoder import Autodecoder
@@ -20,11 +20,7 @@ class SALObjective(Autodecoder):
     """Sign-agnostic regression of unsigned distances, weighted by saliency where there is a head for it."""
 
     def __init__(self, config: SALConfig, shapes: int) -> None:
-        super().__init__()
-        self.config = config
-        self.code_weight = config.code_weight
-        self.field_traits = FieldTraits()
-        self.decoder = ImplicitDecoder(
+        decoder = ImplicitDecoder(
             config.latent_dim,
             hidden=config.hidden,
             layers=config.layers,
@@ -36,21 +32,20 @@ class SALObjective(Autodecoder):
             activation=config.activation,
             skip_scale=SKIP_SCALE,
         )
-        start_as_sphere(self.decoder, config.radius)
+        start_as_sphere(decoder, config.radius)
         if config.has_saliency:
-            start_saliency(self.decoder, config.saliency_weight, config.radius)
-        self.codes = nn.Embedding(shapes, config.latent_dim)
-        nn.init.normal_(self.codes.weight, std=config.code_std)
+            start_saliency(decoder, config.saliency_weight, config.radius)
+        super().__init__(decoder, shapes, config.code_std, config.code_weight, FieldTraits())
+        self.config = config
 
     def forward(self, batch: Batch) -> Terms:
         """Mean of tau, weighted by saliency, and the prior. Batch: shape_index (B,), points (B, N, 3), distance (B, N).
 
         The statistic `inside` is the share of queries with a negative value: 0 for a field that has become unsigned.
         """
-        codes = self.codes(batch["shape_index"])
-        output = self.decoder(codes, batch["points"], batch.get("noise_seed"))
+        output, prior = self.decode(batch)
         error = self.error(output[..., 0], batch["distance"])
-        losses = {"code": Term(codes.square().sum(dim=1).mean(), self.code_weight)}
+        losses = {"code": prior}
         statistics = {"error": error.detach().mean(), "inside": (output[..., 0].detach() < 0).float().mean()}
         if not self.config.has_saliency:
             return Terms({"distance": Term(error.mean()), **losses}, statistics)
