@@ -27,7 +27,7 @@ from shapesys.samples.store import Store
 from shapesys.sources.base import Source
 from shapesys.training import loop
 from shapesys.training.config import TrainJob, job_type
-from shapesys.training.context import ProcessGroupContext
+from shapesys.training.context import ProcessGroupContext, leave_process_group
 from shapesys.training.run_dir import RunDirectory
 
 _HELD: dict[str, Any] = {}
@@ -97,4 +97,4 @@ def _train(rank: int, rendezvous: str, data: dict[str, Any], path: str) -> None:
         "gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=job.scale.num_workers
     )
     loop.train(job, RunDirectory(Path(path)), ProcessGroupContext(torch.device("cpu")))
-    torch.distributed.destroy_process_group()
+    leave_process_group()

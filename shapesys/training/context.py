@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from typing import Protocol
 
 import torch
@@ -80,6 +81,15 @@ class ProcessGroupContext:
             torch.distributed.all_reduce(values)
             values /= self.world_size
         return values
+
+
+def leave_process_group() -> None:
+    """Leave the process group at the end of a worker, after the call that trained has returned.
+
+    A distributed module that outlives its group, be it as garbage, can abort the process.
+    """
+    gc.collect()
+    torch.distributed.destroy_process_group()
 
 
 def pick_device(wish: str) -> torch.device:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
 import shutil
 import subprocess
@@ -28,7 +27,7 @@ from shapesys.samples.settings import CloudConfig, OccupancyConfig, PrepareConfi
 from shapesys.sources import registry
 from shapesys.training import checkpoint, history, run_dir
 from shapesys.training.config import claim, load_job, resolve
-from shapesys.training.context import ProcessGroupContext
+from shapesys.training.context import ProcessGroupContext, leave_process_group
 from shapesys.training.run_dir import RunDirectory
 from shapesys.tuning.config import Sweep
 from shapesys.tuning.ledger import Ledger, Trial
@@ -117,9 +116,7 @@ def _train_one_rank(rank: int, run: RunDirectory, port: int) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     train(load_job(run.config), run, ProcessGroupContext(torch.device("cpu")))
-    torch.distributed.barrier()
-    # All is written. Gloo's threads, wound down in the usual way, now and then abort the process.
-    os._exit(0)
+    leave_process_group()
 
 
 def prepare_words(store: Path) -> list[Any]:

@@ -12,7 +12,7 @@ from shapesys.samples.views import VIEWS
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.sources.image import AnnotatedImage
 from shapesys.training.config import TrainJob, resolve
-from shapesys.training.context import ProcessGroupContext
+from shapesys.training.context import ProcessGroupContext, leave_process_group
 
 SHAPES, QUERIES, CLOUD = 4, 96, 600
 VOCABULARY = Vocabulary(("chair", "table"), {"chair": ("leg", "seat"), "table": ("leg", "top", "drawer")})
@@ -80,6 +80,13 @@ def observation(family: Family, seed: int = 7) -> Observation:
 def gradients_of_one_rank(rank: int, name: str, port: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    gradients = _gradients(rank, name)
+    leave_process_group()
+    torch.save(gradients, f"{folder}/rank{rank}.pt")
+
+
+def _gradients(rank: int, name: str) -> dict[str, torch.Tensor | None]:
+    """The distributed module ends with this call, before its group does."""
     family = registry.load(name)
     job = resolve(name, "tiny", {"data.store": "unused"})
     objective = build(family, job).double()
@@ -88,5 +95,4 @@ def gradients_of_one_rank(rank: int, name: str, port: int, folder: str) -> None:
     mine = [[0], [1, 2, 3]][rank]
     share = len(mine) * 2 / SHAPES
     (wrapped(batch_of(family, job, mine, torch.float64)).total() * share).backward()
-    torch.save({key: p.grad for key, p in objective.named_parameters()}, f"{folder}/rank{rank}.pt")
-    torch.distributed.destroy_process_group()
+    return {key: parameter.grad for key, parameter in objective.named_parameters()}

@@ -13,7 +13,7 @@ from shapesys.samples.settings import PRESETS
 from shapesys.sources.registry import build_source
 from shapesys.training import checkpoint, history, run_dir
 from shapesys.training.config import TrainJob, claim, resolve
-from shapesys.training.context import LocalContext, ProcessGroupContext
+from shapesys.training.context import LocalContext, ProcessGroupContext, leave_process_group
 from shapesys.training.loop import train
 
 EPOCHS = 1
@@ -71,7 +71,7 @@ def work(rank: int, family: str, store: str, root: str, port: int) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
     train(JOBS[family](store), run_dir.create(root, "two"), ProcessGroupContext(torch.device("cpu")))
-    torch.distributed.destroy_process_group()
+    leave_process_group()
 
 
 @pytest.fixture(scope="module")
