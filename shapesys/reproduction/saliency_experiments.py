@@ -19,7 +19,7 @@ from shapesys.reproduction.saliency_files import CATEGORIES, maps_file
 from shapesys.reproduction.train_once import train_once
 from shapesys.saliency.config import MapSettings
 from shapesys.saliency.kinds import Kind, used_by
-from shapesys.saliency.maps import Maps, field_maps, geometry_maps, gradient_maps
+from shapesys.saliency.maps import make_maps
 from shapesys.saliency.predicted import predict_categories, write_categories
 from shapesys.samples.saliency_maps import SaliencyMaps
 from shapesys.samples.store import Store
@@ -60,6 +60,11 @@ class MapExperiment(Experiment):
         """The run of the network that makes the maps; None where none is needed."""
         return None
 
+    @property
+    def device(self) -> str:
+        """Where the network works."""
+        return "auto"
+
     def describe(self) -> dict[str, str]:
         return {"makes": f"maps by {self.method} of {', '.join(self.categories)}"}
 
@@ -90,13 +95,10 @@ class MapExperiment(Experiment):
             **network,
         }
 
-    def make(self, store: Store, shape_ids: list[str]) -> Maps:
-        """The maps."""
-        return geometry_maps(store, shape_ids, self.settings)
-
     def _keep(self, store: Store, split: str | None, facts: dict[str, Any]) -> None:
         def write(path: Path) -> None:
-            made = self.make(store, store.shape_ids(split, self.categories, "cloud"))
+            shape_ids = store.shape_ids(split, self.categories, "cloud")
+            made = make_maps(self.kind, self.network, store, shape_ids, self.settings, pick_device(self.device))
             SaliencyMaps(self.method, store.digest(), made.values, facts, made.failed).write(path)
 
         Kept(self.run.path / maps_file(split)).keep(facts, write)
@@ -118,6 +120,10 @@ class TrainedMapExperiment(MapExperiment):
     def network(self) -> RunDirectory:
         return create(self.root, self.trained)
 
+    @property
+    def device(self) -> str:
+        return self.job.scale.device
+
     def describe(self) -> dict[str, str]:
         making = super().describe() if self.splits else {}
         return {"family": self.job.family, "preset": self.job.preset, **making}
@@ -127,9 +133,6 @@ class TrainedMapExperiment(MapExperiment):
 
     def prepare(self) -> None:
         train_once(self.network, self.job)
-
-    def make(self, store: Store, shape_ids: list[str]) -> Maps:
-        return field_maps(self.network, store, shape_ids, self.settings, pick_device(self.job.scale.device))
 
 
 @dataclass(frozen=True)
@@ -149,13 +152,9 @@ class ClassifierExperiment(TrainedMapExperiment):
 
         def write(path: Path) -> None:
             shape_ids = store.shape_ids(self.unseen, self.categories, "cloud")
-            device = pick_device(self.job.scale.device)
-            write_categories(path, predict_categories(self.network, store, shape_ids, device))
+            write_categories(path, predict_categories(self.network, store, shape_ids, pick_device(self.device)))
 
         Kept(self.run.path / CATEGORIES).keep(facts | {"categories": list(self.categories)}, write)
-
-    def make(self, store: Store, shape_ids: list[str]) -> Maps:
-        return gradient_maps(self.network, store, shape_ids, self.settings, pick_device(self.job.scale.device))
 
 
 def making(recipe: MapRecipe, request: Request) -> Iterator[MapExperiment]:

@@ -27,7 +27,7 @@ from shapesys.reproduction.saliency_experiments import map_settings, maps_of, ne
 from shapesys.reproduction.saliency_files import CATEGORIES, read_maps
 from shapesys.saliency.config import MapSettings
 from shapesys.saliency.kinds import Kind, used_by
-from shapesys.saliency.maps import Maps, field_maps, gradient_maps
+from shapesys.saliency.maps import Maps, make_maps
 from shapesys.saliency.predicted import read_categories
 from shapesys.samples.saliency_maps import SaliencyMaps, read_saliency_maps
 from shapesys.samples.shape_ids import category_of
@@ -109,9 +109,7 @@ class RankingExperiment(Experiment):
         """The maps of shapes that are taken for a category."""
         run, store, device = create(self.root, self.networks[category]), Store.open(self.store), pick_device("auto")
         try:
-            if self.kind == "classifier":
-                return gradient_maps(run, store, taken, self.settings, device, dict.fromkeys(taken, category))
-            return field_maps(run, store, taken, self.settings, device)
+            return make_maps(self.kind, run, store, taken, self.settings, device, dict.fromkeys(taken, category))
         except ShapesysError as error:
             # Of these few, there may well be a map of none.
             return Maps(failed=dict.fromkeys(taken, in_words(error)))

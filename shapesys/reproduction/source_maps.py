@@ -11,10 +11,8 @@ from shapesys.reproduction.saliency_experiments import MapExperiment
 from shapesys.reproduction.saliency_files import maps_file
 from shapesys.saliency.config import MapSettings
 from shapesys.saliency.makers import MapMaker
-from shapesys.saliency.maps import Maps, field_maps, gradient_maps
 from shapesys.samples.saliency_maps import SaliencyMaps, merged, read_saliency_maps
 from shapesys.samples.store import Store
-from shapesys.training.context import pick_device
 from shapesys.training.run_dir import RunDirectory
 
 _EVERY = (None,)
@@ -44,12 +42,6 @@ class SourceMaps(MapExperiment):
         """Whether there is nothing to make; leaves no folder behind."""
         file = Path(self.root) / self.name / maps_file(None)
         return Kept(file).is_current(self.facts(store) | {"split": None})
-
-    def make(self, store: Store, shape_ids: list[str]) -> Maps:
-        if self.source is None:
-            return super().make(store, shape_ids)
-        maps = field_maps if self.kind == "fields" else gradient_maps
-        return maps(self.source, store, shape_ids, self.settings, pick_device("auto"))
 
 
 def pieces_of(maker: MapMaker, root: Path, store: str, settings: MapSettings) -> list[SourceMaps]:

@@ -19,7 +19,7 @@ from shapesys.fields.network_field import SALIENCY
 from shapesys.geometry.mesh import Floats
 from shapesys.geometry.surface_variation import surface_variation
 from shapesys.saliency.config import MapSettings
-from shapesys.saliency.kinds import SALIENT
+from shapesys.saliency.kinds import SALIENT, Kind
 from shapesys.samples.saliency_maps import Map
 from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
@@ -44,6 +44,32 @@ class Maps:
 
     def __or__(self, other: Maps) -> Maps:
         return Maps(self.values | other.values, self.failed | other.failed)
+
+
+def make_maps(
+    kind: Kind,
+    run: RunDirectory | None,
+    store: Store,
+    shape_ids: Sequence[str],
+    settings: MapSettings,
+    device: torch.device,
+    categories: Mapping[str, str] | None = None,
+) -> Maps:
+    """Maps of a kind.
+
+    Args:
+        run: whose network makes them; None where geometry does.
+        categories: shape id -> the category that a classifier is to stand by; the true one where None.
+
+    Raises:
+        UsageError: the run makes no maps of this kind, or has no such inference setting.
+        ShapesysError: no checkpoint, a shape of a category that a classifier does not know, or no shape has a map.
+    """
+    if run is None:
+        return geometry_maps(store, shape_ids, settings)
+    if kind == "classifier":
+        return gradient_maps(run, store, shape_ids, settings, device, categories)
+    return field_maps(run, store, shape_ids, settings, device)
 
 
 def geometry_maps(store: Store, shape_ids: Sequence[str], settings: MapSettings) -> Maps:

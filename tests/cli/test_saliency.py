@@ -197,7 +197,7 @@ def test_a_source_that_fails_is_told_and_the_others_are_shown(
     store: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from shapesys.errors import ShapesysError
-    from shapesys.reproduction import source_maps
+    from shapesys.saliency import maps
 
     words = words_of(store, runs, tmp_path, "--networks", "fields")
     before = answered(*words)["methods"][1]["maps"]
@@ -205,7 +205,7 @@ def test_a_source_that_fails_is_told_and_the_others_are_shown(
     def broken(*_: object) -> None:
         raise ShapesysError("the disk is full")
 
-    monkeypatch.setattr(source_maps, "field_maps", broken)
+    monkeypatch.setattr(maps, "field_maps", broken)
     found = answered(*words, "--seed", 1, exit_code=1)
     assert found["failed"] == {"fields-bottle": "the disk is full", "fields-mug": "the disk is full"}
     pca, fields = found["methods"]

@@ -88,7 +88,7 @@ def test_points_are_ranked_again_only_where_maps_or_predictions_changed(
 
     ranking = top_points((ISSN,)).phases(mistaken)[1][0]
     ranking.perform()
-    monkeypatch.setattr(saliency_ranking, "field_maps", refused)
+    monkeypatch.setattr(saliency_ranking, "make_maps", refused)
     ranking.perform()
     write_categories(Path(mistaken.root) / "pcsm-s0" / CATEGORIES, {"mug/mug-00000004": "chair"})
     with pytest.raises(AssertionError, match="ranked again"):
@@ -142,7 +142,7 @@ def test_a_shape_without_a_map_is_seen_by_its_first_points_and_counted(
         maps = read_saliency_maps(file)
         dataclasses.replace(maps, values={}, failed=dict.fromkeys(maps.values, "not finite")).write(file)
     else:
-        monkeypatch.setattr(saliency_ranking, "field_maps", refused)
+        monkeypatch.setattr(saliency_ranking, "make_maps", refused)
     ranking.perform()
     files = {name: Path(mistaken.root) / "ranked-issn-s0" / f"{name}.parquet" for name in ("oracle", "predicted")}
     np.testing.assert_array_equal(read_saliency_maps(files[failing]).of(lost), np.zeros(POINTS))
