@@ -11,7 +11,7 @@ import click
 
 from shapesys.cli.options import ConfigOption, config_options, flag, overrides
 from shapesys.cli.output import Answer, table
-from shapesys.cli.verb import Verb, verb
+from shapesys.cli.verb import Verb, refuse_workers_here, verb
 from shapesys.errors import unknown_name
 from shapesys.report.numbers import duration
 
@@ -70,6 +70,7 @@ def command(ctx: click.Context, source_name: str, store: str, preset: str, dry_r
     from shapesys.samples.settings import PRESETS
     from shapesys.sources.registry import build_source
 
+    refuse_workers_here(placement, "one child of this process prepares")
     if preset not in PRESETS:
         raise unknown_name("sampler preset", preset, PRESETS)
     typed = overrides(ctx)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from shapesys.cli.output import Answer, table
-from shapesys.cli.verb import verb
+from shapesys.cli.verb import refuse_workers_here, verb
 from shapesys.report.numbers import duration
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def command(recipe: str, dry_run: bool, **asked: Any) -> Answer:
     from shapesys.cli.reproduction_run import plan, run_reproduction
     from shapesys.reproduction.registry import load
 
+    refuse_workers_here(asked, "one experiment follows the other in this process")
     planned = plan(load(recipe), **asked)
     return _rehearsal(planned) if dry_run else _answer(planned, run_reproduction(planned))
 

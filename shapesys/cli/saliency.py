@@ -11,7 +11,7 @@ import click
 
 from shapesys.cli.options import config_options, overrides
 from shapesys.cli.output import Answer, table
-from shapesys.cli.verb import Verb, verb
+from shapesys.cli.verb import Verb, refuse_workers_here, verb
 from shapesys.errors import UsageError
 from shapesys.report.numbers import duration
 
@@ -64,11 +64,7 @@ def command(ctx: click.Context, folder: Path, runs_root: str, pictured: int, dry
     from shapesys.config.base import parse
     from shapesys.saliency.config import MapMetrics, MapSettings, MapSources
 
-    if placement["local"] and placement["workers"]:
-        raise UsageError(
-            f"--workers {placement['workers']} with --local: one network works after the other in this process; leave "
-            "out one of the two"
-        )
+    refuse_workers_here(placement, "one network works after the other in this process")
     typed = overrides(ctx)
     if "store" not in typed:
         raise UsageError("no sample store given; name one with --store DIR (make it with 'shapesys prepare')")

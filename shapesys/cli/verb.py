@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from shapesys.cli.options import ConfigOption, greedy_flags
+from shapesys.errors import UsageError
 
 Settings = Callable[["Verb", click.Context, list[str]], Sequence[click.Parameter]]
 """Makes the flags that depend on what was typed, e.g. those of the family named."""
@@ -94,3 +95,17 @@ _CONTEXT: dict[str, Any] = {
 # The two are read before click runs, so that they also hold for errors in the arguments themselves.
 _JSON = click.Option(["--json"], is_flag=True, expose_value=False, help="Print the result as JSON on stdout.")
 _DEBUG = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of a failure.")
+
+
+def refuse_workers_here(typed: Mapping[str, Any], instead: str) -> None:
+    """Let nobody ask for workers in a process that has none.
+
+    Args:
+        typed: values of ``--workers`` and ``--local``.
+        instead: what works there.
+
+    Raises:
+        UsageError: both were typed.
+    """
+    if typed["local"] and typed["workers"]:
+        raise UsageError(f"--workers {typed['workers']} with --local: {instead}; leave out one of the two")

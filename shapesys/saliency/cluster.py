@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from shapesys.errors import ShapesysError, missing_extra
 from shapesys.families.points.salient import most_salient
 from shapesys.geometry.mesh import Floats
-from shapesys.metrics.point_sets import hausdorff_matrix
 
 SILHOUETTE, SILHOUETTE_DRAWN = "silhouette/hausdorff", "silhouette/embedded"
 """Of categories: by the distances between sets of points, and by those in the plane."""
@@ -62,22 +61,8 @@ def salient_set(points: Floats, saliency: Floats, count: int) -> Floats:
     return chosen
 
 
-def clusters_of_sets(sets: Floats, categories: Sequence[str], seed: int = 0) -> Clustering:
-    """Lay shapes out by the symmetric Hausdorff distances of their sets of points.
-
-    Args:
-        sets: (m, k, 3) points of each shape, in one frame.
-        categories: of the m shapes.
-        seed: of t-SNE's first positions.
-
-    Raises:
-        ShapesysError: scikit-learn is missing, or there are too few shapes or categories.
-    """
-    return clusters_of_distances(hausdorff_matrix(sets), categories, seed)
-
-
 def clusters_of_distances(distances: NDArray[np.float32], categories: Sequence[str], seed: int = 0) -> Clustering:
-    """The same by any distances.
+    """Lay shapes out by their distances from each other.
 
     Args:
         distances: (m, m), symmetric, 0 between a shape and itself.

@@ -61,6 +61,7 @@ def test_a_dry_run_lists_the_runs_and_does_nothing(tmp_path: Path) -> None:
         (["ssn.toy", "--root", "/somewhere"], "makes data 'paper' itself; leave out --root\n"),
         (["ssn.asa", "--data", "tiny", "--root", "/x"], "leave out --root, or choose with --data: paper\n"),
         (["ssn.asa", "--data", "toys"], "ssn.asa has no data 'toys'; choose with --data: tiny, paper\n"),
+        (["ssn.toy", "--local", "--workers", "2"], "--workers 2 with --local: one experiment follows the other"),
         (["dpgnet.table3"], "unknown recipe 'dpgnet.table3'; did you mean dpgnet.table"),
     ],
 )

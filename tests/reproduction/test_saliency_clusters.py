@@ -10,12 +10,13 @@ import pytest
 from saliency_support import ISSN, PCA, asked, performed, recipe_of
 
 from shapesys.errors import ShapesysError
+from shapesys.metrics.point_sets import hausdorff_matrix
 from shapesys.reproduction.recipe import Request
 from shapesys.reproduction.saliency import Clusters, MapVariant
 from shapesys.reproduction.saliency_clusters import ClusterExperiment, DistancesExperiment
 from shapesys.reproduction.saliency_experiments import maps_of
 from shapesys.reproduction.saliency_files import read_maps
-from shapesys.saliency.cluster import clusters_of_sets, salient_set
+from shapesys.saliency.cluster import clusters_of_distances, salient_set
 from shapesys.saliency.maps import stored_points
 from shapesys.samples.store import Store
 
@@ -71,7 +72,7 @@ def test_the_layout_is_that_of_the_sets(made: Request) -> None:
     maps = read_maps(maps_of(recipe, made, ISSN, 0), "ISSN")
     sets = np.stack([salient_set(stored_points(store, [name], 64)[0], maps.of(name), 5) for name in names])
     categories = [name.split("/")[0] for name in names]
-    expected = clusters_of_sets(sets, categories, seed=0)
+    expected = clusters_of_distances(hausdorff_matrix(sets), categories, seed=0)
     assert finding.summary["whole_set"]["silhouette/hausdorff"]["value"] == expected.silhouette
     assert finding.summary["whole_set"]["silhouette/embedded"]["value"] == expected.silhouette_drawn
     assert finding.scatter is not None

@@ -9,7 +9,7 @@ import pytest
 
 from shapesys.errors import ShapesysError
 from shapesys.metrics.point_sets import hausdorff_matrix
-from shapesys.saliency.cluster import clusters_of_distances, clusters_of_sets, salient_set
+from shapesys.saliency.cluster import clusters_of_distances, salient_set
 
 pytest.importorskip("sklearn")
 
@@ -23,7 +23,7 @@ def blobs(centres: list[float], each: int = 8, spread: float = 0.1) -> tuple[np.
 
 def test_categories_that_lie_apart_score_high_and_are_drawn_apart() -> None:
     sets, categories = blobs([0.0, 5.0, 10.0])
-    found = clusters_of_sets(sets, categories)
+    found = clusters_of_distances(hausdorff_matrix(sets), categories)
     assert found.silhouette > 0.9
     assert found.silhouette_drawn > 0.5
     assert found.positions.shape == (24, 2)
@@ -32,7 +32,7 @@ def test_categories_that_lie_apart_score_high_and_are_drawn_apart() -> None:
 
 def test_categories_that_lie_across_each_other_score_nothing() -> None:
     sets, categories = blobs([0.0, 0.0])
-    assert abs(clusters_of_sets(sets, categories).silhouette) < 0.1
+    assert abs(clusters_of_distances(hausdorff_matrix(sets), categories).silhouette) < 0.1
 
 
 def test_the_score_is_that_of_its_definition() -> None:
@@ -44,12 +44,14 @@ def test_the_score_is_that_of_its_definition() -> None:
         inside = distances[row, same].sum() / (same.sum() - 1)
         outside = distances[row, ~same].mean()
         expected.append((outside - inside) / max(inside, outside))
-    assert clusters_of_sets(sets, categories).silhouette == pytest.approx(np.mean(expected), abs=1e-6)
+    assert clusters_of_distances(hausdorff_matrix(sets), categories).silhouette == pytest.approx(
+        np.mean(expected), abs=1e-6
+    )
 
 
 def test_the_seed_decides_the_layout_and_nothing_else_does() -> None:
     sets, categories = blobs([0.0, 5.0])
-    first, again, other = (clusters_of_sets(sets, categories, seed) for seed in (0, 0, 1))
+    first, again, other = (clusters_of_distances(hausdorff_matrix(sets), categories, seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.positions, again.positions)
     assert not np.allclose(first.positions, other.positions)
     assert first.silhouette == other.silhouette

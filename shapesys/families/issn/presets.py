@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shapesys.families.base import Preset
+from shapesys.families.fields.presets import SMALL, SMALL_AUTODECODER
 
 _PAPER = "section 4.2"
 _OPEN = "not stated; DeepSDF's value"
@@ -46,32 +47,12 @@ PAPER = Preset(
     },
 )
 
-_SMALL = "our choice: minutes on a laptop"
-_TINY_SETTINGS = {
-    "model.latent_dim": 32,
-    "model.hidden": 128,
-    "model.layers": 6,
-    "model.skip_at": 3,
-    "model.dropout": 0.0,
-    "model.saliency_weight": 5e-3,
-    "model.code_weight": 1e-4,
-    "train.epochs": 500,
-    "train.shapes_per_step": 16,
-    "train.points_per_shape": 256,
-    "train.learning_rate": 3e-3,
-    "train.code_learning_rate": 1e-2,
-    "train.lr_step_epochs": 160,
-    "train.log_steps": 20,
-    "train.checkpoint_epochs": 100,
-    "inference.iterations": 200,
-    "inference.points": 2_048,
-    "inference.learning_rate": 2e-2,
-}
+_TINY = {**SMALL_AUTODECODER, "model.dropout": 0.0, "model.saliency_weight": 5e-3}
 TINY = Preset(
     summary="a small trunk that learns a few dozen shapes on two CPU cores in about a minute",
-    settings=_TINY_SETTINGS,
+    settings=_TINY,
     origins={
-        **dict.fromkeys(_TINY_SETTINGS, _SMALL),
+        **dict.fromkeys(_TINY, SMALL),
         "model.saliency_weight": "our choice: lambda is an error, and so small a network errs several times as much",
     },
 )

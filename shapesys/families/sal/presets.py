@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shapesys.families.base import Preset
+from shapesys.families.fields.presets import SMALL, SMALL_AUTODECODER
 
 _CODE = "SAL's released code for D-FAUST"
 _OURS = "ours: the published network encodes scans instead of optimising codes; as SALD's released autodecoder"
@@ -48,30 +49,14 @@ PAPER = Preset(
     },
 )
 
-_SMALL = "our choice: minutes on a laptop"
 _TINY = {
-    "model.latent_dim": 32,
-    "model.hidden": 128,
-    "model.layers": 6,
-    "model.skip_at": 3,
+    **SMALL_AUTODECODER,
     "model.radius": 0.5,
     "model.code_std": 1e-3,
-    "model.code_weight": 1e-4,
-    "train.epochs": 500,
-    "train.shapes_per_step": 16,
-    "train.points_per_shape": 256,
-    "train.learning_rate": 3e-3,
-    "train.code_learning_rate": 1e-2,
-    "train.lr_step_epochs": 160,
-    "train.log_steps": 20,
-    "train.checkpoint_epochs": 100,
-    "inference.iterations": 200,
-    "inference.points": 2_048,
-    "inference.learning_rate": 2e-2,
     "inference.cloud_neighbour": 4,
     "inference.cloud_queries": 16_384,
 }
-_TINY_ORIGINS = dict.fromkeys(_TINY, _SMALL) | {
+_TINY_ORIGINS = dict.fromkeys(_TINY, SMALL) | {
     "model.radius": "our choice: inside the shapes of the unit sphere, as SAL's own start is",
     "model.code_std": "our choice: codes that tell shapes apart and leave the first sphere a sphere",
 }
