@@ -62,7 +62,7 @@ def infer(
     def fit(codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
         return _fit(objective, codes, points, distance)
 
-    found = find_codes(fit, objective.decoder.latent_dim, observations, config, seed, objective.codes.weight.device)
+    found = find_codes(fit, objective.codes.weight, observations, config, seed)
     return _predictions(objective, found.codes, [item.shape_id for item in observations], found.errors.tolist())
 
 

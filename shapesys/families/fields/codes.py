@@ -2,7 +2,10 @@
 
 DeepSDF's `reconstruct.py` (Park et al., CVPR 2019), with restarts, and any number of shapes at a time.
 
-Legend: S shapes, R restarts, D latent dimensions, N queries.
+DeepSDF starts from a code near 0, amid the shapes of its one category. Among the codes of several categories 0 is
+amid none, and from there the optimisation ends between them; it may start from the trained codes that fit best instead.
+
+Legend: S shapes, R restarts, K trained codes tried, D latent dimensions, N queries.
 """
 
 from __future__ import annotations
@@ -30,6 +33,14 @@ class CodeSearch(Config):
     points: int = setting(8_000, help="queries per shape and iteration", ge=1)
     restarts: int = setting(1, help="initial codes per shape; the best final fit is kept", ge=1)
     initial_std: float = setting(0.01, help="standard deviation of initial codes", ge=0)
+    trained_starts: int = setting(
+        0, help="trained codes that are tried beside an initial one; the best fits are optimised", ge=0
+    )
+
+
+_TRIED_AT = 512
+"""Queries by which first codes are compared."""
+_TRIED_AT_ONCE = 32
 
 
 class Found(NamedTuple):
@@ -39,17 +50,23 @@ class Found(NamedTuple):
     errors: Tensor
 
 
-def find_codes(
-    fit: Fit, latent_dim: int, observations: Sequence[Observation], config: CodeSearch, seed: int, device: torch.device
-) -> Found:
+def find_codes(fit: Fit, trained: Tensor, observations: Sequence[Observation], config: CodeSearch, seed: int) -> Found:
     """The codes that fit the observed ``points`` and ``distance`` best.
 
     A shape's result depends on its own queries, its id and the seed, never on the shapes beside it.
+
+    Args:
+        trained: (number of training shapes, D) their codes.
     """
-    codes = torch.from_numpy(_initial_codes(latent_dim, observations, config, seed)).to(device).requires_grad_(True)
+    device = trained.device
+    queries = _Queries(observations, device)
+    codes = torch.from_numpy(_initial_codes(trained.shape[1], observations, config, seed)).to(device)
+    if config.trained_starts:
+        tried = _some(trained.detach(), config.trained_starts, seed)
+        codes = _best_starts(fit, codes, tried, queries, min(config.points, _TRIED_AT))
+    codes.requires_grad_(True)
     optimiser = torch.optim.Adam([codes], lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=max(1, (config.iterations + 1) // 2), gamma=0.1)
-    queries = _Queries(observations, device)
     for iteration in range(config.iterations):
         optimiser.zero_grad(set_to_none=True)
         error, prior = fit(codes, *queries.window(iteration, config.points))
@@ -76,6 +93,28 @@ class _Queries:
         points = [item[offsets % len(item)] for item in self._points]
         distance = [item[offsets % len(item)] for item in self._distance]
         return torch.stack(points), torch.stack(distance)
+
+
+def _some(trained: Tensor, count: int, seed: int) -> Tensor:
+    """(K, D) at most `count` of the trained codes, drawn by the seed."""
+    if len(trained) <= count:
+        return trained
+    rows = np.random.default_rng(seed).choice(len(trained), count, replace=False)
+    return trained[torch.from_numpy(np.sort(rows)).to(trained.device)]
+
+
+@torch.no_grad()
+def _best_starts(fit: Fit, initial: Tensor, trained: Tensor, queries: _Queries, count: int) -> Tensor:
+    """(S, R, D): of a shape's first initial code and the trained ones (K, D), those that fit best.
+
+    Its further initial codes (S, R, D), all alike, fill up where there are too few.
+    """
+    candidates = torch.cat([initial[:, :1], trained.expand(len(initial), -1, -1)], dim=1)
+    window = queries.window(0, count)
+    errors = torch.cat([fit(some, *window)[0] for some in candidates.split(_TRIED_AT_ONCE, dim=1)], dim=1)
+    order = errors.argsort(dim=1, stable=True)
+    ranked = candidates.gather(1, order[..., None].expand_as(candidates))
+    return torch.cat([ranked, initial[:, 1:]], dim=1)[:, : initial.shape[1]].contiguous()
 
 
 def _initial_codes(latent_dim: int, observations: Sequence[Observation], config: CodeSearch, seed: int) -> np.ndarray:
