@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from shapesys.metrics.saliency import Scaling
@@ -135,14 +135,20 @@ class TopPoints(MapRecipe):
     Attributes:
         classifier: a maker of maps whose word counts where the category of a test shape is predicted.
         judge: the classifier of salient points, trained anew for every method and number of points.
-        counts: numbers of points.
+        judged: scale -> changes to its training here.
+        counts: scale -> numbers of points.
         all_points: points of the baseline that ranks none: the variant without a kind.
     """
 
     classifier: MapVariant = field(kw_only=True)
     judge: MapVariant = field(kw_only=True)
-    counts: tuple[int, ...] = field(kw_only=True)
+    judged: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
+    counts: Mapping[Scale, tuple[int, ...]] = field(kw_only=True)
     all_points: int = field(default=1024, kw_only=True)
+
+    def judge_at(self, scale: Scale) -> MapVariant:
+        """The judge as it is trained here."""
+        return replace(self.judge, changes={**self.judge.settings(scale), **self.judged.get(scale, {})}, at_scale={})
 
     def makers(self) -> tuple[MapVariant, ...]:
         return (self.classifier, *self.variants)

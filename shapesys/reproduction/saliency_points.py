@@ -95,21 +95,22 @@ def classifying(recipe: TopPoints, request: Request) -> Iterator[TopPointsExperi
     """One classifier for every method, number of points and seed."""
     for seed in request.seeds:
         for variant in recipe.variants:
-            for count in recipe.counts if variant.kind else (recipe.all_points,):
+            for count in recipe.counts[request.scale] if variant.kind else (recipe.all_points,):
                 yield _classifying(recipe, request, variant, seed, count)
 
 
 def _classifying(
     recipe: TopPoints, request: Request, variant: MapVariant, seed: int, count: int
 ) -> TopPointsExperiment:
-    plain = variant_job(recipe.judge, request, seed, recipe.categories[request.data])
+    categories = recipe.categories[request.data]
+    judge = variant_job(recipe.judge_at(request.scale), request, seed, categories)
     name, predicted = f"top{count}-{variant.key}-s{seed}", ""
     if variant.kind is None:
-        job = plain.override({"train.points_per_shape": count, "inference.points": count})
+        job = judge.override({"train.points_per_shape": count, "inference.points": count})
     else:
         folder = Path(request.root) / ranked(variant, seed)
-        job = plain.override({"data.saliency": str(folder / ORACLE), "model.salient_points": count})
+        job = judge.override({"data.saliency": str(folder / ORACLE), "model.salient_points": count})
         predicted = str(folder / PREDICTED)
-    # Where all points are as many as the judge sees anyway, its run is that of other recipes.
-    trained = recipe.judge.run_name(seed) if job == plain else name
+    # Where the judge sees all points as it would anywhere, its run is that of other recipes.
+    trained = recipe.judge.run_name(seed) if job == variant_job(recipe.judge, request, seed, categories) else name
     return TopPointsExperiment(name, request.root, variant.label, job, trained, count, recipe.split, predicted)

@@ -146,6 +146,6 @@ def ranked(variant: MapVariant, seed: int) -> str:
 
 def ranked_splits(recipe: TopPoints, request: Request) -> tuple[str, ...]:
     """The splits whose points are ranked: to train by, to choose a checkpoint by where that is done, and to measure."""
-    train = variant_job(recipe.judge, request, request.seeds[0], recipe.categories[request.data])
+    train = variant_job(recipe.judge_at(request.scale), request, request.seeds[0], recipe.categories[request.data])
     chosen = (train.data.validation_split,) if train.train.select == "best" else ()
     return tuple(dict.fromkeys((TRAINING, *chosen, recipe.split)))

@@ -29,7 +29,7 @@ def top_points(variants: tuple[MapVariant, ...] = (PCA, ISSN)) -> TopPoints:
     every = MapVariant("all", key="all", kind=None)
     measures = {"8": measure_name(8, "oracle"), "8 predicted": measure_name(8, "predicted")}
     return recipe_of(
-        TopPoints, "test.top", (every, *variants), measures, classifier=PCSM, judge=JUDGE, counts=(8, 16),
+        TopPoints, "test.top", (every, *variants), measures, classifier=PCSM, judge=JUDGE, counts={"tiny": (8, 16)},
         all_points=POINTS,
     )  # fmt: skip
 
@@ -168,6 +168,23 @@ def test_all_points_are_seen_by_the_run_of_other_recipes_where_they_are_as_many(
         every = dataclasses.replace(top_points((PCA,)), all_points=count).phases(request)[2][0]
         assert isinstance(every, TopPointsExperiment)
         assert (every.name, every.trained) == (f"top{count}-all-s0", trained)
+
+
+def test_a_judge_trains_as_the_recipe_says_unless_the_user_says_otherwise() -> None:
+    recipe = dataclasses.replace(top_points((PCA,)), judged={"tiny": {"train.epochs": 7}}, all_points=32)
+    for changes, epochs, trained in (
+        ({}, 7, "top32-all-s0"),
+        # As long as in other recipes.
+        ({"train.epochs": 2}, 2, "pointnet-s0"),
+    ):
+        every, few, *_ = recipe.phases(asked("store", "root", **{"inference.points": 32, **changes}))[2]
+        assert isinstance(every, TopPointsExperiment)
+        assert isinstance(few, TopPointsExperiment)
+        assert (every.job.train.epochs, few.job.train.epochs, every.trained) == (epochs, epochs, trained)
+    # The classifier behind the maps trains as ever.
+    [classifier, *_] = recipe.phases(asked("store", "root"))[0]
+    assert isinstance(classifier, ClassifierExperiment)
+    assert classifier.job.train.epochs != 7
 
 
 def test_a_shared_run_is_trained_once_and_its_numbers_lie_with_the_experiment(made: Request) -> None:
