@@ -232,7 +232,7 @@ SWEEPS = MapTable(
         SMALL_NETWORKS,
         "of built-in shapes and ShapeNet, aeroplanes and chairs are measured, by networks that are told their category",
         "weights that fail are forced, to show how",
-        "mean, range and pictures are of maps as they are; SSR and d_sym are by rank, which tells nothing of a map whose "
+        "mean, range and pictures are of maps as they are; SSR and d_sym are by rank, and tell nothing of a map whose "
         "range is next to nothing",
     ),
     shares="issn",
