@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from shapesys.config.base import Config
 from shapesys.fields.field import Field
+from shapesys.samples.shape_ids import category_of
 from shapesys.samples.vocabulary import Vocabulary
 
 Batch = Mapping[str, Tensor]
@@ -85,12 +87,21 @@ class TrainingData:
         vocabulary: the categories and parts that labels refer to.
         interest: the category that is told from all others, for families that contrast; empty where there is none.
         counts: category -> its training shapes; empty where nobody counted.
+        rows_of_interest: those of its training shapes among all; empty where nobody looked.
     """
 
     shapes: int
     vocabulary: Vocabulary = dataclasses.field(default_factory=Vocabulary)
     interest: str = ""
     counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    rows_of_interest: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, shape_ids: Sequence[str], vocabulary: Vocabulary, interest: str) -> TrainingData:
+        """What the ids of the training shapes tell."""
+        categories = [category_of(shape_id) for shape_id in shape_ids]
+        rows = [row for row, category in enumerate(categories) if category == interest]
+        return cls(len(shape_ids), vocabulary, interest, Counter(categories), rows)
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from shapesys.on_ray.runtime import alive_nodes, cluster_address, physical_cpus,
 from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training import checkpoint, loop
 from shapesys.training.config import ScaleConfig, TrainJob
-from shapesys.training.context import ProcessGroupContext
+from shapesys.training.context import ProcessGroupContext, forget_modules
 from shapesys.training.feed import LocalFeed, MakeFeed, open_data
 from shapesys.training.history import Follower, Record
 from shapesys.training.plan import RankPlan
@@ -225,6 +225,9 @@ def _worker(settings: dict[str, Any]) -> dict[str, Any]:
         return asdict(loop.train(job, run, context, FEEDS[job.scale.reader], until_epoch=settings["until_epoch"]))
     except ShapesysError as error:
         return {"error": str(error)}
+    finally:
+        # Ray ends the process group next.
+        forget_modules()
 
 
 def _scaling(scale: ScaleConfig, may_grow: bool) -> ScalingConfig:

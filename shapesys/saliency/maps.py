@@ -58,15 +58,16 @@ def make_maps(
     """Maps of a kind.
 
     Args:
-        run: whose network makes them; None where geometry does.
+        run: whose network makes them; None for those by geometry.
         categories: shape id -> the category that a classifier is to stand by; the true one where None.
 
     Raises:
         UsageError: the run makes no maps of this kind, or has no such inference setting.
         ShapesysError: no checkpoint, a shape of a category that a classifier does not know, or no shape has a map.
     """
-    if run is None:
+    if kind == "geometry":
         return geometry_maps(store, shape_ids, settings)
+    assert run is not None, f"maps of kind '{kind}' need a network"
     if kind == "classifier":
         return gradient_maps(run, store, shape_ids, settings, device, categories)
     return field_maps(run, store, shape_ids, settings, device)

@@ -126,7 +126,7 @@ class Checkpoint:
 def restore(checkpoint: Checkpoint, device: torch.device | None = None) -> tuple[Objective, TrainJob, list[str]]:
     """The trained objective in evaluation mode, its job and its shape ids, from the folder alone."""
     job, shape_ids = checkpoint.job(), checkpoint.shape_ids()
-    data = TrainingData(len(shape_ids), checkpoint.vocabulary(), job.data.interest)
+    data = TrainingData.of(shape_ids, checkpoint.vocabulary(), job.data.interest)
     objective = registry.load(job.family).build(job.model, data)
     checkpoint.load_into(objective, shape_ids)
     return objective.to(device or torch.device("cpu")).eval(), job, shape_ids

@@ -86,10 +86,15 @@ class ProcessGroupContext:
 def leave_process_group() -> None:
     """Leave the process group at the end of a worker, after the call that trained has returned.
 
-    A distributed module that outlives its group, be it as garbage, can abort the process.
+    Where somebody else ends the group, `forget_modules` goes before.
     """
-    gc.collect()
+    forget_modules()
     torch.distributed.destroy_process_group()
+
+
+def forget_modules() -> None:
+    """Free distributed modules that are garbage: one that outlives its process group can abort the process."""
+    gc.collect()
 
 
 def pick_device(wish: str) -> torch.device:

@@ -75,8 +75,7 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
 
 def training_data(job: TrainJob, reader: Reader) -> TrainingData:
     """What an objective must know of the shapes that a reader reads."""
-    counts = Counter(category_of(shape_id) for shape_id in reader.shape_ids)
-    return TrainingData(len(reader.shape_ids), reader.vocabulary, job.data.interest, counts)
+    return TrainingData.of(reader.shape_ids, reader.vocabulary, job.data.interest)
 
 
 def _plan(job: TrainJob, family: Family, reader: Reader) -> TrainPlan:

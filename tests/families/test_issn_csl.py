@@ -33,6 +33,13 @@ def batch(points: int = 60) -> dict[str, torch.Tensor]:
     }
 
 
+def test_unseen_shapes_start_near_those_of_the_category_of_interest() -> None:
+    data = TrainingData.of(["chair/1", "table/1", "chair/2", "table/2"], DATA.vocabulary, "table")
+    assert (data.shapes, data.counts) == (4, {"chair": 2, "table": 2})
+    assert list(build(SMALL, data).likely_starts) == [1, 3]
+    assert all(preset.settings["inference.trained_starts"] for preset in FAMILY.presets.values())
+
+
 def test_equation_4_is_equation_1_and_the_contrast() -> None:
     made, data = objective(), batch()
     made.eval()

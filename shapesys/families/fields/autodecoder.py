@@ -26,6 +26,7 @@ class Autodecoder(Objective):
         codes: (S, D), one row per training shape.
         code_weight: of the prior |z|^2, in training and at test time.
         field_traits: what may be assumed of a predicted field.
+        likely_starts: rows of codes that unseen shapes are likely to lie near; empty where all are alike.
     """
 
     def __init__(
@@ -35,6 +36,7 @@ class Autodecoder(Objective):
         self.decoder = decoder
         self.code_weight = code_weight
         self.field_traits = field_traits
+        self.likely_starts: Sequence[int] = ()
         self.codes = nn.Embedding(shapes, decoder.latent_dim)
         nn.init.normal_(self.codes.weight, std=code_std)
 
@@ -62,7 +64,7 @@ def infer(
     def fit(codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
         return _fit(objective, codes, points, distance)
 
-    found = find_codes(fit, objective.codes.weight, observations, config, seed)
+    found = find_codes(fit, objective.codes.weight, observations, config, seed, objective.likely_starts)
     return _predictions(objective, found.codes, [item.shape_id for item in observations], found.errors.tolist())
 
 

@@ -34,13 +34,15 @@ class CodeSearch(Config):
     restarts: int = setting(1, help="initial codes per shape; the best final fit is kept", ge=1)
     initial_std: float = setting(0.01, help="standard deviation of initial codes", ge=0)
     trained_starts: int = setting(
-        0, help="trained codes that are tried beside an initial one; the best fits are optimised", ge=0
+        0,
+        help="trained codes, first those of the category of interest, that are tried beside one initial code; the best "
+        "of all are optimised, as many as restarts",
+        ge=0,
     )
 
 
 _TRIED_AT = 512
 """Queries by which first codes are compared."""
-_TRIED_AT_ONCE = 32
 
 
 class Found(NamedTuple):
@@ -50,20 +52,29 @@ class Found(NamedTuple):
     errors: Tensor
 
 
-def find_codes(fit: Fit, trained: Tensor, observations: Sequence[Observation], config: CodeSearch, seed: int) -> Found:
+def find_codes(
+    fit: Fit,
+    trained: Tensor,
+    observations: Sequence[Observation],
+    config: CodeSearch,
+    seed: int,
+    likely: Sequence[int] = (),
+) -> Found:
     """The codes that fit the observed ``points`` and ``distance`` best.
 
-    A shape's result depends on its own queries, its id and the seed, never on the shapes beside it.
+    A shape's result depends on the trained network and codes, its own queries, its id and the seed, never on the shapes
+    beside it.
 
     Args:
         trained: (number of training shapes, D) their codes.
+        likely: rows of those that are tried before others, where not all are.
     """
     device = trained.device
     queries = _Queries(observations, device)
     codes = torch.from_numpy(_initial_codes(trained.shape[1], observations, config, seed)).to(device)
     if config.trained_starts:
-        tried = _some(trained.detach(), config.trained_starts, seed)
-        codes = _best_starts(fit, codes, tried, queries, min(config.points, _TRIED_AT))
+        tried = trained.detach()[_some(len(trained), config.trained_starts, likely, seed)]
+        codes = _best_starts(fit, codes, tried, queries, config)
     codes.requires_grad_(True)
     optimiser = torch.optim.Adam([codes], lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=max(1, (config.iterations + 1) // 2), gamma=0.1)
@@ -95,23 +106,26 @@ class _Queries:
         return torch.stack(points), torch.stack(distance)
 
 
-def _some(trained: Tensor, count: int, seed: int) -> Tensor:
-    """(K, D) at most `count` of the trained codes, drawn by the seed."""
-    if len(trained) <= count:
-        return trained
-    rows = np.random.default_rng(seed).choice(len(trained), count, replace=False)
-    return trained[torch.from_numpy(np.sort(rows)).to(trained.device)]
+def _some(rows: int, count: int, likely: Sequence[int], seed: int) -> list[int]:
+    """At most `count` of the rows: likely ones first, then others; drawn by the seed where there are more."""
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(np.asarray(likely, int))[:count]
+    others = random.permutation(np.setdiff1d(np.arange(rows), chosen))[: count - len(chosen)]
+    return sorted([*chosen.tolist(), *others.tolist()])
 
 
 @torch.no_grad()
-def _best_starts(fit: Fit, initial: Tensor, trained: Tensor, queries: _Queries, count: int) -> Tensor:
+def _best_starts(fit: Fit, initial: Tensor, trained: Tensor, queries: _Queries, config: CodeSearch) -> Tensor:
     """(S, R, D): of a shape's first initial code and the trained ones (K, D), those that fit best.
 
     Its further initial codes (S, R, D), all alike, fill up where there are too few.
     """
     candidates = torch.cat([initial[:, :1], trained.expand(len(initial), -1, -1)], dim=1)
+    count = min(config.points, _TRIED_AT)
     window = queries.window(0, count)
-    errors = torch.cat([fit(some, *window)[0] for some in candidates.split(_TRIED_AT_ONCE, dim=1)], dim=1)
+    # As many codes at a time as take no more memory than the optimisation.
+    at_once = max(1, config.restarts * config.points // count)
+    errors = torch.cat([fit(some, *window)[0] for some in candidates.split(at_once, dim=1)], dim=1)
     order = errors.argsort(dim=1, stable=True)
     ranked = candidates.gather(1, order[..., None].expand_as(candidates))
     return torch.cat([ranked, initial[:, 1:]], dim=1)[:, : initial.shape[1]].contiguous()

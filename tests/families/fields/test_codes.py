@@ -43,24 +43,51 @@ def test_a_shapes_own_start_is_kept_where_it_fits_better() -> None:
 
 def test_more_restarts_start_from_more_trained_codes() -> None:
     """The best first fit can lie in the worse valley."""
-    trained, shape = torch.tensor([[0.1], [1.9]]), observed(3.0)
+    trained, shape = torch.tensor([[-30.0], [30.0], [0.1], [1.9]]), observed(3.0)
     one = find_codes(two_valleys, trained, shape, SEARCH.override({"initial_std": 0.0}), seed=0)
-    # Both valleys' starts are optimised where the shape's own, at 0, and one more are.
+    # The shape's own start, at 0, and those in both valleys.
     three = find_codes(two_valleys, trained, shape, SEARCH.override({"restarts": 3}), seed=0)
     assert one.errors[0] == pytest.approx(0.5, abs=1e-3)
     assert three.errors[0] == pytest.approx(0.0, abs=1e-3)
+    # More than there are trained codes: all of these, and more of its own.
+    eight = find_codes(two_valleys, trained, shape, SEARCH.override({"restarts": 8}), seed=0)
+    assert eight.errors[0] == pytest.approx(0.0, abs=1e-3)
 
 
-def test_what_is_found_of_a_shape_depends_on_no_other_and_few_of_many_codes_are_tried() -> None:
-    trained = torch.linspace(-20, 20, 400)[:, None]
-    search = SEARCH.override({"trained_starts": 40, "iterations": 20})
-    tried: list[int] = []
+class Watched:
+    """Two valleys, and which codes of the first shape were looked at without a gradient, by how many at a time."""
 
-    def counted(codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
-        tried.append(codes.shape[1])
+    def __init__(self) -> None:
+        self.tried: list[float] = []
+        self.sizes: list[int] = []
+
+    def __call__(self, codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
+        if not torch.is_grad_enabled():
+            self.tried += codes[0, :, 0].tolist()
+            self.sizes.append(codes.shape[1] * points.shape[1])
         return two_valleys(codes, points, distance)
 
-    together = find_codes(counted, trained, observed(3.0, -7.0), search, seed=0)
-    assert sum(count for count in tried if count > 1) == 41
+
+def test_of_many_codes_few_are_tried_and_likely_ones_first() -> None:
+    trained = torch.linspace(-20, 20, 400)[:, None]
+    search = SEARCH.override({"trained_starts": 40, "iterations": 1, "points": 8, "restarts": 2})
+    likely = (3, 200, 399)
+    watched = Watched()
+    find_codes(watched, trained, observed(3.0), search, seed=0, likely=likely)
+    # One of its own, and at last those that were optimised.
+    tried = watched.tried[1:-2]
+    assert len(set(tried)) == 40
+    assert set(tried) >= {trained[row].item() for row in likely}
+    # No more at a time than the optimisation takes; the last look is at what it found.
+    assert max(watched.sizes[:-1]) == 2 * 8
+    other = Watched()
+    find_codes(other, trained, observed(3.0), search, seed=1, likely=range(100))
+    assert max(other.tried[1:-2]) < trained[100].item()
+
+
+def test_what_is_found_of_a_shape_depends_on_no_other() -> None:
+    trained = torch.linspace(-20, 20, 400)[:, None]
+    search = SEARCH.override({"trained_starts": 40, "iterations": 20})
+    together = find_codes(two_valleys, trained, observed(3.0, -7.0), search, seed=0)
     apart = find_codes(two_valleys, trained, observed(3.0, -7.0)[1:], search, seed=0)
     assert torch.equal(together.codes[1:], apart.codes)
