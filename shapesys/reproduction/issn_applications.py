@@ -126,15 +126,15 @@ TABLE6 = TopPoints(
         "a shape that a method can make no map of is seen by its first points, which lie far apart; the last column "
         "counts these shapes",
         "training shapes are ranked by their true category in both; PCA and all 1,024 points know no category",
-        "at tiny scale DGCNN trains for 100 epochs on shapes that are not turned, as its authors do not turn theirs; "
-        "the 20 of its tiny preset are too few for points that lie close together",
+        "at tiny scale the DGCNN that judges sees 32 to 128 points and trains for 100 epochs, since the 20 of its preset "
+        "are too few for points that lie close together, on shapes that are not turned, as in the authors' PyTorch script",
         SMALL_NETWORKS,
     ),
     shares="issn",
     categories=_CATEGORIES,
     classifier=PCSM,
     judge=DGCNN,
-    judged={"tiny": {"train.epochs": 100, "model.augment.rotation": "none"}},
+    judge_settings_at={"tiny": {"train.epochs": 100, "model.augment.rotation": "none"}},
     counts={"tiny": _COUNTS[:3], "paper": _COUNTS},
     all_points=_ALL,
 )
@@ -181,8 +181,8 @@ FIGURE5 = SalientParts(
         Measure("surfaces (%)", "parts/extracted", 100, 0),
         Measure("cut in two (%)", "parts/cut", 100, 0),
         Measure("salient area (%)", "parts/salient_area", 100, 1),
-        Measure("least salient area (%)", "parts/salient_area", 100, 1, statistic="min"),
-        Measure("most (%)", "parts/salient_area", 100, 1, statistic="max"),
+        Measure("salient area, least (%)", "parts/salient_area", 100, 1, statistic="min"),
+        Measure("salient area, greatest (%)", "parts/salient_area", 100, 1, statistic="max"),
         Measure("saliency, salient part", "parts/salient_mean", digits=3),
         Measure("saliency, specific part", "parts/specific_mean", digits=3),
     ),
@@ -193,7 +193,7 @@ FIGURE5 = SalientParts(
         "category-salient and its instance-specific part",
         "the threshold is not published: 0.5 is where an error of the distance is twice lambda; half of the area cuts "
         "every shape",
-        "3 unseen shapes of each category; measures are means over the shapes, least and most of their salient areas",
+        "3 unseen shapes of each category; measures are means over the shapes unless they say otherwise",
         "meshes of surfaces and parts lie in the runs' folders as GLB files",
         SMALL_NETWORKS,
     ),

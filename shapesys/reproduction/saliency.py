@@ -135,20 +135,22 @@ class TopPoints(MapRecipe):
     Attributes:
         classifier: a maker of maps whose word counts where the category of a test shape is predicted.
         judge: the classifier of salient points, trained anew for every method and number of points.
-        judged: scale -> changes to its training here.
+        judge_settings_at: scale -> changes to its training here.
         counts: scale -> numbers of points.
         all_points: points of the baseline that ranks none: the variant without a kind.
     """
 
     classifier: MapVariant = field(kw_only=True)
     judge: MapVariant = field(kw_only=True)
-    judged: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
+    judge_settings_at: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict, kw_only=True)
     counts: Mapping[Scale, tuple[int, ...]] = field(kw_only=True)
     all_points: int = field(default=1024, kw_only=True)
 
     def judge_at(self, scale: Scale) -> MapVariant:
         """The judge as it is trained here."""
-        return replace(self.judge, changes={**self.judge.settings(scale), **self.judged.get(scale, {})}, at_scale={})
+        return replace(
+            self.judge, changes={**self.judge.settings(scale), **self.judge_settings_at.get(scale, {})}, at_scale={}
+        )
 
     def makers(self) -> tuple[MapVariant, ...]:
         return (self.classifier, *self.variants)

@@ -171,7 +171,7 @@ def test_all_points_are_seen_by_the_run_of_other_recipes_where_they_are_as_many(
 
 
 def test_a_judge_trains_as_the_recipe_says_unless_the_user_says_otherwise() -> None:
-    recipe = dataclasses.replace(top_points((PCA,)), judged={"tiny": {"train.epochs": 7}}, all_points=32)
+    recipe = dataclasses.replace(top_points((PCA,)), judge_settings_at={"tiny": {"train.epochs": 7}}, all_points=32)
     for changes, epochs, trained in (
         ({}, 7, "top32-all-s0"),
         # As long as in other recipes.
