@@ -126,8 +126,9 @@ TABLE6 = TopPoints(
         "a shape that a method can make no map of is seen by its first points, which lie far apart; the last column "
         "counts these shapes",
         "training shapes are ranked by their true category in both; PCA and all 1,024 points know no category",
-        "at tiny scale the DGCNN that judges sees 32 to 128 points and trains for 100 epochs, since the 20 of its preset "
-        "are too few for points that lie close together, on shapes that are not turned, as in the authors' PyTorch script",
+        "at tiny scale the DGCNN that judges sees 32 to 128 points, and trains for 100 epochs, as the 20 of its preset "
+        "are too few for points that lie close together, on shapes that are not turned, as in its authors' PyTorch "
+        "script",
         SMALL_NETWORKS,
     ),
     shares="issn",
