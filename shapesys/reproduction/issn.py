@@ -230,7 +230,8 @@ SWEEPS = MapTable(
     seeds=1,
     notes=(
         SMALL_NETWORKS,
-        "of built-in shapes and ShapeNet, aeroplanes and chairs are measured, each by its true category's network",
+        TRUE_CATEGORY,
+        "of built-in shapes and ShapeNet, aeroplanes and chairs are measured",
         "weights that fail are forced, to show how",
         "mean, range and pictures are of maps as they are; SSR and d_sym are by rank, and tell nothing of a map whose "
         "range is next to nothing",
