@@ -105,12 +105,14 @@ def _classifying(
     categories = recipe.categories[request.data]
     judge = variant_job(recipe.judge_at(request.scale), request, seed, categories)
     name, predicted = f"top{count}-{variant.key}-s{seed}", ""
+    trained = name
     if variant.kind is None:
         job = judge.override({"train.points_per_shape": count, "inference.points": count})
+        if job == variant_job(recipe.judge, request, seed, categories):
+            # The judge sees all points as it would anywhere, so its run is that of other recipes.
+            trained = recipe.judge.run_name(seed)
     else:
         folder = Path(request.root) / ranked(variant, seed)
         job = judge.override({"data.saliency": str(folder / ORACLE), "model.salient_points": count})
         predicted = str(folder / PREDICTED)
-    # Where the judge sees all points as it would anywhere, its run is that of other recipes.
-    trained = recipe.judge.run_name(seed) if job == variant_job(recipe.judge, request, seed, categories) else name
     return TopPointsExperiment(name, request.root, variant.label, job, trained, count, recipe.split, predicted)
