@@ -11,7 +11,7 @@ from typing import Any
 from shapesys.cli.failure import page_if_possible
 from shapesys.cli.preparation import run_preparation
 from shapesys.cli.progress import Progress
-from shapesys.errors import UsageError
+from shapesys.errors import ShapesysError, UsageError
 from shapesys.report.reproduction import build_reproduction_page
 from shapesys.reproduction.experiment import Experiment, perform_here
 from shapesys.reproduction.finding import Finding
@@ -115,9 +115,8 @@ def run_reproduction(planned: Reproduction) -> dict[str, Any]:
     """
     started = time.monotonic()
     _prepare(planned)
-    heard = _Heard(planned)
     with Progress("reproduce", "experiments", planned.count) as line:
-        heard.line = line
+        heard = _Heard(planned, line)
         if planned.local:
             perform_here((item for phase in planned.phases for item in phase), heard)
         else:
@@ -146,24 +145,33 @@ def _prepare(planned: Reproduction) -> None:
     run_preparation(source, planned.request.store, sampler, address=planned.address, local=planned.local)
 
 
+def _was_done(item: Experiment) -> bool:
+    try:
+        return item.was_done()
+    except ShapesysError:
+        # Files that cannot be read fail their own experiment, with a reason, and no other.
+        return False
+
+
 class _Heard:
     """Collects findings as they come, and keeps the table on disk up to date."""
 
-    def __init__(self, planned: Reproduction) -> None:
+    def __init__(self, planned: Reproduction, line: Progress) -> None:
         self._planned = planned
+        self._line = line
         self.findings: list[Finding] = []
         self.failed: dict[str, str] = {}
-        self._ended = 0
-        self.line: Progress | None = None
+        # What is only looked at again must not count towards the rate.
+        self._ended = {item.name for phase in planned.phases for item in phase if _was_done(item)}
+        line(len(self._ended))
 
     def __call__(self, item: Experiment, findings: list[Finding], why: str) -> None:
         self.findings += findings
-        self._ended += 1
+        self._ended.add(item.name)
         if why:
             self.failed[item.name] = why
         self.write()
-        if self.line is not None:
-            self.line(self._ended, failed=len(self.failed))
+        self._line(len(self._ended), failed=len(self.failed))
 
     def write(self) -> list[Line]:
         """The table so far, also as table.json."""

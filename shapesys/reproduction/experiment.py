@@ -24,6 +24,10 @@ class Experiment(ABC):
     def describe(self) -> Mapping[str, str]:
         """What it is, as title of a column -> text, for the list of a dry run."""
 
+    def was_done(self) -> bool:
+        """Whether an earlier command did what takes long of it. Told from the files alone, without opening a store."""
+        return False
+
     @abstractmethod
     def perform(self) -> list[Finding]:
         """Do what is missing, in this process; return what it found, which for a means to an end is nothing.

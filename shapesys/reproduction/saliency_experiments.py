@@ -26,6 +26,7 @@ from shapesys.samples.store import Store
 from shapesys.training.checkpoint import chosen_of
 from shapesys.training.config import TrainJob, of_category, resolve
 from shapesys.training.context import pick_device
+from shapesys.training.network_set import finished_result
 from shapesys.training.run_dir import RunDirectory, create
 
 
@@ -67,6 +68,10 @@ class MapExperiment(Experiment):
 
     def describe(self) -> dict[str, str]:
         return {"makes": f"maps by {self.method} of {', '.join(self.categories)}"}
+
+    def was_done(self) -> bool:
+        trained = self.network is None or finished_result(self.network) is not None
+        return trained and all((self.run.path / maps_file(split)).is_file() for split in self.splits)
 
     def perform(self) -> list[Finding]:
         with at_work(*self.folders()):

@@ -25,6 +25,7 @@ from shapesys.samples.store import Store
 from shapesys.training.checkpoint import chosen_of
 from shapesys.training.config import TrainJob
 from shapesys.training.maps_claim import digest_of
+from shapesys.training.network_set import finished_result
 from shapesys.training.run_dir import RunDirectory, create, read_json, write_json
 
 _RESULT = "accuracy.json"
@@ -54,6 +55,9 @@ class TopPointsExperiment(Experiment):
 
     def describe(self) -> dict[str, str]:
         return {"family": self.job.family, "preset": self.job.preset, "measured as": f"{self.variant}, {self.count}"}
+
+    def was_done(self) -> bool:
+        return finished_result(create(self.root, self.trained)) is not None
 
     def perform(self) -> list[Finding]:
         own, run = create(self.root, self.name), create(self.root, self.trained)

@@ -12,6 +12,7 @@ from shapesys.reproduction.finding import Finding
 from shapesys.training import loop
 from shapesys.training.config import TrainJob, claim
 from shapesys.training.context import LocalContext, pick_device
+from shapesys.training.network_set import finished_result
 from shapesys.training.run_dir import RunDirectory
 
 
@@ -41,6 +42,9 @@ class TrainExperiment(Experiment):
 
     def describe(self) -> Mapping[str, str]:
         return {"family": self.job.family, "preset": self.job.preset}
+
+    def was_done(self) -> bool:
+        return finished_result(self.run) is not None
 
     def perform(self) -> list[Finding]:
         self.run.update_status(state="running", error=None)

@@ -16,6 +16,7 @@ from shapesys.reproduction.train_once import train_once
 from shapesys.reproduction.trained import Pictured, TrainedRecipe, TrainedVariant
 from shapesys.samples.filesystem import Folder
 from shapesys.training.config import TrainJob, resolve
+from shapesys.training.network_set import finished_result
 from shapesys.training.run_dir import RunDirectory, create
 
 SEED = "train.seed"
@@ -47,6 +48,9 @@ class TrainedExperiment(Experiment):
 
     def describe(self) -> dict[str, str]:
         return {"family": self.job.family, "preset": self.job.preset, "measured as": ", ".join(self.variants)}
+
+    def was_done(self) -> bool:
+        return finished_result(self.run) is not None
 
     def perform(self) -> list[Finding]:
         run, job = self.run, self.job

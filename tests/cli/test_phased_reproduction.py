@@ -9,9 +9,11 @@ from typing import Any
 
 import pytest
 from cli_support import invoke
-from two_phases import MADE, REFUSED, multiples
+from two_phases import MADE, REFUSED, Network, multiples
 
-from shapesys.errors import unknown_name
+from shapesys.cli import reproduction_run
+from shapesys.cli.progress import Progress
+from shapesys.errors import ShapesysError, unknown_name
 from shapesys.reproduction import registry
 from shapesys.reproduction.recipe import Recipe
 
@@ -56,6 +58,35 @@ def test_the_second_phase_measures_what_the_first_left(tmp_path: Path) -> None:
 def test_every_experiment_of_all_phases_is_counted(tmp_path: Path) -> None:
     result = invoke("reproduce", "own.table1", "--local", "--folder", tmp_path)
     assert "reproduce: 6/6 experiments" in result.stderr
+
+
+def test_what_an_earlier_command_did_is_counted_before_the_rate_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[int] = []
+
+    class Recorder(Progress):
+        def __call__(self, done: int, total: int | None = None, **facts: Any) -> None:
+            counted.append(done)
+            super().__call__(done, total, **facts)
+
+    monkeypatch.setattr(reproduction_run, "Progress", Recorder)
+    reproduce(tmp_path, "first.table")
+    assert counted == [0, 1, 2, 3, 4]
+    counted.clear()
+    # Its networks are there, its measurements are not.
+    reproduce(tmp_path, "second.table")
+    assert counted == [2, 2, 2, 3, 4, 5, 6, 7, 8]
+
+
+def test_files_that_cannot_be_read_do_not_keep_the_others_waiting(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unreadable(self: Network) -> bool:
+        raise ShapesysError(f"{self.file} cannot be read")
+
+    monkeypatch.setattr(Network, "was_done", unreadable)
+    assert means(reproduce(tmp_path, "first.table"))["once"] == {"0": 10.0, "1": 11.0}
 
 
 def test_a_failure_is_told_and_so_is_what_needed_it_and_the_next_time_does_the_rest(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_every_shape_that_is_measured_has_a_map_by_every_method(made: Request) -
 def test_maps_that_are_there_are_not_made_again(made: Request) -> None:
     before = files(made.root)
     assert sorted(before) == sorted(MAKERS)
+    assert {one.name: one.was_done() for one in table_of_maps().phases(made)[0]} == dict.fromkeys(MAKERS, True)
     performed(table_of_maps().phases(made)[0])
     assert files(made.root) == before
 
@@ -87,7 +88,9 @@ def test_maps_of_shapes_that_no_measure_asks_for_are_not_made(saliency_store: st
     assert sorted(read_saliency_maps(test).values) == Store.open(saliency_store).shape_ids("test")
     [every] = [one for one in every_split(request) if one.name == "pca"]
     before = files(request.root)
+    assert not every.was_done()
     every.perform()
+    assert every.was_done()
     assert files(request.root) == before
     train = read_saliency_maps(tmp_path / "pca" / "maps-train.parquet")
     assert sorted(train.values) == Store.open(saliency_store).shape_ids("train")

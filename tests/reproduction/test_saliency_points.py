@@ -99,7 +99,9 @@ def test_a_classifier_is_evaluated_by_both_protocols_once(mistaken: Request, mon
     _, ranking, classifying = top_points((PCA,)).phases(mistaken)
     performed([*ranking])
     every, few, *_ = classifying
+    assert not any(one.was_done() for one in classifying)
     [whole], [ranked] = every.perform(), few.perform()
+    assert [one.was_done() for one in classifying[:3]] == [True, True, False]
     assert set(whole.summary["whole_set"]) == {measure_name(POINTS, "oracle")}
     numbers = {name: found["value"] for name, found in ranked.summary["whole_set"].items()}
     assert numbers.pop(LEFT_OUT) == 0

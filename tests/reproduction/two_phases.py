@@ -32,6 +32,9 @@ class Network(Experiment):
     def describe(self) -> Mapping[str, str]:
         return {"trains": f"a number for {self.epochs} epochs"}
 
+    def was_done(self) -> bool:
+        return self.file.exists()
+
     def perform(self) -> list[Finding]:
         refused = Path(self.root) / REFUSED
         if refused.exists() and self.name in refused.read_text().split():
