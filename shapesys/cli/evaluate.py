@@ -12,7 +12,7 @@ import click
 
 from shapesys.cli.options import config_options, overrides
 from shapesys.cli.output import Answer, table
-from shapesys.cli.verb import Verb, verb
+from shapesys.cli.verb import Verb, refuse_workers_here, verb
 
 MOST_REASONS = 20
 _SCALE = "scale."
@@ -61,6 +61,8 @@ def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **place
     from shapesys.training.run_dir import find
 
     typed = overrides(ctx)
+    actors = typed.get("scale.num_actors")
+    refuse_workers_here(placement["local"], actors, "this process evaluates", "--scale.num-actors")
     measured = {path: v for path, v in typed.items() if not path.startswith(_SCALE)}
     settings = EvaluateConfig().override(measured)
     scale = EvaluateScale().override(

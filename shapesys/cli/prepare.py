@@ -70,7 +70,7 @@ def command(ctx: click.Context, source_name: str, store: str, preset: str, dry_r
     from shapesys.samples.settings import PRESETS
     from shapesys.sources.registry import build_source
 
-    refuse_workers_here(placement, "one child of this process prepares")
+    refuse_workers_here(placement["local"], placement["workers"], "one child of this process prepares")
     if preset not in PRESETS:
         raise unknown_name("sampler preset", preset, PRESETS)
     typed = overrides(ctx)

@@ -50,7 +50,7 @@ def command(recipe: str, dry_run: bool, **asked: Any) -> Answer:
     from shapesys.cli.reproduction_run import plan, run_reproduction
     from shapesys.reproduction.registry import load
 
-    refuse_workers_here(asked, "one experiment follows the other in this process")
+    refuse_workers_here(asked["local"], asked["workers"], "one experiment follows the other in this process")
     planned = plan(load(recipe), **asked)
     return _rehearsal(planned) if dry_run else _answer(planned, run_reproduction(planned))
 

@@ -64,7 +64,7 @@ def command(ctx: click.Context, folder: Path, runs_root: str, pictured: int, dry
     from shapesys.config.base import parse
     from shapesys.saliency.config import MapMetrics, MapSettings, MapSources
 
-    refuse_workers_here(placement, "one network works after the other in this process")
+    refuse_workers_here(placement["local"], placement["workers"], "one network works after the other in this process")
     typed = overrides(ctx)
     if "store" not in typed:
         raise UsageError("no sample store given; name one with --store DIR (make it with 'shapesys prepare')")

@@ -9,7 +9,7 @@ import click
 
 from shapesys.cli.options import config_options, overrides
 from shapesys.cli.output import Answer, table
-from shapesys.cli.verb import Verb, verb
+from shapesys.cli.verb import Verb, refuse_workers_here, verb
 from shapesys.errors import unknown_name
 from shapesys.report.numbers import duration
 
@@ -96,6 +96,7 @@ def command(
         if dry_run:
             return list_set(job, name, runs_root)
         return train_set(job, name, runs_root, Placement(address, local, tracker))
+    refuse_workers_here(local, changes.get("scale.num_workers"), "this process trains", "--scale.num-workers")
     if dry_run:
         from shapesys.cli.dry_run import rehearse
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -97,15 +97,17 @@ _JSON = click.Option(["--json"], is_flag=True, expose_value=False, help="Print t
 _DEBUG = click.Option(["--debug"], is_flag=True, expose_value=False, help="Show the traceback of a failure.")
 
 
-def refuse_workers_here(typed: Mapping[str, Any], instead: str) -> None:
-    """Let nobody ask for workers in a process that has none.
+def refuse_workers_here(local: bool, workers: int | None, instead: str, flag: str = "--workers") -> None:
+    """Let nobody ask for several workers in one process.
 
     Args:
-        typed: values of ``--workers`` and ``--local``.
+        local: whether ``--local`` was typed.
+        workers: how many were asked for; None where nobody did.
         instead: what works there.
+        flag: that asks for them.
 
     Raises:
         UsageError: both were typed.
     """
-    if typed["local"] and typed["workers"]:
-        raise UsageError(f"--workers {typed['workers']} with --local: {instead}; leave out one of the two")
+    if local and (workers or 1) > 1:
+        raise UsageError(f"{flag} {workers} with --local: {instead}; leave out one of the two")

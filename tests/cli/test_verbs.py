@@ -118,6 +118,17 @@ def test_two_processes_do_not_train_one_run(trained: Path, store: Path) -> None:
     assert "another process is writing" in result.stderr
 
 
+def test_several_workers_in_one_process_are_refused(trained: Path, store: Path) -> None:
+    for words, flag in (
+        (("train", "issn", "--store", store, *TINY), "--scale.num-workers"),
+        (("evaluate", trained), "--scale.num-actors"),
+    ):
+        refused = invoke(*words, "--local", flag, 2, "--dry-run")
+        assert refused.exit_code == 2
+        assert f"{flag} 2 with --local: this process" in refused.stderr
+        assert invoke(*words, "--local", flag, 1, "--dry-run").exit_code == 0
+
+
 def test_a_misspelt_store_leaves_no_run(store: Path, tmp_path: Path) -> None:
     words = ["train", "issn", "--run", "r", "--runs-root", tmp_path, *TINY]
     assert invoke(*words, "--store", tmp_path / "stroe").exit_code == 1
