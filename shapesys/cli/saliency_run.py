@@ -117,10 +117,12 @@ def _make(
     waiting = [piece for own in pieces.values() for piece in own]
     failed: dict[str, str] = {}
     with Progress("saliency", "sets of maps", len(waiting)) as line:
-        ended: list[str] = []
+        # What is only looked at again must not count towards the rate.
+        ended = {piece.name for piece in waiting if piece.is_made(store)}
+        line(len(ended))
 
         def heard(item: Experiment, findings: list[Finding], why: str) -> None:
-            ended.append(item.name)
+            ended.add(item.name)
             failed.update({item.name: why} if why else {})
             line(len(ended), failed=len(failed))
 
