@@ -71,7 +71,7 @@ class ISSNCSLConfig(ISSNConfig):
     def _weights_can_work(self) -> ISSNCSLConfig:
         problem = failing_weights(self.saliency_weight, self.contrast_weight)
         if problem and not self.forced:
-            raise ValueError(f"{problem}; choose other weights, or insist with --model.forced true")
+            raise ValueError(f"{problem}; choose other weights, or insist with --model.forced")
         return self
 
 

@@ -110,7 +110,7 @@ def test_the_weights_of_appendix_a2(weights: tuple[float, float], works: bool) -
 
 def test_failing_weights_are_refused_with_the_reason_unless_forced() -> None:
     changes = {"data.store": "anywhere", "model.saliency_weight": 1e-4, "model.contrast_weight": 0.1}
-    with pytest.raises(UsageError, match=r"= 1000: from 1000 on no surface can be reconstructed.*--model.forced true"):
+    with pytest.raises(UsageError, match=r"= 1000: from 1000 on no surface can be reconstructed.*--model.forced"):
         resolve("issn_csl", "tiny", changes)
     forced = resolve("issn_csl", "tiny", changes | {"model.forced": True})
     assert any("no surface" in sentence for sentence in warnings(forced.model))  # type: ignore[arg-type]
