@@ -125,6 +125,51 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]], rig
     return made
 
 
+@dataclass(frozen=True)
+class GroupedTable:
+    """A table of numbers in groups of columns. Groups that a screen has no room for stand below, with the same rows.
+
+    Attributes:
+        title: above the first.
+        key: heading of the rows' names.
+        groups: heading of each group, and the names of its columns.
+        rows: name, and a text for every column of all groups.
+    """
+
+    title: str
+    key: str
+    groups: Sequence[tuple[str, Sequence[str]]]
+    rows: Sequence[tuple[str, Sequence[str]]]
+
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        first, place = 0, 0
+        while first < len(self.groups):
+            last = first + 1
+            while last < len(self.groups) and self._fits(console, options, place, first, last + 1):
+                last += 1
+            yield self._part(place, first, last)
+            place += sum(len(names) for _, names in self.groups[first:last])
+            first = last
+
+    def _fits(self, console: Any, options: Any, place: int, first: int, last: int) -> bool:
+        from rich.measure import Measurement
+
+        # A measurement itself ends at the width of the screen.
+        wide = options.update(width=10 * options.max_width)
+        return bool(Measurement.get(console, wide, self._part(place, first, last)).maximum <= options.max_width)
+
+    def _part(self, place: int, first: int, last: int) -> Any:
+        """The groups from `first` up to `last`, whose columns begin at `place`."""
+        # The name of a group stands above its first column alone.
+        heads = [
+            f"{group if column == 0 else ''}\n{name}"
+            for group, names in self.groups[first:last]
+            for column, name in enumerate(names)
+        ]
+        rows = [(name, *texts[place : place + len(heads)]) for name, texts in self.rows]
+        return table(self.title if first == 0 else "", (self.key, *heads), rows, right=heads)
+
+
 def show_value(value: Any) -> str:
     """A value as a table cell: floats with four significant digits, None as a dash."""
     if value is None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from shapesys.cli.output import Answer, table
+from shapesys.cli.output import Answer, GroupedTable, table
 from shapesys.cli.verb import refuse_workers_here, verb
 from shapesys.report.numbers import duration
 
@@ -91,16 +91,9 @@ def _answer(planned: Reproduction, result: dict[str, Any]) -> Answer:
     return Answer(data, shown, exit_code=int(bool(result["failed"])))
 
 
-def reproduced(recipe: Recipe, lines: list[Line]) -> Any:
+def reproduced(recipe: Recipe, lines: list[Line]) -> GroupedTable:
     """Our numbers, the difference from the baseline, and the published ones."""
     from shapesys.reproduction.table import laid_out
 
     layout = laid_out(recipe, lines)
-    # The name of a group stands above its first column alone.
-    heads = [
-        (f"{group}\n{name}" if place == 0 else f"\n{name}")
-        for group, names in layout.groups
-        for place, name in enumerate(names)
-    ]
-    rows = [[label, *texts] for label, texts in layout.rows]
-    return table(f"{recipe.name}: {recipe.title}", [recipe.axis, *heads], rows, right=heads)
+    return GroupedTable(f"{recipe.name}: {recipe.title}", recipe.axis, layout.groups, layout.rows)

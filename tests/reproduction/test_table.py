@@ -96,6 +96,20 @@ def test_variants_are_rows_of_a_table_and_columns_of_a_figure() -> None:
     assert layout.rows[0] == ("accuracy", ["91.0 ± 1.4", "90.0", "95.0 ± 3.5", "+2.0 ± 1.4"])
 
 
+def test_a_measure_that_nobody_took_or_published_has_no_columns_once_others_have_numbers() -> None:
+    accuracy = [finding("plain", 0, 0.90), finding("better", 0, 0.93)]
+    layout = laid_out(RECIPE, table_of(RECIPE, accuracy))
+    assert [head for head, _ in layout.groups] == ["accuracy"]
+    assert layout.rows == [("plain", ["90.0", "", "90.0"]), ("better", ["93.0", "+3.0", "-"])]
+    # Before that, the list of measures says what will be.
+    assert [head for head, _ in laid_out(RECIPE, table_of(RECIPE, [])).groups] == ["accuracy", "IoU"]
+    # What is published stays, so that nobody misses it.
+    lost = laid_out(
+        RECIPE, table_of(RECIPE, [Finding("plain", 0, "", {"overall": {"metrics": {"iou/part.free": {"mean": 0.5}}}})])
+    )
+    assert [head for head, _ in lost.groups] == ["accuracy", "IoU"]
+
+
 def test_a_measure_may_be_an_extreme_over_the_shapes() -> None:
     summary = {
         "whole_set": {"oa/class": {"value": 0.5}},
