@@ -31,8 +31,8 @@ from torch.nn import functional as F
 from shapesys.config.base import Search, setting
 from shapesys.families.base import Batch, Family, Need, Preset, Term, Terms, TrainingData, Traits
 from shapesys.families.fields.autodecoder import infer, known
-from shapesys.families.fields.saliency import saliency_warnings
-from shapesys.families.issn.config import ISSNConfig, ISSNInference, check
+from shapesys.families.fields.saliency import check_common, saliency_warnings
+from shapesys.families.issn.config import ISSNConfig, ISSNInference
 from shapesys.families.issn.inference import observe_cloud
 from shapesys.families.issn.objective import ISSNObjective
 from shapesys.families.issn.presets import PAPER, TINY
@@ -113,7 +113,7 @@ class ISSNCSLObjective(ISSNObjective):
         """Equation 4. Batch: as equation 1's, and category_index (B,)."""
         if self.interest is None:
             raise ValueError("this objective was built without a category of interest, so it can only infer")
-        terms, distance, weighted = self.field_terms(batch)
+        terms, distance, weighted = self.salient_terms(batch)
         of_interest = batch["category_index"] == self.interest
         seed = batch.get("noise_seed") if self.training else None
         scores = self.tell_apart(batch["points"], distance, weighted.saliency, seed)
@@ -137,6 +137,15 @@ def build(config: ISSNCSLConfig, data: TrainingData) -> ISSNCSLObjective:
         ShapesysError: the category of interest is none of the data's.
     """
     return ISSNCSLObjective(config, data)
+
+
+def check(config: ISSNCSLConfig, data: TrainingData) -> None:
+    """Refuse a category of interest with one shape.
+
+    Raises:
+        ShapesysError: names it.
+    """
+    check_common(data, "family issn and --model.saliency-weight 0")
 
 
 def warnings(config: ISSNCSLConfig) -> list[str]:

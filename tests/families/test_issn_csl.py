@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from shapesys.errors import UsageError
+from shapesys.errors import ShapesysError, UsageError
 from shapesys.families.base import TrainingData
 from shapesys.families.issn.objective import ISSNObjective
 from shapesys.families.issn_csl import FAMILY, ISSNCSLConfig, ISSNCSLObjective, build, failing_weights, warnings
@@ -126,3 +126,9 @@ def test_an_objective_without_a_category_of_interest_only_infers(tmp_path: Path)
     made = build(SMALL, TrainingData(4, DATA.vocabulary)).double()
     with pytest.raises(ValueError, match="can only infer"):
         made(batch())
+
+
+def test_the_way_out_of_one_shape_is_a_family_that_needs_no_saliency() -> None:
+    data = TrainingData(5, counts={"chair": 1, "lamp": 4}, interest="chair")
+    with pytest.raises(ShapesysError, match=r"learn distances alone with family issn and --model.saliency-weight 0"):
+        FAMILY.check(ISSNCSLConfig(), data)

@@ -28,11 +28,10 @@ from __future__ import annotations
 
 from shapesys.families.base import Family, Need, Traits
 from shapesys.families.fields.autodecoder import infer, known
-from shapesys.families.issn.config import ISSNConfig, ISSNInference, check, warnings
+from shapesys.families.issn.config import ISSNConfig, ISSNInference, attributes, check, warnings
 from shapesys.families.issn.inference import observe_cloud
 from shapesys.families.issn.objective import build
 from shapesys.families.issn.presets import PAPER, TINY
-from shapesys.fields.network_field import SALIENCY
 
 FAMILY = Family(
     name="issn",
@@ -45,7 +44,7 @@ FAMILY = Family(
     inference=ISSNInference,
     infer=infer,
     known=known,
-    attributes=lambda config: (SALIENCY,),
+    attributes=attributes,
     observe_cloud=observe_cloud,
     warnings=warnings,
     check=check,

@@ -10,6 +10,7 @@ from shapesys.config.base import Config, Search, setting
 from shapesys.families.base import TrainingData
 from shapesys.families.fields.codes import CodeSearch
 from shapesys.families.fields.saliency import check_common, saliency_warnings
+from shapesys.fields.network_field import SALIENCY
 from shapesys.nets.implicit_decoder import check_shape
 
 ClampGradient = Literal["published", "pull_back"]
@@ -25,7 +26,7 @@ class ISSNConfig(Config):
     dropout: float = setting(0.2, help="dropout of hidden units", ge=0, lt=1, search=Search(0.0, 0.3))
     weight_norm: bool = setting(True, help="weight norm on hidden layers")
     saliency_weight: float = setting(
-        1e-3, help="lambda of equation 1; 0 gives DeepSDF's loss", ge=0, search=Search(1e-4, 1e-2, log=True)
+        1e-3, help="lambda of equation 1; 0 leaves DeepSDF, without saliency", ge=0, search=Search(1e-4, 1e-2, log=True)
     )
     code_weight: float = setting(0.1, help="beta of equation 1, on |z|^2", ge=0, search=Search(1e-4, 1.0, log=True))
     clamp: float = setting(0.1, help="delta of equation 2, in units of the unit sphere", gt=0, le=1)
@@ -37,12 +38,17 @@ class ISSNConfig(Config):
 
     @property
     def learns_saliency(self) -> bool:
-        """Whether any term of the loss trains the saliency head."""
+        """Whether any term of the loss trains a saliency head; without, the decoder has none."""
         return self.saliency_weight > 0
+
+    @property
+    def outputs(self) -> int:
+        """Of the decoder: signed distance, and saliency where it is learned."""
+        return 2 if self.learns_saliency else 1
 
     @model_validator(mode="after")
     def _decoder_can_be_built(self) -> ISSNConfig:
-        check_shape(self.latent_dim, self.hidden, self.layers, self.skip_at, 2, self.dropout, "relu")
+        check_shape(self.latent_dim, self.hidden, self.layers, self.skip_at, self.outputs, self.dropout, "relu")
         return self
 
 
@@ -51,6 +57,11 @@ class ISSNInference(CodeSearch):
 
     cloud_queries: int = setting(100_000, help="queries drawn around a point cloud", ge=100)
     cloud_stds: tuple[float, ...] = setting((0.0707, 0.0224), help="standard deviations of cloud perturbations")
+
+
+def attributes(config: ISSNConfig) -> tuple[str, ...]:
+    """Saliency where it is learned."""
+    return (SALIENCY,) if config.learns_saliency else ()
 
 
 def check(config: ISSNConfig, data: TrainingData) -> None:
@@ -66,5 +77,5 @@ def check(config: ISSNConfig, data: TrainingData) -> None:
 def warnings(config: ISSNConfig) -> list[str]:
     """Values of lambda that appendix A.1 reports to fail."""
     if config.saliency_weight == 0:
-        return ["saliency_weight = 0 gives DeepSDF's loss: the saliency head is not trained and its map means nothing"]
+        return ["saliency_weight = 0 leaves DeepSDF: the network will predict no saliency"]
     return saliency_warnings(config.saliency_weight)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from shapesys.families.base import Batch, Terms, TrainingData
+from shapesys.families.base import Batch, Term, Terms, TrainingData
 from shapesys.families.fields.autodecoder import Autodecoder
 from shapesys.families.fields.saliency import Weighted, start_saliency, weight_by_saliency
 from shapesys.families.issn.config import ClampGradient, ISSNConfig
@@ -24,19 +24,24 @@ class ISSNObjective(Autodecoder):
             hidden=config.hidden,
             layers=config.layers,
             skip_at=config.skip_at,
-            outputs=2,
+            outputs=config.outputs,
             dropout=config.dropout,
             weight_norm=config.weight_norm,
         )
-        start_saliency(decoder, config.saliency_weight, config.clamp)
+        if config.learns_saliency:
+            start_saliency(decoder, config.saliency_weight, config.clamp)
         super().__init__(decoder, shapes, config.latent_dim**-0.5, config.code_weight, FieldTraits(clamp=config.clamp))
         self.config = config
 
     def forward(self, batch: Batch) -> Terms:
         """Equation 1. Batch: shape_index (B,), points (B, N, 3), distance (B, N)."""
-        return self.field_terms(batch)[0]
+        if self.config.learns_saliency:
+            return self.salient_terms(batch)[0]
+        output, prior = self.decode(batch)
+        error = self.error(output[..., 0], batch["distance"])
+        return Terms({"sdf": Term(error.mean()), "code": prior}, {"clamped_error": error.detach().mean()})
 
-    def field_terms(self, batch: Batch) -> tuple[Terms, Tensor, Weighted]:
+    def salient_terms(self, batch: Batch) -> tuple[Terms, Tensor, Weighted]:
         """Equation 1, the predicted distance (B, N) and the saliency behind it."""
         output, prior = self.decode(batch)
         error = self.error(output[..., 0], batch["distance"])
