@@ -19,7 +19,7 @@ from shapesys.reproduction.recipe import Data, Recipe, Request, Scale
 from shapesys.reproduction.table import Line, plain, table_of
 from shapesys.samples.settings import PRESETS
 from shapesys.sources.registry import build_source
-from shapesys.training.run_dir import write_json
+from shapesys.training.run_dir import make_folder, write_json
 
 
 @dataclass(frozen=True)
@@ -111,9 +111,10 @@ def run_reproduction(planned: Reproduction) -> dict[str, Any]:
     """Do what is missing; return the table and where everything lies. Experiments that fail are told, not raised.
 
     Raises:
-        ShapesysError: the data cannot be prepared, or no worker can be started.
+        ShapesysError: the folder cannot be made, the data cannot be prepared, or no worker can be started.
     """
     started = time.monotonic()
+    make_folder(planned.folder, "--folder")
     _prepare(planned)
     with Progress("reproduce", "experiments", planned.count) as line:
         heard = _Heard(planned, line)
@@ -177,6 +178,5 @@ class _Heard:
         """The table so far, also as table.json."""
         lines = table_of(self._planned.recipe, self.findings)
         facts = {"notes": list(self._planned.notes), "failed": self.failed}
-        self._planned.folder.mkdir(parents=True, exist_ok=True)
         write_json(self._planned.folder / "table.json", plain(self._planned.recipe, lines) | facts)
         return lines

@@ -29,7 +29,7 @@ from shapesys.samples.filesystem import Folder
 from shapesys.samples.saliency_maps import SaliencyMaps
 from shapesys.samples.store import Store
 from shapesys.training.config import absolute
-from shapesys.training.run_dir import RunDirectory, write_json
+from shapesys.training.run_dir import RunDirectory, make_folder, write_json
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def run_saliency(request: Request) -> dict[str, Any]:
     started = time.monotonic()
     store, categories, makers = _opened(request)
     folder = request.folder.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "--folder")
     with Folder(str(folder)).exclusive():
         failed, made, kept = _make(request, store, makers, folder)
         planes = planes_of(store, categories, request.metrics.planes(), request.metrics.split)

@@ -20,7 +20,7 @@ from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
 from shapesys.tracking.tracker import Outcome
 from shapesys.training import provenance
-from shapesys.training.run_dir import read_json, write_json
+from shapesys.training.run_dir import check_kind, read_json, write_json
 from shapesys.tuning.config import Sweep, claim_sweep
 from shapesys.tuning.ledger import Ending, Ledger, Report, Trial
 from shapesys.tuning.sweep_dir import SweepDirectory, create_sweep
@@ -50,11 +50,13 @@ def run_sweep(
         retry_errored: run trials again that ended with an error.
 
     Raises:
+        UsageError: the directory holds a run or a set of networks.
         ShapesysError: the sweep exists with other settings, another process runs it, or the cluster cannot hold a
             trial. Errors of trials are results, not raised.
     """
     digest = Store.open(sweep.base.data.store).digest()
     directory = create_sweep(runs_root, name)
+    check_kind(directory, directory.definition.name)
     with Folder(str(directory.path)).exclusive():
         claim_sweep(directory, sweep)
         write_json(directory.provenance, provenance.collect(digest, sys.argv, sweep))

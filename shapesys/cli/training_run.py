@@ -24,7 +24,7 @@ from shapesys.training import provenance
 from shapesys.training.config import TrainJob, changed_from_preset, claim
 from shapesys.training.history import Record
 from shapesys.training.network_set import finished_result
-from shapesys.training.run_dir import RunDirectory, create, write_json
+from shapesys.training.run_dir import RunDirectory, check_kind, create, write_json
 
 WAIT_HINT = 0.2
 """Share of a step spent waiting for data above which the user is told what to do about it."""
@@ -41,11 +41,13 @@ def run_training(
         tracker: a kind of `shapesys.tracking.open`.
 
     Raises:
+        UsageError: the directory holds a sweep or a set of networks.
         ShapesysError: the run exists with other settings, another process trains it, or training failed; the status
             file tells which.
     """
     digest = Store.open(job.data.store).digest()
     run = create(root, name)
+    check_kind(run, run.config.name)
     with Folder(str(run.path)).exclusive():
         resumed = claim(run, job)
         if resumed and (before := _finished(run)):

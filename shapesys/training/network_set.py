@@ -22,7 +22,7 @@ from shapesys.samples.store import Store
 from shapesys.training import checkpoint, history
 from shapesys.training.config import TrainJob, of_category
 from shapesys.training.feed import open_data
-from shapesys.training.run_dir import RunDirectory, check_name, read_json, write_json
+from shapesys.training.run_dir import RunDirectory, check_kind, check_name, read_json, write_json
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,11 @@ def plan_set(job: TrainJob, directory: RunDirectory) -> list[Network]:
 
     Raises:
         UsageError: a setting that means nothing here, or a category that the store does not have or that cannot name
-            a folder.
+            a folder, or a directory that holds something else.
         ShapesysError: no such store.
     """
     _refuse(job)
+    check_kind(directory, directory.set_file.name)
     # Rows of every category asked for: an unknown one is named before anything is trained.
     store = Store.open(job.data.store)
     categories = tuple(dict.fromkeys(job.data.categories or store.categories()))

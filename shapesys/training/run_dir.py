@@ -32,6 +32,8 @@ TRIALS = "trials"
 SET = "set.json"
 """The file that makes a folder a set of networks."""
 
+_KINDS = {"config.json": "a run", "sweep.json": "a sweep", SET: "a set of networks"}
+
 _SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -169,12 +171,37 @@ def create(root: str | os.PathLike[str], name: str) -> RunDirectory:
     """
     check_name(name)
     run = RunDirectory(Path(root).resolve() / name)
-    try:
-        run.path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or error
-        raise ShapesysError(f"cannot make {run.path}: {reason}; choose another --runs-root or --run") from error
+    make_folder(run.path, "--runs-root or --run")
     return run
+
+
+def make_folder(path: Path, flags: str) -> None:
+    """Make a folder where it is missing.
+
+    Args:
+        flags: by which the user says where it lies.
+
+    Raises:
+        ShapesysError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ShapesysError(f"cannot make {path}: {error.strerror or error}; choose another {flags}") from error
+
+
+def check_kind(directory: RunDirectory, own: str) -> None:
+    """Refuse a folder of another kind: what is written there would take the place of what it tells of itself.
+
+    Args:
+        own: the file that makes a folder what this one is to be.
+
+    Raises:
+        UsageError: it holds a run, a sweep or a set of networks, and is to hold another of them.
+    """
+    for marker, kind in _KINDS.items():
+        if marker != own and (directory.path / marker).is_file():
+            raise UsageError(f"{directory.path} is {kind}; choose another --run")
 
 
 def check_name(name: str) -> None:

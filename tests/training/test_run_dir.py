@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from shapesys.errors import ShapesysError, UsageError
-from shapesys.training.run_dir import create, find
+from shapesys.training.run_dir import check_kind, create, find
 
 
 def test_a_run_lies_below_the_root(tmp_path: Path) -> None:
@@ -48,3 +48,17 @@ def test_a_set_is_no_run(tmp_path: Path) -> None:
     assert find("fields/mug", tmp_path) == network
     with pytest.raises(UsageError, match="'fields' is a set of 1 networks; name one of them, such as .*fields/mug"):
         find("fields", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("marker", "kind"), [("config.json", "a run"), ("sweep.json", "a sweep"), ("set.json", "a set of networks")]
+)
+def test_a_folder_is_of_one_kind(tmp_path: Path, marker: str, kind: str) -> None:
+    directory = create(tmp_path, "first")
+    for own in ("config.json", "sweep.json", "set.json"):
+        check_kind(directory, own)
+    (directory.path / marker).write_text("{}")
+    check_kind(directory, marker)
+    for other in {"config.json", "sweep.json", "set.json"} - {marker}:
+        with pytest.raises(UsageError, match=f"{directory.path} is {kind}; choose another --run"):
+            check_kind(directory, other)
