@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import field_validator
+
 from shapesys.config.base import Config, setting
 from shapesys.evaluation.config import PLANES_HELP, PlaneSearch, SymmetryPlane
 from shapesys.metrics.saliency import SaliencySettings, Scaling
@@ -44,6 +46,11 @@ class MapMetrics(Config):
     )
     symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
     symmetry_plane: SymmetryPlane = setting("auto", help=PLANES_HELP)
+
+    @field_validator("scaling")
+    @classmethod
+    def _each_once(cls, scaling: tuple[Scaling, ...]) -> tuple[Scaling, ...]:
+        return tuple(dict.fromkeys(scaling))
 
     def saliency_settings(self) -> tuple[SaliencySettings, ...]:
         """The settings of the metrics, for each rescaling."""

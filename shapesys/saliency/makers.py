@@ -16,6 +16,7 @@ from shapesys.training.checkpoint import chosen_of, latest
 from shapesys.training.config import TrainJob, load_job
 from shapesys.training.network_set import networks_in
 from shapesys.training.run_dir import RunDirectory, find
+from shapesys.training.saliency import use_of
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _predicts_saliency(run: RunDirectory) -> TrainJob:
     chosen_of(run)
     job = load_job(run.config)
     if SALIENCY not in registry.load(job.family).attributes(job.model):
-        hint = f"--classifier {run.name} makes maps by a classifier" if _classifies(job) else SALIENT
+        hint = f"--classifier {run.path} makes maps by a classifier" if _classifies(job) else SALIENT
         raise UsageError(f"run '{run.name}' of family '{job.family}' predicts no saliency; {hint}")
     return job
 
@@ -95,8 +96,23 @@ def _classifier(name: str, categories: Sequence[str], runs_root: str) -> MapMake
             f"run '{run.name}' of family '{job.family}' classifies no clouds; --classifier takes runs of pointnet, "
             "pointnet2, dgcnn or dpgnet with task classification"
         )
+    _refuse_unlike(run, job)
     known = _known(run, job, categories)
     return MapMaker(f"pcsm-{run.name}", f"PCSM {run.name}", "classifier", dict.fromkeys(known, run))
+
+
+def _refuse_unlike(run: RunDirectory, job: TrainJob) -> None:
+    """Refuse classifiers that were trained on something else than the first points of clouds."""
+    if use_of(job, registry.load(job.family)).chosen:
+        raise UsageError(
+            f"run '{run.name}' classifies shapes by their most salient points alone, so it says nothing of all others; "
+            "--classifier takes runs without --model.salient-points"
+        )
+    if getattr(job.model, "feature_count", 0):
+        raise UsageError(
+            f"run '{run.name}' sees normals or colours beside positions, and maps are made of positions alone; "
+            "--classifier takes runs without --model.normals and --model.colors"
+        )
 
 
 def _classifies(job: TrainJob) -> bool:

@@ -111,7 +111,7 @@ def read_saliency_maps(path: str | Path) -> SaliencyMaps:
         facts = json.loads((table.schema.metadata or {})[_FACTS])
         table = table.cast(_SCHEMA)
     except (OSError, KeyError, ValueError) as error:
-        raise ShapesysError(f"{path} is damaged or holds no saliency maps; make them again") from error
+        raise ShapesysError(f"{path} is damaged or holds no saliency maps; remove it and make them again") from error
     column = table["saliency"].combine_chunks()
     offsets, flat = column.offsets.to_numpy(), column.values.to_numpy()
     ids = table["shape_id"].to_pylist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,19 @@ def runs(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         invoke("train", "pointnet", *words, "--run", "classes", *CLASSIFIER),
     ]
     assert [result.exit_code for result in made] == [0, 0, 0], [result.output for result in made]
+    # As if they had been trained otherwise, which is told before a network is read.
+    trained_with(root, "mugs", "flat", saliency_weight=0.0)
+    trained_with(root, "classes", "ranked", salient_points=16)
+    trained_with(root, "classes", "oriented", normals=True)
     return root
+
+
+def trained_with(root: Path, name: str, other: str, **model: object) -> None:
+    """A copy of a run whose settings of the model are others."""
+    shutil.copytree(root / name, root / other)
+    for config in (root / other).rglob("config.json"):
+        held = json.loads(config.read_text())
+        config.write_text(json.dumps(held | {"model": held["model"] | model}))
 
 
 def words_of(store: Path, runs: Path, folder: Path, *more: object) -> list[object]:
@@ -229,7 +242,10 @@ def test_a_source_that_fails_is_told_and_the_others_are_shown(
     ("words", "code", "complaint"),
     [
         (["--no-pca"], 2, "nobody makes maps; name some with --networks or --classifier"),
-        (["--networks", "classes"], 2, "predicts no saliency; --classifier classes makes maps by a classifier"),
+        (["--networks", "classes"], 2, "predicts no saliency; --classifier {runs}/classes makes maps by"),
+        (["--networks", "flat"], 2, "run 'flat' of family 'issn' predicts no saliency"),
+        (["--classifier", "ranked"], 2, "'ranked' classifies shapes by their most salient points alone"),
+        (["--classifier", "oriented"], 2, "'oriented' sees normals or colours beside positions"),
         (["--classifier", "mugs"], 2, "'mugs' of family 'issn' classifies no clouds"),
         (["--networks", "fields", "--networks", "fields"], 2, "2 sources of maps would write fields.parquet"),
         (["--networks", "fiels"], 2, "unknown run 'fiels'"),
@@ -251,8 +267,33 @@ def test_what_cannot_be_made_is_told_before_the_work(
     (runs / "begun" / "set.json").write_text('{"schema": 1, "categories": ["mug"], "job": {}}')
     result = invoke(*words_of(store, runs, tmp_path / "out", *words))
     assert result.exit_code == code, result.output
-    assert complaint in result.stderr
+    assert complaint.format(runs=runs) in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_is_a_file_is_told(store: Path, runs: Path, tmp_path: Path) -> None:
+    (tmp_path / "chair.obj").write_text("")
+    result = invoke(*words_of(store, runs, tmp_path / "chair.obj"))
+    assert result.exit_code == 1
+    assert f"cannot make {tmp_path}/chair.obj: File exists; choose another --folder" in result.stderr
+
+
+def test_a_scaling_named_twice_is_one(store: Path, runs: Path, tmp_path: Path) -> None:
+    [pca] = answered(*words_of(store, runs, tmp_path, "--scaling", "rank", "rank"))["methods"]
+    assert list(pca["measures"]) == ["rank"]
+
+
+def test_a_damaged_file_is_named_and_made_again_once_it_is_gone(store: Path, runs: Path, tmp_path: Path) -> None:
+    words = words_of(store, runs, tmp_path)
+    [before] = answered(*words)["methods"]
+    [piece] = tmp_path.glob("pieces/pca-mug/*.parquet")
+    piece.write_bytes(b"x")
+    refused = invoke(*words)
+    assert refused.exit_code == 1
+    assert f"{piece} is damaged or holds no saliency maps; remove it and make them again" in refused.stderr
+    piece.unlink()
+    [again] = answered(*words)["methods"]
+    assert again["measures"] == before["measures"]
 
 
 def test_a_set_that_lacks_a_category_names_it(store: Path, runs: Path, tmp_path: Path) -> None:
