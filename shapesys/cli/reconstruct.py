@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,16 @@ _PARTS = ("salient", "instance")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+class _Share(click.FloatRange):
+    """A number within a range; NaN, which no comparison finds outside, is none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        found = super().convert(value, param, ctx)
+        if math.isnan(found):
+            self.fail(f"{value!r} is not in the range {self._describe_range()}.", param, ctx)
+        return found
+
+
 @verb(
     example="shapesys reconstruct chairs my_chair.obj -o chair.glb\n"
     "shapesys reconstruct chairs my_chair.obj --salient-quantile 0.6\n"
@@ -32,12 +43,12 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Mesh to write. [default: RUN-FILE.glb]")
 @click.option(
     "--salient-threshold",
-    type=click.FloatRange(0, 1),
+    type=_Share(0, 1),
     help="Also cut the mesh at this saliency: OUT.salient.glb, which the category shares, and OUT.instance.glb.",
 )
 @click.option(
     "--salient-quantile",
-    type=click.FloatRange(0, 1),
+    type=_Share(0, 1),
     help="The same, at the saliency that this share of the surface's area lies below: the share that is "
     "instance-specific.",
 )
@@ -49,17 +60,25 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
 @click.option("--resolution", default=256, show_default=True, help="Cells along the box of the surface.")
-@click.option("--queries", default=100_000, show_default=True, help="Samples drawn around a mesh.")
+@click.option(
+    "--close-at-box", is_flag=True, help="Cap a surface that leaves the field's box instead of leaving it open."
+)
+@click.option(
+    "--queries", type=click.IntRange(min=1), default=100_000, show_default=True, help="Samples drawn around a mesh."
+)
 @click.option("--iterations", type=int, help="Steps of test-time optimisation. [default: the run's]")
 @click.option("--restarts", type=int, help="Initial codes to try. [default: the run's]")
-@click.option("--seed", default=0, show_default=True, help="Seed of samples and of initial codes.")
+@click.option(
+    "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of samples and of initial codes."
+)
 def command(run: str, path: Path, out: Path | None, salient_threshold: float | None, salient_quantile: float | None,
-            cloud: Path | None, runs_root: str, resolution: int, queries: int, seed: int,
+            cloud: Path | None, runs_root: str, resolution: int, close_at_box: bool, queries: int, seed: int,
             **inference: int | None) -> Answer:  # fmt: skip
     """Reconstruct a mesh or a scan with RUN's network, coloured by saliency where it has one, in the file's frame.
 
     A scan needs normals, but for families that learn without signs (sal)."""
     from shapesys.evaluation.reconstruct import reconstruct
+    from shapesys.fields.extraction import ExtractionSettings
     from shapesys.geometry.points import read_points
     from shapesys.geometry.write import check_suffix, write_mesh
     from shapesys.training.run_dir import find
@@ -74,7 +93,7 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     points = None if cloud is None else read_points(cloud)[0]
     changes = {name: value for name, value in inference.items() if value is not None}
     started = time.monotonic()
-    made = reconstruct(found, path, resolution, changes, queries, seed)
+    made = reconstruct(found, path, resolution, changes, queries, seed, ExtractionSettings(close_at_box=close_at_box))
     colour = next(iter(made.mesh.attributes), None)
     write_mesh(made.mesh, target, colour)
     written: dict[str, Any] = {"mesh": target.resolve()}

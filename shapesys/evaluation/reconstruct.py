@@ -15,7 +15,7 @@ from shapesys.evaluation.suites import suite_of
 from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Observation
 from shapesys.fields.cut import quantile_by_area, split_by_attribute
-from shapesys.fields.extraction import ExtractionReport, extract
+from shapesys.fields.extraction import ExtractionReport, ExtractionSettings, extract
 from shapesys.fields.field import Field
 from shapesys.fields.network_field import SALIENCY
 from shapesys.geometry.io import read_mesh
@@ -90,6 +90,7 @@ def reconstruct(
     changes: Mapping[str, Any] | None = None,
     queries: int = 100_000,
     seed: int = 0,
+    settings: ExtractionSettings | None = None,
 ) -> Reconstruction:
     """Infer the shape in a file with a run's checkpoint, and extract its surface.
 
@@ -99,6 +100,7 @@ def reconstruct(
         resolution: cells along the box of the extracted surface.
         changes: changes to the run's inference settings, by name.
         queries: samples drawn around a mesh.
+        settings: of the extraction.
 
     Raises:
         UsageError: the run predicts no surfaces.
@@ -108,13 +110,13 @@ def reconstruct(
     family = registry.load(checkpoint.job().family)
     if family.predicts is not FieldPrediction:
         predicts = suite_of(family).predicts
-        raise UsageError(f"run '{run.name}' predicts {predicts}, no surfaces; use: shapesys predict {run.name} {path}")
+        raise UsageError(f"run '{run.name}' predicts {predicts}, no surfaces; use: shapesys predict {run.path} {path}")
     objective, job, _ = restore(checkpoint, pick_device("auto"))
     inference = job.inference.override(dict(changes or {}))
     observed, columns, frame = _observe(Path(path), family, inference, queries, seed)
     [prediction] = family.infer(objective, [Observation(Path(path).stem, columns)], inference, seed)
     assert isinstance(prediction, FieldPrediction)
-    found = extract(prediction.field, resolution)
+    found = extract(prediction.field, resolution, settings)
     if found.mesh.is_empty:
         raise ShapesysError(f"the reconstruction of {path} has no surface: {found.report.empty}")
     mesh = replace(found.mesh, vertices=frame.undo(found.mesh.vertices))

@@ -220,6 +220,22 @@ def test_reconstruct_needs_normals(trained: Path, tmp_path: Path) -> None:
     assert "normals" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (["--salient-threshold", "nan"], "'nan' is not in the range 0<=x<=1"),
+        (["--salient-quantile", "1.5"], "1.5 is not in the range 0<=x<=1"),
+        (["--queries", 0], "0 is not in the range x>=1"),
+        (["--seed", -1], "-1 is not in the range x>=0"),
+    ],
+)
+def test_reconstruct_refuses_numbers_that_mean_nothing(trained: Path, words: list[object], complaint: str) -> None:
+    truth = next((trained / "evaluation" / "test" / "truth").glob("*.glb"))
+    result = invoke("reconstruct", trained, truth, *words)
+    assert result.exit_code == 2
+    assert complaint in result.stderr
+
+
 def test_demo_dry_run_prints_commands_that_parse(tmp_path: Path) -> None:
     commands = data_of("demo", "--dry-run", "--folder", tmp_path)["commands"]
     assert [line.split()[1] for line in commands] == [  # type: ignore[attr-defined]
