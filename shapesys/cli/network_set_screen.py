@@ -50,8 +50,9 @@ def _next(job: TrainJob, result: dict[str, Any]) -> list[str]:
     if result["failed"]:
         return ["next: mend the data of what failed, and type the same command again; it does only the rest"]
     place = _near(result["path"])
+    store = job.data.store if "://" in job.data.store else _near(Path(job.data.store))
     if SALIENCY in registry.load(job.family).attributes(job.model):
-        return [f"next: shapesys saliency --store {_near(Path(job.data.store))} --networks {place}"]
+        return [f"next: shapesys saliency --store {store} --networks {place}"]
     return [f"next: shapesys evaluate {place / finished[0]['category']}"]
 
 

@@ -95,11 +95,11 @@ class Predictor:
         job = checkpoint.job()
         family = registry.load(job.family)
         if suite_of(family).predicts == "surfaces":
-            raise UsageError(f"run '{run.name}' predicts surfaces; use: shapesys reconstruct {run.name} FILE")
+            raise UsageError(f"run '{run.name}' predicts surfaces; use: shapesys reconstruct {run.path} FILE")
         if use_of(job, family).chosen:
             raise UsageError(
                 f"run '{run.name}' sees the most salient points of a shape alone, and a file of your own has no map of "
-                f"saliency; evaluate prepared shapes (shapesys evaluate {run.name} --saliency FILE), or predict with a "
+                f"saliency; evaluate prepared shapes (shapesys evaluate {run.path} --saliency FILE), or predict with a "
                 "run that was trained on other points"
             )
         inference = job.inference.override(dict(changes or {}))

@@ -214,6 +214,7 @@ def _claim_settings(run: RunDirectory, job: TrainJob) -> bool:
         write_json(run.config, job.model_dump(mode="json"))
         return False
     if other:
-        lines = "\n".join(f"  {path}: {old!r} there, {new!r} now" for path, old, new in other)
-        raise ShapesysError(f"run '{run.name}' exists with other settings:\n{lines}\nchoose another --run name")
+        lines = "".join(f"\n  {path}: {old!r} there, {new!r} now" for path, old, new in other)
+        way_out = "choose another --run, or --folder of a reproduction"
+        raise ShapesysError(f"run '{run.name}' exists with other settings:{lines}\n{way_out}")
     return True

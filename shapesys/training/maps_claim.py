@@ -39,8 +39,8 @@ def check_claimed(run: RunDirectory, maps: str) -> None:
     claimed = run.path / _CLAIMED
     if _is_there(maps) and claimed.is_file() and read_json(claimed)["digest"] != digest_of(maps):
         raise ShapesysError(
-            f"{maps} has changed since run '{run.name}' was trained by it; choose another --run name, or remove "
-            f"{run.path} to do it anew"
+            f"{maps} has changed since run '{run.name}' was trained by it; choose another --run, or --folder of "
+            f"a reproduction, or remove {run.path} to do it anew"
         )
 
 

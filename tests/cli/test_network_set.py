@@ -10,7 +10,9 @@ import pytest
 import trimesh
 from cli_support import TINY, invoke
 
+from shapesys.cli.network_set_screen import _next as next_words
 from shapesys.training import loop
+from shapesys.training.config import resolve
 from shapesys.training.history import read
 from shapesys.training.run_dir import RunDirectory, read_json
 
@@ -150,6 +152,21 @@ def test_what_means_nothing_for_a_set_is_bad_usage(
     assert not list(tmp_path.glob("fields/*/checkpoints"))
 
 
+def test_the_folder_of_a_run_becomes_no_set_and_that_of_a_set_no_run(store: Path, tmp_path: Path) -> None:
+    plain = ["train", "issn", "--store", store, "--run", "plain", "--runs-root", tmp_path, *TINY]
+    answered(*plain)
+    told = (tmp_path / "plain" / "provenance.json").read_bytes()
+    for more in ([], ["--dry-run"]):
+        refused = invoke(*plain, "--each-category", *more)
+        assert refused.exit_code == 2
+        assert f"{tmp_path / 'plain'} is a run; choose another --run" in refused.stderr
+    assert (tmp_path / "plain" / "provenance.json").read_bytes() == told
+    answered(*words_of(store, tmp_path))
+    refused = invoke("train", "issn", "--store", store, "--run", "fields", "--runs-root", tmp_path, *TINY)
+    assert refused.exit_code == 2
+    assert f"{tmp_path / 'fields'} is a set of networks; choose another --run" in refused.stderr
+
+
 def test_a_dry_run_lists_what_would_be_trained_and_writes_nothing(store: Path, tmp_path: Path) -> None:
     listed = answered(*words_of(store, tmp_path, "--dry-run"))["networks"]
     assert [(row["category"], row["shapes"], row["steps"], row["todo"]) for row in listed] == [
@@ -190,3 +207,12 @@ def test_classifiers_of_one_category_are_refused_before_anything_is_trained(stor
     alone = invoke(*words, "--categories", "mug", "--dry-run")
     assert alone.exit_code == 1
     assert "the training shapes have 1 (mug): name more with --categories" in alone.stderr
+
+
+def test_the_next_command_takes_a_store_from_anywhere(store: Path, tmp_path: Path) -> None:
+    result = {"path": tmp_path / "fields", "networks": [{"state": "finished", "category": "mug"}], "failed": {}}
+    for place in ("s3://bucket/store", str(store)):
+        job = resolve("issn", "tiny", {"data.store": place})
+        assert next_words(job, result) == [f"next: shapesys saliency --store {place} --networks {tmp_path / 'fields'}"]
+    plain = resolve("issn", "tiny", {"data.store": str(store), "model.saliency_weight": 0.0})
+    assert next_words(plain, result) == [f"next: shapesys evaluate {tmp_path / 'fields' / 'mug'}"]

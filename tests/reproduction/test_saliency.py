@@ -153,7 +153,8 @@ def test_maps_of_an_earlier_experiment_do_not_pass_for_those_of_one_that_failed(
     recipe = table_of_maps()
     other = dataclasses.replace(made, changes={"train.epochs": 3})
     refused = next(one for one in recipe.phases(other)[0] if one.name == "issn-mug-s0")
-    with pytest.raises(ShapesysError, match="exists with other settings"):
+    told = r"exists with other settings(.|\n)*choose another --run, or --folder of a reproduction"
+    with pytest.raises(ShapesysError, match=told):
         refused.perform()
     with pytest.raises(ShapesysError, match="there are no maps by ISSN of issn-mug-s0, whose experiment failed"):
         read_maps(maps_of(recipe, made, ISSN, 0), "ISSN")
