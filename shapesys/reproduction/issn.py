@@ -22,6 +22,7 @@ SHAPENET_PART = (
     *("pistol", "rocket", "skateboard", "table"),
 )
 BUILT_IN = ("airplane", "bench", "bookshelf", "bottle", "car", "chair", "lamp", "mug", "sofa", "table")
+TWIN_CATEGORIES = tuple(f"{name}-{twin}" for name in ("chair", "mug", "table") for twin in (1, 2))
 IKEA = ("chair", "table")
 
 PROCEDURAL = Data(
@@ -30,6 +31,14 @@ PROCEDURAL = Data(
     {"categories": BUILT_IN, "count": 40, "val_fraction": 0.0, "test_fraction": 0.25},
     changes={"views": ("meshes", "sdf", "cloud"), "cloud.points": 2048},
     differs="10 built-in categories, 30 shapes of each to learn from and 10 to measure",
+)
+TWINS = Data(
+    "procedural-twins",
+    "procedural",
+    {"categories": ("chair", "mug", "table"), "count": 40, "val_fraction": 0.0, "test_fraction": 0.25, "twins": True},
+    changes={"views": ("meshes", "sdf", "cloud"), "cloud.points": 2048},
+    differs="two categories each of the same chairs, mugs and tables, which no shape tells apart, so that at best half "
+    "of all shapes can be recognised; 30 shapes of each to learn from and 10 to measure",
 )
 IKEA_MANUAL = Data(
     "ikea-manual",

@@ -24,6 +24,8 @@ from shapesys.reproduction.issn import (
     SHAPENET_PART,
     SMALL_NETWORKS,
     TRUE_CATEGORY,
+    TWIN_CATEGORIES,
+    TWINS,
 )
 from shapesys.reproduction.recipe import Data, Measure
 from shapesys.reproduction.saliency import (
@@ -116,7 +118,7 @@ TABLE6 = TopPoints(
         *(Measure(_top(count, known), measure_name(count, known), 100, 1) for known in KNOWN for count in _COUNTS),
         Measure("no map", LEFT_OUT, digits=0),
     ),
-    data=_MODELNET,
+    data={**_MODELNET, "twins": TWINS},
     notes=(
         "oracle: a test shape's points are ranked by the map of its true category, which tells the classifier what it "
         "is to find out; the paper does not say how it knows the category, but this would explain why its 32 points do "
@@ -132,7 +134,7 @@ TABLE6 = TopPoints(
         SMALL_NETWORKS,
     ),
     shares="issn",
-    categories=_CATEGORIES,
+    categories=_CATEGORIES | {"twins": TWIN_CATEGORIES},
     classifier=PCSM,
     judge=DGCNN,
     judge_settings_at={"tiny": {"train.epochs": 100, "model.augment.rotation": "none"}},

@@ -210,6 +210,21 @@ def test_source_lists_loads_and_names_shapes():
     assert len({source.digest(shape) for shape in census.shapes}) == 40
 
 
+def test_twins_are_two_categories_of_the_same_designs_and_share_no_shape():
+    source = build_source("procedural", {"categories": ["mug", "table"], "count": 10, "seed": 7, "twins": True})
+    census = source.census()
+    assert {ref.category for ref in census.shapes} == {"mug-1", "mug-2", "table-1", "table-2"}
+    assert census.counts() == {"train": 28, "val": 4, "test": 8}
+    assert len({ref.id for ref in census.shapes}) == len({source.digest(ref) for ref in census.shapes}) == 40
+    seeds = {
+        name: {ref.locator["seed"] for ref in census.shapes if ref.category == name} for name in ("mug-1", "mug-2")
+    }
+    assert seeds == {"mug-1": set(range(7, 17)), "mug-2": set(range(17, 27))}
+    [last] = [ref for ref in census.shapes if ref.id == "mug-2/mug-2-00000026"]
+    np.testing.assert_array_equal(source.load(last).vertices, generate("mug", 26).vertices)
+    assert source.part_names("mug-2") == part_names("mug")
+
+
 def test_source_refuses_what_it_cannot_make():
     with pytest.raises(UsageError, match="did you mean chair"):
         build_source("procedural", {"categories": ["chairs"]})

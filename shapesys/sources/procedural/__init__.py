@@ -80,6 +80,11 @@ class ProceduralSource(Source):
         seed: int = setting(0, help="first seed; shape k of a category has seed + k", ge=0, le=SEEDS // 2)
         val_fraction: float = setting(0.1, help="share of each category held out for validation", ge=0.0, le=1.0)
         test_fraction: float = setting(0.2, help="share of each category held out for the test", ge=0.0, le=1.0)
+        twins: bool = setting(
+            False,
+            help="two categories of the same designs in place of each, such as chair-1 and chair-2, which nothing but "
+            "their names tells apart",
+        )
 
         @field_validator("categories")
         @classmethod
@@ -102,11 +107,15 @@ class ProceduralSource(Source):
 
     def census(self) -> Census:
         """`count` shapes of every category; the split is drawn per category, the same for the same settings."""
-        return Census.of(ref for category in self.settings.categories for ref in self._refs(category))
+        settings = self.settings
+        if not settings.twins:
+            return Census.of(ref for name in settings.categories for ref in self._refs(name, settings.seed))
+        twins = [(f"{name}-{twin + 1}", twin) for name in settings.categories for twin in range(2)]
+        return Census.of(ref for name, twin in twins for ref in self._refs(name, settings.seed + twin * settings.count))
 
     def load(self, ref: ShapeRef) -> Mesh:
         """Generate the shape, in metres."""
-        return generate(ref.category, int(ref.locator["seed"]))
+        return generate(_designed_as(ref.category), int(ref.locator["seed"]))
 
     def digest(self, ref: ShapeRef) -> str:
         """Over generator version, category and seed, which determine the mesh."""
@@ -118,11 +127,10 @@ class ProceduralSource(Source):
 
     def part_names(self, category: str) -> tuple[str, ...]:
         """As `part_names` of the module."""
-        return part_names(category)
+        return part_names(_designed_as(category))
 
-    def _refs(self, category: str) -> list[ShapeRef]:
-        settings = self.settings
-        seeds = range(settings.seed, settings.seed + settings.count)
+    def _refs(self, category: str, first: int) -> list[ShapeRef]:
+        seeds = range(first, first + self.settings.count)
         rank = np.argsort(np.argsort([digest_of("split", category, str(seed)) for seed in seeds], kind="stable"))
         return [
             ShapeRef(f"{category}/{category}-{seed:08d}", category, self._split(int(place)), self.name, {"seed": seed})
@@ -135,6 +143,11 @@ class ProceduralSource(Source):
         if place < held:
             return "test"
         return "val" if place < held + round(self.settings.val_fraction * self.settings.count) else "train"
+
+
+def _designed_as(category: str) -> str:
+    """The built-in category whose designs a category has: its own, or those that twins share."""
+    return category.partition("-")[0]
 
 
 def _builder(category: str) -> Any:
