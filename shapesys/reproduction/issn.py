@@ -37,8 +37,8 @@ TWINS = Data(
     "procedural",
     {"categories": ("chair", "mug", "table"), "count": 40, "val_fraction": 0.0, "test_fraction": 0.25, "twins": True},
     changes={"views": ("meshes", "sdf", "cloud"), "cloud.points": 2048},
-    differs="two categories each of the same chairs, mugs and tables, which no shape tells apart, so that at best half "
-    "of all shapes can be recognised; 30 shapes of each to learn from and 10 to measure",
+    differs="two categories each of the same chairs, mugs and tables, which no shape tells apart: whatever recognises "
+    "more than half of them was told; 30 shapes of each to learn from and 10 to measure",
 )
 IKEA_MANUAL = Data(
     "ikea-manual",
