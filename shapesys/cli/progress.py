@@ -40,6 +40,7 @@ class Progress:
         self._clock = clock
         self._start = self._last = clock()
         self._first_done: int | None = None
+        self._finished = False
         self._line = ""
         self._width = 0
 
@@ -50,8 +51,11 @@ class Progress:
             # What an earlier run finished must not count towards this run's rate.
             self._first_done, self._start = done, self._clock()
         self._line = self._text(done, facts)
-        finished = self.total is not None and done >= self.total
-        if finished or self._clock() - self._last >= (REWRITE_EVERY if self._live else PLAIN_EVERY):
+        before, self._finished = self._finished, self.total is not None and done >= self.total
+        # The end is told at once, for what comes after it may take long; and once, for more may be told of it.
+        if (self._finished and not before) or self._clock() - self._last >= (
+            REWRITE_EVERY if self._live else PLAIN_EVERY
+        ):
             self._write()
 
     def note(self, text: str) -> None:

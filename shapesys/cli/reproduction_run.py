@@ -5,15 +5,16 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from shapesys.cli.failure import page_if_possible
 from shapesys.cli.preparation import run_preparation
 from shapesys.cli.progress import Progress
-from shapesys.errors import ShapesysError, UsageError
+from shapesys.errors import UsageError
 from shapesys.report.reproduction import build_reproduction_page
-from shapesys.reproduction.experiment import Experiment, perform_here
+from shapesys.reproduction.experiment import Experiment, done_before, perform_here
 from shapesys.reproduction.finding import Finding
 from shapesys.reproduction.recipe import Data, Recipe, Request, Scale
 from shapesys.reproduction.table import Line, plain, table_of
@@ -146,14 +147,6 @@ def _prepare(planned: Reproduction) -> None:
     run_preparation(source, planned.request.store, sampler, address=planned.address, local=planned.local)
 
 
-def _was_done(item: Experiment) -> bool:
-    try:
-        return item.was_done()
-    except ShapesysError:
-        # Files that cannot be read fail their own experiment, with a reason, and no other.
-        return False
-
-
 class _Heard:
     """Collects findings as they come, and keeps the table on disk up to date."""
 
@@ -163,7 +156,7 @@ class _Heard:
         self.findings: list[Finding] = []
         self.failed: dict[str, str] = {}
         # What is only looked at again must not count towards the rate.
-        self._ended = {item.name for phase in planned.phases for item in phase if _was_done(item)}
+        self._ended = done_before(chain.from_iterable(planned.phases), lambda item: item.was_done())
         line(len(self._ended))
 
     def __call__(self, item: Experiment, findings: list[Finding], why: str) -> None:

@@ -16,7 +16,7 @@ from shapesys.cli.progress import Progress
 from shapesys.cli.saliency_checks import check_clouds, check_inference, check_settings, notes_on_networks
 from shapesys.evaluation.planes import Planes, planes_of
 from shapesys.report.saliency import SaliencyPage, build_saliency_page
-from shapesys.reproduction.experiment import Experiment, Heard, perform_here
+from shapesys.reproduction.experiment import Experiment, Heard, done_before, perform_here
 from shapesys.reproduction.finding import Finding
 from shapesys.reproduction.source_maps import SourceMaps, gathered, pieces_of
 from shapesys.saliency.compared import Measured, line_of, measured, range_of, remarks, results_table
@@ -118,7 +118,7 @@ def _make(
     failed: dict[str, str] = {}
     with Progress("saliency", "sets of maps", len(waiting)) as line:
         # What is only looked at again must not count towards the rate.
-        ended = {piece.name for piece in waiting if piece.is_made(store)}
+        ended = done_before(waiting, lambda piece: piece.is_made(store))
         line(len(ended))
 
         def heard(item: Experiment, findings: list[Finding], why: str) -> None:

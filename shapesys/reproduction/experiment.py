@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from shapesys.errors import in_words
 from shapesys.reproduction.finding import Finding
@@ -25,7 +26,7 @@ class Experiment(ABC):
         """What it is, as title of a column -> text, for the list of a dry run."""
 
     def was_done(self) -> bool:
-        """Whether an earlier command did what takes long of it. Told from the files alone, without opening a store."""
+        """Whether an earlier command did what takes long of it; told from the files alone, and nothing is written."""
         return False
 
     @abstractmethod
@@ -39,6 +40,22 @@ class Experiment(ABC):
 
 Heard = Callable[[Experiment, list[Finding], str], None]
 """Called with an experiment that ended, its findings, and why it failed (empty where it did not)."""
+
+
+E = TypeVar("E", bound=Experiment)
+
+
+def done_before(items: Iterable[E], was_done: Callable[[E], bool]) -> set[str]:
+    """Names of the experiments that an earlier command did. One whose files cannot be read is none of them: when its
+    turn comes it fails with a reason, and no other with it."""
+    return {item.name for item in items if _holds(item, was_done)}
+
+
+def _holds(item: E, was_done: Callable[[E], bool]) -> bool:
+    try:
+        return was_done(item)
+    except Exception:
+        return False
 
 
 def perform_here(experiments: Iterable[Experiment], heard: Heard) -> None:

@@ -70,8 +70,10 @@ class MapExperiment(Experiment):
         return {"makes": f"maps by {self.method} of {', '.join(self.categories)}"}
 
     def was_done(self) -> bool:
-        trained = self.network is None or finished_result(self.network) is not None
-        return trained and all((self.run.path / maps_file(split)).is_file() for split in self.splits)
+        folder = Path(self.root) / self.name
+        if not folder.is_dir() or not all((folder / maps_file(split)).is_file() for split in self.splits):
+            return False
+        return self.network is None or finished_result(self.network) is not None
 
     def perform(self) -> list[Finding]:
         with at_work(*self.folders()):

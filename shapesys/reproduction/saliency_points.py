@@ -57,7 +57,7 @@ class TopPointsExperiment(Experiment):
         return {"family": self.job.family, "preset": self.job.preset, "measured as": f"{self.variant}, {self.count}"}
 
     def was_done(self) -> bool:
-        return finished_result(create(self.root, self.trained)) is not None
+        return finished_result(RunDirectory(Path(self.root) / self.trained)) is not None
 
     def perform(self) -> list[Finding]:
         own, run = create(self.root, self.name), create(self.root, self.trained)

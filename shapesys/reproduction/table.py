@@ -95,8 +95,8 @@ class Layout:
 def laid_out(recipe: Recipe, lines: Sequence[Line]) -> Layout:
     """Ours, the gain over the baseline where there is one, and the published numbers where there are any.
 
-    As soon as something was measured, groups of which nothing was, and nothing published either, are left out: at a
-    small scale a recipe measures less.
+    As soon as something was measured, measures of which nothing was, and nothing published either, have no columns: at
+    a small scale a recipe measures less.
     """
     labels, titles = [line.label for line in lines], [measure.title for measure in recipe.measures]
     measures = {measure.title: measure for measure in recipe.measures}
@@ -107,7 +107,7 @@ def laid_out(recipe: Recipe, lines: Sequence[Line]) -> Layout:
     texts: list[list[str]] = [[] for _ in down]
     for head in across:
         keys = [(head, row) if recipe.axis else (row, head) for row in down]
-        if began and not any(cells[key].mean is not None or cells[key].published for key in keys):
+        if began and not recipe.axis and not any(cells[key].mean is not None or cells[key].published for key in keys):
             continue
         parts = _parts([(cells[label, title], measures[title]) for label, title in keys])
         groups.append((head, list(parts)))

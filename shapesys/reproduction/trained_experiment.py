@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
@@ -50,7 +51,7 @@ class TrainedExperiment(Experiment):
         return {"family": self.job.family, "preset": self.job.preset, "measured as": ", ".join(self.variants)}
 
     def was_done(self) -> bool:
-        return finished_result(self.run) is not None
+        return finished_result(RunDirectory(Path(self.root) / self.name)) is not None
 
     def perform(self) -> list[Finding]:
         run, job = self.run, self.job

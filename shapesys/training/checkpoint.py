@@ -83,7 +83,9 @@ class Checkpoint:
         try:
             objective.load_state_dict(weights)
         except RuntimeError as error:
-            raise ShapesysError(f"checkpoint {self.path} does not fit the model: {error}") from None
+            raise ShapesysError(
+                f"checkpoint {self.path} does not fit the model, which may be another version's; train anew: {error}"
+            ) from None
 
     def measure(self) -> float | None:
         """How good it is on held-out shapes, the higher the better; None where that was not measured."""

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from cli_support import invoke
-from two_phases import MADE, REFUSED, Network, multiples
+from two_phases import MADE, REFUSED, multiples
 
 from shapesys.cli import reproduction_run
 from shapesys.cli.progress import Progress
-from shapesys.errors import ShapesysError, unknown_name
+from shapesys.errors import unknown_name
 from shapesys.reproduction import registry
 from shapesys.reproduction.recipe import Recipe
 
@@ -77,16 +77,8 @@ def test_what_an_earlier_command_did_is_counted_before_the_rate_is(
     # Its networks are there, its measurements are not.
     reproduce(tmp_path, "second.table")
     assert counted == [2, 2, 2, 3, 4, 5, 6, 7, 8]
-
-
-def test_files_that_cannot_be_read_do_not_keep_the_others_waiting(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unreadable(self: Network) -> bool:
-        raise ShapesysError(f"{self.file} cannot be read")
-
-    monkeypatch.setattr(Network, "was_done", unreadable)
-    assert means(reproduce(tmp_path, "first.table"))["once"] == {"0": 10.0, "1": 11.0}
+    again = invoke("reproduce", "second.table", "--local", "--folder", tmp_path)
+    assert again.stderr.count("reproduce: 8/8 experiments") == 1
 
 
 def test_a_failure_is_told_and_so_is_what_needed_it_and_the_next_time_does_the_rest(tmp_path: Path) -> None:

@@ -60,6 +60,16 @@ def test_the_last_report_is_written_when_the_work_stops_early() -> None:
     assert stream.getvalue() == "train: 1/100 steps\n"
 
 
+def test_the_end_is_told_at_once_and_again_only_where_more_is_known() -> None:
+    clock, stream = Clock(), io.StringIO()
+    with Progress("saliency", "sets of maps", 3, stream, clock) as progress:
+        for _ in range(4):
+            progress(3)
+            assert stream.getvalue() == "saliency: 3/3 sets of maps\n"
+        progress(3, failed=1)
+    assert stream.getvalue() == "saliency: 3/3 sets of maps\nsaliency: 3/3 sets of maps, failed 1\n"
+
+
 def test_without_work_nothing_is_written() -> None:
     stream = io.StringIO()
     with Progress("train", "steps", 100, stream):

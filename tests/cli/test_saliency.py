@@ -291,6 +291,13 @@ def test_a_damaged_file_is_named_and_made_again_once_it_is_gone(store: Path, run
     refused = invoke(*words)
     assert refused.exit_code == 1
     assert f"{piece} is damaged or holds no saliency maps; remove it and make them again" in refused.stderr
+    facts = piece.with_name(f"{piece.name}.facts.json")
+    held = facts.read_text()
+    facts.write_text("{")
+    [told] = answered(*words, exit_code=1)["failed"].items()
+    assert told[0] == "pca-mug"
+    assert f"{facts} is not valid JSON" in told[1]
+    facts.write_text(held)
     piece.unlink()
     [again] = answered(*words)["methods"]
     assert again["measures"] == before["measures"]

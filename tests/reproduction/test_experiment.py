@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from shapesys.errors import ShapesysError
-from shapesys.reproduction.experiment import Experiment, perform_here
+from shapesys.reproduction.experiment import Experiment, done_before, perform_here
 from shapesys.reproduction.finding import Finding
 
 
@@ -40,3 +40,15 @@ def test_whatever_fails_is_told_and_the_others_go_on() -> None:
 def test_who_interrupts_means_all_of_them() -> None:
     with pytest.raises(KeyboardInterrupt):
         told(Fails("a", KeyboardInterrupt()), Fails("b"))
+
+
+def test_what_cannot_be_looked_at_was_not_done() -> None:
+    items = [Fails("a"), Fails("b"), Fails("c")]
+
+    def was_done(item: Fails) -> bool:
+        if item.name == "b":
+            raise PermissionError(13, "Permission denied")
+        return item.name == "c"
+
+    assert done_before(items, was_done) == {"c"}
+    assert not Fails("a").was_done()

@@ -103,6 +103,12 @@ def test_a_measure_that_nobody_took_or_published_has_no_columns_once_others_have
     assert layout.rows == [("plain", ["90.0", "", "90.0"]), ("better", ["93.0", "+3.0", "-"])]
     # Before that, the list of measures says what will be.
     assert [head for head, _ in laid_out(RECIPE, table_of(RECIPE, [])).groups] == ["accuracy", "IoU"]
+    # Variants stay, even one that only failed.
+    figure = dataclasses.replace(RECIPE, axis="width")
+    assert [head for head, _ in laid_out(figure, table_of(figure, [finding("plain", 0, 0.90)])).groups] == [
+        "plain",
+        "better",
+    ]
     # What is published stays, so that nobody misses it.
     lost = laid_out(
         RECIPE, table_of(RECIPE, [Finding("plain", 0, "", {"overall": {"metrics": {"iou/part.free": {"mean": 0.5}}}})])
