@@ -111,5 +111,5 @@ def test_a_store_without_clouds_is_refused(run: RunDirectory, store: Path, tmp_p
 
 
 def test_it_reconstructs_nothing(run: RunDirectory, tmp_path: Path) -> None:
-    with pytest.raises(ShapesysError, match="run 'parts' predicts labels, no surfaces; use: shapesys predict parts"):
+    with pytest.raises(ShapesysError, match=f"no surfaces; use: shapesys predict {run.path} "):
         reconstruct(run, tmp_path / "a.ply")
