@@ -139,5 +139,5 @@ def test_unusable_images_say_why(tmp_path: Path) -> None:
 
 
 def test_a_run_that_predicts_surfaces_is_pointed_elsewhere(trained: RunDirectory) -> None:
-    with pytest.raises(UsageError, match=f"run 'mugs' predicts surfaces; use: shapesys reconstruct {trained.path} FILE"):
+    with pytest.raises(UsageError, match=f"surfaces; use: shapesys reconstruct {trained.path} FILE"):
         Predictor.open(trained)
