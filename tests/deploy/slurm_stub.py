@@ -20,12 +20,13 @@ SETTINGS = SCRIPT.with_name("shapesys.env")
 SRUN = """#!/usr/bin/env bash
 echo "srun $*" | head -n 1 >>"$STUB_LOG"
 while [[ $1 == -* ]]; do shift; done
-tasks=()
-trap 'kill -TERM "${tasks[@]}" 2>/dev/null' TERM
+tasks=() ended=''
+trap 'ended=1; kill -TERM "${tasks[@]}" 2>/dev/null' TERM
 index=0
 for node in $STUB_NODES; do
     SLURM_NODEID=$index SLURMD_NODENAME=$node "$@" &
     tasks+=($!)
+    [[ -z $ended ]] || kill -TERM $! # whoever asked to end did so before this task began
     index=$((index + 1))
 done
 worst=0
