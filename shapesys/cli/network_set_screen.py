@@ -50,12 +50,14 @@ def _next(job: TrainJob, result: dict[str, Any]) -> list[str]:
     if result["failed"]:
         return ["next: mend the data of what failed, and type the same command again; it does only the rest"]
     place = _near(result["path"])
-    store = job.data.store if "://" in job.data.store else _near(Path(job.data.store))
     if SALIENCY in registry.load(job.family).attributes(job.model):
-        return [f"next: shapesys saliency --store {store} --networks {place}"]
-    return [f"next: shapesys evaluate {place / finished[0]['category']}"]
+        return [f"next: shapesys saliency --store {_near(job.data.store)} --networks {place}"]
+    return [f"next: shapesys evaluate {place}/{finished[0]['category']}"]
 
 
-def _near(path: Path) -> Path:
-    """The path from here where it lies below, else the whole."""
+def _near(place: str | Path) -> str | Path:
+    """The path from here where it lies below, else the whole; a URL as it is."""
+    if "://" in str(place):
+        return str(place)
+    path = Path(place)
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

@@ -142,31 +142,31 @@ class GroupedTable:
     rows: Sequence[tuple[str, Sequence[str]]]
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        first, place = 0, 0
+        first = 0
         while first < len(self.groups):
             last = first + 1
-            while last < len(self.groups) and self._fits(console, options, place, first, last + 1):
+            while last < len(self.groups) and self._fits(console, options, first, last + 1):
                 last += 1
-            yield self._part(place, first, last)
-            place += sum(len(names) for _, names in self.groups[first:last])
+            yield self._part(first, last)
             first = last
 
-    def _fits(self, console: Any, options: Any, place: int, first: int, last: int) -> bool:
+    def _fits(self, console: Any, options: Any, first: int, last: int) -> bool:
         from rich.measure import Measurement
 
         # A measurement itself ends at the width of the screen.
         wide = options.update(width=10 * options.max_width)
-        return bool(Measurement.get(console, wide, self._part(place, first, last)).maximum <= options.max_width)
+        return bool(Measurement.get(console, wide, self._part(first, last)).maximum <= options.max_width)
 
-    def _part(self, place: int, first: int, last: int) -> Any:
-        """The groups from `first` up to `last`, whose columns begin at `place`."""
+    def _part(self, first: int, last: int) -> Any:
+        """The groups from `first` up to `last`."""
+        before = sum(len(names) for _, names in self.groups[:first])
         # The name of a group stands above its first column alone.
         heads = [
             f"{group if column == 0 else ''}\n{name}"
             for group, names in self.groups[first:last]
             for column, name in enumerate(names)
         ]
-        rows = [(name, *texts[place : place + len(heads)]) for name, texts in self.rows]
+        rows = [(name, *texts[before : before + len(heads)]) for name, texts in self.rows]
         return table(self.title if first == 0 else "", (self.key, *heads), rows, right=heads)
 
 

@@ -51,11 +51,10 @@ class Progress:
             # What an earlier run finished must not count towards this run's rate.
             self._first_done, self._start = done, self._clock()
         self._line = self._text(done, facts)
-        before, self._finished = self._finished, self.total is not None and done >= self.total
-        # The end is told at once, for what comes after it may take long; and once, for more may be told of it.
-        if (self._finished and not before) or self._clock() - self._last >= (
-            REWRITE_EVERY if self._live else PLAIN_EVERY
-        ):
+        finished = self.total is not None and done >= self.total
+        # The end is told at once, for what comes after it may take long, and not each time more is told of it.
+        ends, self._finished = finished and not self._finished, finished
+        if ends or self._clock() - self._last >= (REWRITE_EVERY if self._live else PLAIN_EVERY):
             self._write()
 
     def note(self, text: str) -> None:

@@ -107,7 +107,7 @@ def refuse_workers_here(local: bool, workers: int | None, instead: str, flag: st
         flag: that asks for them.
 
     Raises:
-        UsageError: both were typed.
+        UsageError: several were asked for, and none but this process works.
     """
     if local and (workers or 1) > 1:
         raise UsageError(f"{flag} {workers} with --local: {instead}; leave out one of the two")

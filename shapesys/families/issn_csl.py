@@ -31,12 +31,11 @@ from torch.nn import functional as F
 from shapesys.config.base import Search, setting
 from shapesys.families.base import Batch, Family, Need, Preset, Term, Terms, TrainingData, Traits
 from shapesys.families.fields.autodecoder import infer, known
-from shapesys.families.fields.saliency import check_common, saliency_warnings
+from shapesys.families.fields.saliency import attributes, check_common, saliency_warnings
 from shapesys.families.issn.config import ISSNConfig, ISSNInference
 from shapesys.families.issn.inference import observe_cloud
 from shapesys.families.issn.objective import ISSNObjective
 from shapesys.families.issn.presets import PAPER, TINY
-from shapesys.fields.network_field import SALIENCY
 from shapesys.nets.point_batch import PointBatch
 from shapesys.nets.pointnet import PointNetClassifier
 
@@ -195,7 +194,7 @@ FAMILY = Family(
     inference=ISSNInference,
     infer=infer,
     known=known,
-    attributes=lambda config: (SALIENCY,),
+    attributes=attributes,
     observe_cloud=observe_cloud,
     warnings=warnings,
     check=check,

@@ -10,7 +10,7 @@ Legend: B shapes, N query points per shape.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -18,12 +18,20 @@ from torch.nn import functional as F
 
 from shapesys.errors import ShapesysError
 from shapesys.families.base import Term, TrainingData
+from shapesys.fields.network_field import SALIENCY
 from shapesys.nets.implicit_decoder import ImplicitDecoder
 
 SATURATED = 0.99
 """A saliency above this counts as saturated in the statistics."""
 FIRST_ERROR = 0.3
 """Mean error of an untrained network, as a share of their scale, on queries mostly near the surface."""
+
+
+class MayLearnSaliency(Protocol):
+    """Settings of a family whose decoder has a saliency head where it learns saliency."""
+
+    @property
+    def learns_saliency(self) -> bool: ...
 
 
 class Weighted(NamedTuple):
@@ -71,6 +79,21 @@ def start_saliency(decoder: ImplicitDecoder, weight: float, scale: float) -> Non
     first = min(0.5, weight / (FIRST_ERROR * scale)) if weight else 0.5
     with torch.no_grad():
         decoder.head.bias[1] = math.log(first / (1.0 - first))
+
+
+def attributes(config: MayLearnSaliency) -> tuple[str, ...]:
+    """Saliency where it is learned."""
+    return (SALIENCY,) if config.learns_saliency else ()
+
+
+def check(config: MayLearnSaliency, data: TrainingData) -> None:
+    """Refuse categories of one shape where saliency is to be learned.
+
+    Raises:
+        ShapesysError: names them.
+    """
+    if config.learns_saliency:
+        check_common(data, "--model.saliency-weight 0")
 
 
 def check_common(data: TrainingData, advice: str) -> None:

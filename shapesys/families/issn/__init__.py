@@ -28,7 +28,8 @@ from __future__ import annotations
 
 from shapesys.families.base import Family, Need, Traits
 from shapesys.families.fields.autodecoder import infer, known
-from shapesys.families.issn.config import ISSNConfig, ISSNInference, attributes, check, warnings
+from shapesys.families.fields.saliency import attributes, check
+from shapesys.families.issn.config import ISSNConfig, ISSNInference, warnings
 from shapesys.families.issn.inference import observe_cloud
 from shapesys.families.issn.objective import build
 from shapesys.families.issn.presets import PAPER, TINY

@@ -7,10 +7,8 @@ from typing import Literal
 from pydantic import model_validator
 
 from shapesys.config.base import Config, Search, setting
-from shapesys.families.base import TrainingData
 from shapesys.families.fields.codes import CodeSearch
-from shapesys.families.fields.saliency import check_common, saliency_warnings
-from shapesys.fields.network_field import SALIENCY
+from shapesys.families.fields.saliency import saliency_warnings
 from shapesys.nets.implicit_decoder import check_shape
 
 ClampGradient = Literal["published", "pull_back"]
@@ -57,21 +55,6 @@ class ISSNInference(CodeSearch):
 
     cloud_queries: int = setting(100_000, help="queries drawn around a point cloud", ge=100)
     cloud_stds: tuple[float, ...] = setting((0.0707, 0.0224), help="standard deviations of cloud perturbations")
-
-
-def attributes(config: ISSNConfig) -> tuple[str, ...]:
-    """Saliency where it is learned."""
-    return (SALIENCY,) if config.learns_saliency else ()
-
-
-def check(config: ISSNConfig, data: TrainingData) -> None:
-    """Refuse categories of one shape, which has nothing in common with another.
-
-    Raises:
-        ShapesysError: names them.
-    """
-    if config.learns_saliency:
-        check_common(data, "--model.saliency-weight 0")
 
 
 def warnings(config: ISSNConfig) -> list[str]:

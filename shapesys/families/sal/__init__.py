@@ -24,7 +24,8 @@ from __future__ import annotations
 
 from shapesys.families.base import Family, Need, Traits
 from shapesys.families.fields.autodecoder import infer, known
-from shapesys.families.sal.config import SALConfig, SALInference, attributes, check
+from shapesys.families.fields.saliency import attributes, check
+from shapesys.families.sal.config import SALConfig, SALInference
 from shapesys.families.sal.inference import observe_points
 from shapesys.families.sal.objective import build
 from shapesys.families.sal.presets import PAPER, TINY, TINY_SALIENCY

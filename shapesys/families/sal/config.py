@@ -5,10 +5,7 @@ from __future__ import annotations
 from pydantic import model_validator
 
 from shapesys.config.base import Config, Search, setting
-from shapesys.families.base import TrainingData
 from shapesys.families.fields.codes import CodeSearch
-from shapesys.families.fields.saliency import check_common
-from shapesys.fields.network_field import SALIENCY
 from shapesys.nets.implicit_decoder import Activation, check_shape
 from shapesys.samples.settings import UnsignedConfig
 
@@ -39,14 +36,14 @@ class SALConfig(Config):
     )
 
     @property
-    def has_saliency(self) -> bool:
+    def learns_saliency(self) -> bool:
         """Whether the decoder has a saliency head."""
         return self.saliency_weight > 0
 
     @property
     def outputs(self) -> int:
         """Heads of the decoder."""
-        return 2 if self.has_saliency else 1
+        return 2 if self.learns_saliency else 1
 
     @model_validator(mode="after")
     def _decoder_can_be_built(self) -> SALConfig:
@@ -64,18 +61,3 @@ class SALInference(CodeSearch):
     def of_cloud(self) -> UnsignedConfig:
         """The sampler of a point cloud."""
         return UnsignedConfig(count=self.cloud_queries, neighbour=self.cloud_neighbour, global_std=self.cloud_std)
-
-
-def attributes(config: SALConfig) -> tuple[str, ...]:
-    """Saliency where the decoder has a head for it."""
-    return (SALIENCY,) if config.has_saliency else ()
-
-
-def check(config: SALConfig, data: TrainingData) -> None:
-    """Refuse categories of one shape where saliency is to be learned.
-
-    Raises:
-        ShapesysError: names them.
-    """
-    if config.has_saliency:
-        check_common(data, "--model.saliency-weight 0")

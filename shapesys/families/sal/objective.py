@@ -33,7 +33,7 @@ class SALObjective(Autodecoder):
             skip_scale=SKIP_SCALE,
         )
         start_as_sphere(decoder, config.radius)
-        if config.has_saliency:
+        if config.learns_saliency:
             start_saliency(decoder, config.saliency_weight, config.radius)
         super().__init__(decoder, shapes, config.code_std, config.code_weight, FieldTraits())
         self.config = config
@@ -47,7 +47,7 @@ class SALObjective(Autodecoder):
         error = self.error(output[..., 0], batch["distance"])
         losses = {"code": prior}
         statistics = {"error": error.detach().mean(), "inside": (output[..., 0].detach() < 0).float().mean()}
-        if not self.config.has_saliency:
+        if not self.config.learns_saliency:
             return Terms({"distance": Term(error.mean()), **losses}, statistics)
         weighted = weight_by_saliency(error, output[..., 1], self.config.saliency_weight)
         losses |= {"distance": weighted.error, "saliency": weighted.log}

@@ -7,8 +7,9 @@ import torch
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.families.base import Observation, TrainingData
 from shapesys.families.fields.autodecoder import infer, known
+from shapesys.families.fields.saliency import check
 from shapesys.families.issn import FAMILY
-from shapesys.families.issn.config import ISSNConfig, ISSNInference, check, warnings
+from shapesys.families.issn.config import ISSNConfig, ISSNInference, warnings
 from shapesys.families.issn.inference import observe_cloud
 from shapesys.families.issn.objective import ISSNObjective, clamped_error
 from shapesys.training.config import resolve

@@ -55,7 +55,7 @@ def test_the_loss_term_by_term() -> None:
             output = objective.decoder(objective.codes.weight, data["points"]).numpy()
             error = np.abs(np.abs(output[..., 0]) - data["distance"].numpy())
             prior = config.code_weight * np.square(objective.codes.weight.numpy()).sum(axis=1).mean()
-            if config.has_saliency:
+            if config.learns_saliency:
                 s = 1 / (1 + np.exp(-output[..., 1]))
                 error = error * s - config.saliency_weight * np.log(s)
             assert float(objective(data).total()) == pytest.approx(error.mean() + prior, rel=1e-6)
