@@ -22,7 +22,7 @@ TIERS = [
     {"training"},
     {"evaluation"},
     {"saliency"},
-    {"tuning", "reproduction"},
+    {"tuning", "reproduction", "laboratory"},
     {"tracking"},
     {"on_ray"},
     {"report"},

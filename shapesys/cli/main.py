@@ -32,6 +32,7 @@ VERBS = {
     "submit": "Run a verb on a cluster, as a job.",
     "doctor": "Check this machine, or a cluster.",
     "bench": "Measure the hot paths against their peers.",
+    "lab": "Draw the figures that explain sign-agnostic learning, and check them.",
     "demo": "From nothing to trained networks, a table and a page.",
 }
 

@@ -1,0 +1,1 @@
+"""Experiments in one and two dimensions that show, by number and in pictures, why sign-agnostic learning works."""
