@@ -14,6 +14,7 @@ _SOURCES = Plugins(
     {
         "bsds500": "shapesys.sources.bsds500:BSDS500Source",
         "cloud_folder": "shapesys.sources.cloud_folder:CloudFolderSource",
+        "dfaust": "shapesys.sources.dfaust:DFaustSource",
         "folder": "shapesys.sources.folder:FolderSource",
         "ikea_manual": "shapesys.sources.ikea_manual:IkeaManualSource",
         "image_folder": "shapesys.sources.image_folder:ImageFolderSource",
@@ -22,6 +23,7 @@ _SOURCES = Plugins(
         "modelnet40_normal": "shapesys.sources.modelnet40_normal:ModelNet40NormalSource",
         "procedural": "shapesys.sources.procedural:ProceduralSource",
         "procedural_rooms": "shapesys.sources.procedural_rooms:ProceduralRoomSource",
+        "procedural_scans": "shapesys.sources.procedural_scans:ProceduralScanSource",
         "s3dis": "shapesys.sources.s3dis:S3disSource",
         "scannet": "shapesys.sources.scannet:ScanNetSource",
         "shapenet": "shapesys.sources.shapenet:ShapeNetSource",
@@ -50,10 +52,24 @@ def source_class(name: str) -> type[Source]:
 def build_source(name: str, settings: dict[str, Any]) -> Source:
     """A source from plain data, validated against its `Settings`.
 
+    Args:
+        settings: by name; one inside of another by its dotted path or by nested dictionaries.
+
     Raises:
         UsageError: unknown name, unknown setting, or a value out of bounds.
     """
     cls = source_class(name)
     build: Any = cls
-    source: Source = build(parse(cls.Settings, settings))
+    source: Source = build(parse(cls.Settings, _nested(settings)))
     return source
+
+
+def _nested(settings: dict[str, Any]) -> dict[str, Any]:
+    """``{"scanner.points": 9}`` as ``{"scanner": {"points": 9}}``."""
+    found = {name: value for name, value in settings.items() if "." not in name}
+    sections: dict[str, dict[str, Any]] = {}
+    for path, value in settings.items():
+        section, dot, rest = path.partition(".")
+        if dot:
+            sections.setdefault(section, {})[rest] = value
+    return found | {name: found.get(name, {}) | _nested(inner) for name, inner in sections.items()}
