@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from shapesys.geometry.cloud import Cloud, checked
 from shapesys.geometry.fps import farthest_points
-from shapesys.geometry.mesh import Floats, Ints
+from shapesys.geometry.mesh import Ints
 from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
 from shapesys.samples.settings import CloudConfig, PrepareConfig
 from shapesys.samples.shape_samples import Row, Seeds, ShapeSamples, known_parts, shape_row
@@ -26,25 +28,40 @@ def prepare_cloud(source: Source, ref: ShapeRef, cloud: Cloud, settings: Prepare
     checked(cloud, least=LEAST_POINTS)
     known_parts(source, ref, cloud.labels)
     frame = unit_sphere_of_points(cloud.points, settings.margin)
-    made: dict[str, list[Row]] = {}
-    if "cloud" in settings.views:
-        made["cloud"] = [normalised_row(cloud, settings.cloud, settings.margin)[0]]
-    if "udf" in settings.views:
-        made["udf"] = _unsigned_rows(frame.apply(np.asarray(cloud.points, np.float64)), ref, settings)
+    made = rows_of_cloud(cloud, frame, settings.views, settings, Seeds.of(settings.seed, ref.id))
     return ShapeSamples(shape_row(source, ref, settings, frame, {}), made)
 
 
-def _unsigned_rows(points: Floats, ref: ShapeRef, settings: PrepareConfig) -> list[Row]:
-    seeds = Seeds.of(settings.seed, ref.id)
-    return chunked(unsigned_of_points(points, settings.udf, seeds.unsigned), settings.udf, seeds.order)
+def rows_of_cloud(
+    cloud: Cloud, frame: Normalisation, views: Sequence[str], settings: PrepareConfig, seeds: Seeds
+) -> dict[str, list[Row]]:
+    """The rows of the views `cloud` and `udf`, as far as they are asked for.
+
+    Raises:
+        ShapeRejected: the cloud cannot be used.
+    """
+    checked(cloud, least=LEAST_POINTS)
+    made: dict[str, list[Row]] = {}
+    if "cloud" in views:
+        made["cloud"] = [row_in_frame(cloud, settings.cloud, frame)]
+    if "udf" in views:
+        points = frame.apply(np.asarray(cloud.points, np.float64))
+        queries = unsigned_of_points(points, settings.udf, seeds.unsigned, cloud.normals)
+        made["udf"] = chunked(queries, settings.udf, seeds.order)
+    return made
 
 
 def normalised_row(cloud: Cloud, config: CloudConfig, margin: float) -> tuple[Row, Normalisation]:
     """The row of a cloud (n points in the file's frame), at most `config.points` of them, and the frame they are in."""
     frame = unit_sphere_of_points(cloud.points, margin)
+    return row_in_frame(cloud, config, frame), frame
+
+
+def row_in_frame(cloud: Cloud, config: CloudConfig, frame: Normalisation) -> Row:
+    """The same in a frame that is known."""
     points = frame.apply(np.asarray(cloud.points, np.float64)).astype(np.float32)
     kept = cloud.take(_order(points, min(config.points, len(points)), config.order))
-    return cloud_row(frame.apply(np.asarray(kept.points, np.float64)), kept), frame
+    return cloud_row(frame.apply(np.asarray(kept.points, np.float64)), kept)
 
 
 def cloud_row(points: np.ndarray, cloud: Cloud) -> Row:

@@ -11,6 +11,7 @@ from shapesys.errors import UsageError, unknown_name
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.normalise import UNIT_SPHERE_MARGIN
+from shapesys.geometry.scan import Scan
 from shapesys.samples.isolation import Limits
 from shapesys.samples.manifest import settings_digest
 from shapesys.samples.views import VIEWS
@@ -18,13 +19,16 @@ from shapesys.sources.image import AnnotatedImage
 
 SAMPLE_VIEWS = tuple(name for name in VIEWS if name not in ("shapes", "rejected"))
 
-WORDS_FOR: dict[type, str] = {Mesh: "a mesh", Cloud: "a point cloud", AnnotatedImage: "an image"}
+WORDS_FOR: dict[type, str] = {Mesh: "a mesh", Cloud: "a point cloud", Scan: "a scan", AnnotatedImage: "an image"}
 VIEWS_OF: dict[type, tuple[str, ...]] = {
     Mesh: ("meshes", "sdf", "udf", "occupancy", "cloud"),
     Cloud: ("udf", "cloud"),
+    Scan: ("meshes", "sdf", "udf", "occupancy", "cloud"),
     AnnotatedImage: ("superpixels",),
 }
 """What a source gives -> the views that can be made of it."""
+OBSERVED_VIEWS = frozenset({"udf", "cloud"})
+"""Views of what was observed, where that is a scan; all others are of the clean shape."""
 WHERE_NAMED = frozenset({"udf"})
 """Views that are made where `PrepareConfig.views` names them and nowhere else, so that a store from before they existed
 is completed by the command that began it. Their settings are recorded with the view."""

@@ -13,14 +13,22 @@ from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.fps import COMPILED_FROM, farthest_points
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation, unit_sphere
+from shapesys.geometry.scan import Scan
 from shapesys.geometry.signed_distance import SignedMesh
 from shapesys.geometry.surface import SurfaceSample, sample_surface
 from shapesys.geometry.validation import clean, validate
-from shapesys.samples.cloud_samples import cloud_row, prepare_cloud
+from shapesys.samples.cloud_samples import cloud_row, prepare_cloud, rows_of_cloud
 from shapesys.samples.queries import box_points, cut_into_chunks, query_points
-from shapesys.samples.settings import CloudConfig, OccupancyConfig, PrepareConfig, QueryConfig
+from shapesys.samples.settings import (
+    OBSERVED_VIEWS,
+    CloudConfig,
+    OccupancyConfig,
+    PrepareConfig,
+    QueryConfig,
+    UnsignedConfig,
+)
 from shapesys.samples.shape_samples import Row, Seeds, ShapeSamples, known_parts, shape_row
-from shapesys.samples.unsigned_queries import chunked, unsigned_of_mesh
+from shapesys.samples.unsigned_queries import Origins, chunked, unsigned_of_mesh
 from shapesys.samples.views import SIGNED_VIEWS
 from shapesys.sources.base import ShapeRef, Source
 from shapesys.sources.image import AnnotatedImage
@@ -41,6 +49,8 @@ def prepare_shape(source: Source, ref: ShapeRef, settings: PrepareConfig) -> Sha
         return prepare_cloud(source, ref, loaded, settings)
     if isinstance(loaded, AnnotatedImage):
         return _prepare_image(source, ref, loaded, settings)
+    if isinstance(loaded, Scan):
+        return _prepare_mesh(source, ref, loaded.truth, settings, loaded.observed)
     return _prepare_mesh(source, ref, loaded, settings)
 
 
@@ -52,8 +62,15 @@ def _prepare_image(source: Source, ref: ShapeRef, image: AnnotatedImage, setting
     return ShapeSamples(shape_row(source, ref, settings, frame, {}), {"superpixels": [image_row(image)]})
 
 
-def _prepare_mesh(source: Source, ref: ShapeRef, loaded: Mesh, settings: PrepareConfig) -> ShapeSamples:
-    """Clean, normalise, find signs, sample."""
+def _prepare_mesh(
+    source: Source, ref: ShapeRef, loaded: Mesh, settings: PrepareConfig, observed: Cloud | Mesh | None = None
+) -> ShapeSamples:
+    """Clean, normalise, find signs, sample.
+
+    Args:
+        observed: what a scanner saw of the shape, in the same frame; the shape itself where None. It is normalised as
+            the shape is, so that scans of one shape stay in one frame however noisy they are.
+    """
     cleaned = clean(loaded).mesh
     known_parts(source, ref, cleaned.face_labels)
     frame = unit_sphere(cleaned, settings.margin)
@@ -67,7 +84,8 @@ def _prepare_mesh(source: Source, ref: ShapeRef, loaded: Mesh, settings: Prepare
     reason = ShapeRejected("sign", report.reason) if missing else None
     if reason and not made:
         raise reason
-    samples = {view: _view_rows(view, mesh, signed, settings, seeds) for view in made}
+    scanned = {} if observed is None else _scan_rows(observed, frame, settings, seeds)
+    samples = {view: scanned.get(view) or _view_rows(view, mesh, signed, settings, seeds) for view in made}
     surface = {
         "faces": facts.faces,
         "watertight": facts.watertight,
@@ -95,12 +113,23 @@ def _in_frame(mesh: Mesh, frame: Normalisation) -> Mesh:
     return Mesh(vertices, mesh.faces.astype(np.int32), face_labels=labels)
 
 
+def _scan_rows(
+    observed: Cloud | Mesh, frame: Normalisation, settings: PrepareConfig, seeds: Seeds
+) -> dict[str, list[Row]]:
+    """Those views that are of what was observed."""
+    views = [view for view in settings.views if view in OBSERVED_VIEWS]
+    if isinstance(observed, Cloud):
+        return rows_of_cloud(observed, frame, views, settings, seeds)
+    mesh = _in_frame(clean(observed).mesh, frame)
+    signed = SignedMesh(mesh, seed=seeds.sign)
+    return {view: _view_rows(view, mesh, signed, settings, seeds) for view in views}
+
+
 def _view_rows(view: str, mesh: Mesh, signed: SignedMesh, settings: PrepareConfig, seeds: Seeds) -> list[Row]:
     if view == "sdf":
         return sdf_rows(mesh, signed, settings.sdf, seeds)
     if view == "udf":
-        queries = unsigned_of_mesh(mesh, lambda points: signed.unsigned(points).distance, settings.udf, seeds.unsigned)
-        return chunked(queries, settings.udf, seeds.order)
+        return udf_rows(mesh, signed, settings.udf, seeds)
     if view == "occupancy":
         return [occupancy_row(mesh, signed, settings.occupancy, seeds)]
     if view == "cloud":
@@ -117,6 +146,20 @@ def sdf_rows(mesh: Mesh, signed: SignedMesh, config: QueryConfig, seeds: Seeds) 
         {"points": points[rows], "distance": distance[rows]}
         for rows in cut_into_chunks(len(points), config.chunk_size, seeds.order)
     ]
+
+
+def udf_rows(mesh: Mesh, signed: SignedMesh, config: UnsignedConfig, seeds: Seeds) -> list[Row]:
+    """One row per chunk of queries about the surface, see `unsigned_of_mesh`."""
+
+    def sample(count: int, seed: int) -> Origins:
+        found = sample_surface(mesh, count, seed)
+        return Origins(found.points, _outward(found, signed))
+
+    def to(points: Floats) -> tuple[Floats, Floats]:
+        found = signed.unsigned(points)
+        return found.distance, found.closest
+
+    return chunked(unsigned_of_mesh(sample, to, config, seeds.unsigned), config, seeds.order)
 
 
 def occupancy_row(mesh: Mesh, signed: SignedMesh, config: OccupancyConfig, seeds: Seeds) -> Row:

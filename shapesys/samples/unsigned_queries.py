@@ -2,7 +2,8 @@
 
 Sampled as SAL does (Atzmon and Lipman, CVPR 2020, `preprocess_dfaust.py`): surface points, each displaced once by a
 Gaussian as wide as its distance to the k-th neighbour, once by a Gaussian of one global width. Nothing is drawn again
-where it leaves the unit sphere.
+where it leaves the unit sphere. As SALD's sampler does (ICLR 2021), each query keeps the direction away from the
+surface, which is the gradient of its distance; and the surface point that it was displaced from.
 
 Legend: S points on the surface, n queries.
 """
@@ -10,42 +11,71 @@ Legend: S points on the surface, n queries.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
-from shapesys.geometry.mesh import Floats, Mesh
+from shapesys.geometry.mesh import Floats, Ints
 from shapesys.geometry.neighbours import k_nearest, nearest
-from shapesys.geometry.surface import sample_surface
 from shapesys.samples.queries import Points, cut_into_chunks
 from shapesys.samples.settings import UnsignedConfig
 from shapesys.samples.shape_samples import Row
 
-Distances = Callable[[Points], Floats]
-"""(n, 3) queries -> (n,) unsigned distance to the surface."""
+ON_SURFACE = 1e-5
+"""Nearer to the surface, in the normalised frame, single precision knows no direction away from it."""
+
+Nearest = Callable[[Points], tuple[Floats, Floats]]
+"""(n, 3) queries -> (n,) unsigned distance to the surface, and (n, 3) the closest point on it."""
 
 
-def unsigned_of_mesh(mesh: Mesh, distances: Distances, config: UnsignedConfig, seed: int) -> Row:
-    """``points`` (n, 3) about a mesh and their ``distance`` (n,), which `distances` measures to its triangles."""
+@dataclass(frozen=True)
+class Origins:
+    """Surface points (S, 3) that are displaced, and their normals (S, 3) where they are known."""
+
+    points: Floats
+    normals: Floats | None = None
+
+    def take(self, rows: Ints) -> Origins:
+        """Those of these rows, in their order."""
+        return Origins(self.points[rows], None if self.normals is None else self.normals[rows])
+
+
+def unsigned_of_mesh(sample: Callable[[int, int], Origins], to: Nearest, config: UnsignedConfig, seed: int) -> Row:
+    """Queries about a mesh, measured to its triangles.
+
+    Args:
+        sample: (count, seed) -> that many points of its surface.
+        to: measures queries.
+
+    Returns:
+        ``points`` (n, 3), ``distance`` (n,), ``direction`` (n, 3), ``surface`` (n, 3), ``normals`` (n, 3) or (0, 3),
+        and ``spread`` (n,), as the view `udf` declares them.
+    """
     rng = np.random.default_rng(seed)
-    surface = sample_surface(mesh, _origins(config), int(rng.integers(2**32))).points
-    return _measured(_displaced(surface, surface, config, rng), distances)
+    origins = sample(_origins(config), int(rng.integers(2**32)))
+    return _displaced(origins, origins.points, to, config, rng)
 
 
-def unsigned_of_points(cloud: Floats, config: UnsignedConfig, seed: int) -> Row:
-    """``points`` (n, 3) about a cloud (S, 3) and their ``distance`` (n,) to its nearest point.
+def unsigned_of_points(cloud: Floats, config: UnsignedConfig, seed: int, normals: Floats | None = None) -> Row:
+    """The same about a cloud (S, 3), measured to its nearest point.
 
     Every point of the cloud is displaced equally often, give or take once.
     """
     rng = np.random.default_rng(seed)
     cloud = np.ascontiguousarray(cloud, dtype=np.float32)
-    origins = cloud[np.resize(rng.permutation(len(cloud)), _origins(config))]
-    return _measured(_displaced(origins, cloud, config, rng), lambda queries: nearest(cloud, queries).distances)
+    rows = np.resize(rng.permutation(len(cloud)), _origins(config))
+
+    def to(queries: Points) -> tuple[Floats, Floats]:
+        found = nearest(cloud, queries)
+        return found.distances, cloud[found.indices]
+
+    return _displaced(Origins(cloud, normals).take(rows), cloud, to, config, rng)
 
 
 def chunked(queries: Row, config: UnsignedConfig, seed: int) -> list[Row]:
     """One row per chunk of shuffled queries."""
     rows = cut_into_chunks(len(queries["points"]), config.chunk_size, seed)
-    return [{name: values[chunk] for name, values in queries.items()} for chunk in rows]
+    return [{name: values[chunk] if len(values) else values for name, values in queries.items()} for chunk in rows]
 
 
 def _origins(config: UnsignedConfig) -> int:
@@ -53,14 +83,29 @@ def _origins(config: UnsignedConfig) -> int:
     return (config.count + 1) // 2
 
 
-def _displaced(origins: Floats, surface: Floats, config: UnsignedConfig, rng: np.random.Generator) -> Points:
-    """(count, 3): all origins displaced locally, then all displaced globally."""
+def _displaced(origins: Origins, surface: Floats, to: Nearest, config: UnsignedConfig, rng: np.random.Generator) -> Row:
+    """All origins displaced locally, then all displaced globally."""
     farthest = min(config.neighbour, len(surface) - 1)
-    local = k_nearest(surface, origins, farthest + 1).distances[:, farthest]
-    widths = np.concatenate([local, np.full(len(origins), config.global_std)]).astype(np.float32)
+    local = k_nearest(surface, origins.points, farthest + 1).distances[:, farthest].astype(np.float32)
+    widths = np.concatenate([local, np.full(len(local), config.global_std, np.float32)])
     noise = rng.standard_normal((len(widths), 3), dtype=np.float32) * widths[:, None]
-    return np.asarray(np.concatenate([origins, origins]) + noise, dtype=np.float32)[: config.count]
+    twice = np.resize(np.arange(len(local)), len(widths))[: config.count]
+    doubled = origins.take(twice)
+    points = np.asarray(doubled.points + noise[: config.count], dtype=np.float32)
+    distance, closest = to(points)
+    return {
+        "points": points,
+        "distance": np.asarray(distance, dtype=np.float32),
+        "direction": _directions(points, closest, distance),
+        "surface": np.asarray(doubled.points, dtype=np.float32),
+        "normals": np.empty((0, 3), np.float32) if doubled.normals is None else doubled.normals.astype(np.float32),
+        "spread": local[twice],
+    }
 
 
-def _measured(points: Points, distances: Distances) -> Row:
-    return {"points": points, "distance": np.asarray(distances(points), dtype=np.float32)}
+def _directions(points: Points, closest: Floats, distance: Floats) -> Points:
+    """(n, 3) unit vectors from the closest points to the queries; zero where they are too near to have one."""
+    away = points - np.asarray(closest, dtype=np.float32)
+    length = np.linalg.norm(away, axis=1)
+    known = np.minimum(length, distance) > ON_SURFACE
+    return np.asarray(away / np.where(known, length, np.inf)[:, None], dtype=np.float32)

@@ -107,6 +107,10 @@ UDF = View(
         _ID,
         Column("points", _FLOATS, "(n, 3)", "normalised", "query points"),
         Column("distance", _FLOATS, "(n,)", "normalised", "unsigned distance: to triangles, or to a cloud's points"),
+        Column("direction", _FLOATS, "(n, 3)", "unit", "away from the closest point; zero on the surface"),
+        Column("surface", _FLOATS, "(n, 3)", "normalised", "the surface point that each query was displaced from"),
+        Column("normals", _FLOATS, "(n, 3) or empty", "unit", "of these points, outward where the sign is trusted"),
+        Column("spread", _FLOATS, "(n,)", "normalised", "distance of these points to their k-th neighbour"),
     ),
     chunked=True,
 )

@@ -10,12 +10,13 @@ from shapesys.errors import UsageError
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.distance import MeshDistance
 from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.surface import sample_surface
 from shapesys.samples.manifest import Manifest
 from shapesys.samples.prepare import prepare_locally
 from shapesys.samples.settings import PrepareConfig, UnsignedConfig
 from shapesys.samples.shape_samples import Seeds
 from shapesys.samples.store import Store
-from shapesys.samples.unsigned_queries import chunked, unsigned_of_mesh, unsigned_of_points
+from shapesys.samples.unsigned_queries import ON_SURFACE, Origins, chunked, unsigned_of_mesh, unsigned_of_points
 from shapesys.sources.registry import build_source
 
 UDF = SMALL.override({"views": ("udf", "meshes", "cloud"), "udf.count": 900, "udf.chunk": 400, "udf.neighbour": 3})
@@ -26,9 +27,14 @@ SQUARE = Mesh(
 """Open, and its triangles disagree about their orientation."""
 
 
-def to_the_square(points: np.ndarray) -> np.ndarray:
-    beyond = np.maximum(np.abs(points[:, :2]) - 0.5, 0.0)
-    return np.sqrt((beyond**2).sum(axis=1) + points[:, 2] ** 2)
+def to_the_square(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    closest = np.append(np.clip(points[:, :2], -0.5, 0.5), np.zeros((len(points), 1)), axis=1)
+    return np.linalg.norm(points - closest, axis=1), closest
+
+
+def on_the_square(count: int, seed: int) -> Origins:
+    found = sample_surface(SQUARE, count, seed)
+    return Origins(found.points, np.broadcast_to(np.float32([0.0, 0.0, 1.0]), found.points.shape))
 
 
 def test_an_open_mesh_that_has_no_signs_has_exact_unsigned_distances(trap_source: TrapSource, tmp_path: Path) -> None:
@@ -50,14 +56,14 @@ def test_an_open_mesh_that_has_no_signs_has_exact_unsigned_distances(trap_source
 
 
 def test_distances_to_a_mesh_are_to_its_triangles_whatever_their_orientation(trap_source: TrapSource) -> None:
-    found = unsigned_of_mesh(SQUARE, to_the_square, UnsignedConfig(count=2000, neighbour=5), 1)
+    found = unsigned_of_mesh(on_the_square, to_the_square, UnsignedConfig(count=2000, neighbour=5), 1)
     measured = MeshDistance(SQUARE).closest(found["points"]).distance
     np.testing.assert_allclose(measured, found["distance"], atol=1e-6)
 
 
 def test_half_of_the_queries_lie_within_the_neighbours_distance_and_half_as_wide_as_the_global() -> None:
     config = UnsignedConfig(count=40_000, neighbour=50, global_std=0.3)
-    points = unsigned_of_mesh(SQUARE, to_the_square, config, 0)["points"]
+    points = unsigned_of_mesh(on_the_square, to_the_square, config, 0)["points"]
     local, wide = points[:20_000, 2], points[20_000:, 2]
     # 50 neighbours of 20,000 on a unit square lie within a radius r of area 50 / 20,000.
     assert np.std(local) == pytest.approx(np.sqrt(50 / 20_000 / np.pi), rel=0.1)
@@ -72,6 +78,60 @@ def test_a_cloud_is_measured_to_its_points_each_displaced_equally_often() -> Non
     # Without global noise, the second half are the cloud's points.
     counts = np.bincount(exact[100:].argmin(axis=1), minlength=50)
     assert (counts.min(), counts.max(), counts.sum()) == (1, 2, 99)
+
+
+def test_directions_are_the_gradient_of_the_distance() -> None:
+    found = unsigned_of_mesh(on_the_square, to_the_square, UnsignedConfig(count=500, neighbour=5), 1)
+    points, step = found["points"].astype(np.float64), 1e-6
+    for axis in range(3):
+        shift = step * np.eye(3)[axis]
+        slope = (to_the_square(points + shift)[0] - to_the_square(points - shift)[0]) / (2 * step)
+        np.testing.assert_allclose(found["direction"][:, axis], slope, atol=2e-3)
+    np.testing.assert_allclose(np.linalg.norm(found["direction"], axis=1), 1.0, atol=1e-6)
+
+
+def test_on_the_surface_there_is_no_direction_and_no_division_by_zero() -> None:
+    cloud = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    found = unsigned_of_points(cloud, UnsignedConfig(count=200, neighbour=4, global_std=0.0), 0)
+    near = found["distance"] <= ON_SURFACE
+    assert near.sum() == 100
+    assert (found["direction"][near] == 0).all()
+    np.testing.assert_allclose(np.linalg.norm(found["direction"][~near], axis=1), 1.0, atol=1e-5)
+
+
+def test_every_query_knows_the_surface_point_it_was_displaced_from() -> None:
+    cloud = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    normals = cloud / np.linalg.norm(cloud, axis=1, keepdims=True)
+    found = unsigned_of_points(cloud, UnsignedConfig(count=4000, neighbour=7, global_std=0.5), 0, normals)
+    from_all = np.sort(np.linalg.norm(found["surface"][:, None] - cloud, axis=2), axis=1)
+    np.testing.assert_allclose(from_all[:, 0], 0.0, atol=1e-6)
+    np.testing.assert_allclose(found["spread"], from_all[:, 7], atol=1e-5)
+    length = np.linalg.norm(found["surface"], axis=1, keepdims=True)
+    np.testing.assert_allclose(found["normals"], found["surface"] / length, atol=1e-6)
+    moved = (found["points"] - found["surface"])[:2000] / found["spread"][:2000, None]
+    assert np.std(moved) == pytest.approx(1.0, rel=0.05)
+
+
+def test_a_scan_is_learned_from_and_its_clean_shape_is_measured_against(tmp_path: Path) -> None:
+    """The shape's frame holds both, so that noise moves no truth."""
+    made = {
+        condition: build_source("procedural_scans", {"categories": ["mug"], "count": 1, "condition": condition})
+        for condition in ("clean", "noisy")
+    }
+    stores = {}
+    for condition, source in made.items():
+        prepare_locally(source, str(tmp_path / condition), UDF, isolate=False)
+        stores[condition] = Store.open(str(tmp_path / condition))
+    [shape_id] = stores["clean"].shape_ids()
+    truths = [store.mesh(shape_id) for store in stores.values()]
+    np.testing.assert_array_equal(truths[0].vertices, truths[1].vertices)
+    away = {
+        condition: MeshDistance(truths[0]).closest(store.read("cloud", [shape_id])["points"][0]).distance.mean()
+        for condition, store in stores.items()
+    }
+    assert away["clean"] < 1e-5 < 1e-3 < away["noisy"]
+    queries = stores["noisy"].read_chunk("udf", 0, [shape_id])
+    assert queries["normals"].shape == queries["direction"].shape == (1, 400, 3)
 
 
 def test_fewer_points_than_neighbours_are_no_obstacle() -> None:

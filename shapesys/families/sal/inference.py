@@ -14,4 +14,4 @@ def observe_points(points: np.ndarray, config: SALInference, seed: int) -> Mappi
     """The ``udf`` columns of a point cloud (n, 3) in its normalised frame, in random order."""
     queries = unsigned_of_points(points, config.of_cloud(), seed)
     order = np.random.default_rng(seed).permutation(config.cloud_queries)
-    return {name: values[order] for name, values in queries.items()}
+    return {name: values[order] for name, values in queries.items() if len(values)}
