@@ -9,9 +9,11 @@ from pydantic import field_validator
 
 from shapesys.config.base import Config, Precision, setting
 from shapesys.fields.extraction import ExtractionSettings
+from shapesys.metrics.conventions import Frame
+from shapesys.metrics.gradient_settings import GradientSettings
 from shapesys.metrics.recognition import PartArgmax
 from shapesys.metrics.saliency import SaliencySettings, Scaling
-from shapesys.metrics.surface import SurfaceSettings, Threshold
+from shapesys.metrics.surface_settings import SurfaceSettings, Threshold
 from shapesys.training.config import absolute
 
 Codes = Literal["auto", "trained", "optimised"]
@@ -27,6 +29,8 @@ Undersegmentation = Literal["neubert_protzel", "levinshtein"]
 OF_SURFACES = (
     *("codes", "resolution", "pruning_precision", "close_at_box", "observed_queries", "samples", "chamfer", "fscore"),
     *("fscore_strict", "saliency_points", "saliency_scaling", "symmetric_within", "symmetry_plane"),
+    *("scan_chamfer", "fscore_sphere", "normals", "hausdorff", "largest_component"),
+    *("gradient_points", "gradient_std", "gradient_step"),
 )
 OF_LABELS = ("accuracy_ranks", "part_argmax", "saliency")
 OF_SUPERPIXELS = ("annotator", "boundary_share", "undersegmentation")
@@ -63,12 +67,47 @@ class EvaluateConfig(Config):
     pruning_precision: Precision = setting("float32", help="precision of coarse levels; the surface is float32 always")
     close_at_box: bool = setting(False, help="cap a surface where it leaves the field's box instead of leaving it open")
     observed_queries: int = setting(100_000, help="signed-distance queries shown to test-time optimisation", ge=100)
-    samples: int = setting(100_000, help="surface samples per mesh for every surface metric", ge=100)
+    largest_component: bool = setting(
+        False,
+        help="measure the connected component of largest area alone, as IGR does; how many there are and what share of "
+        "the area the largest has is told either way (fact/components, fact/largest_area_share)",
+    )
+    samples: int | None = setting(
+        100_000,
+        help="surface samples per mesh for every surface metric; none: what each Chamfer convention's evaluator takes",
+        ge=100,
+    )
     chamfer: tuple[str, ...] = setting(
-        ("onet.chamfer_l1", "onet.chamfer_l2", "deepsdf", "tdgn"), help="Chamfer conventions by name"
+        ("onet.chamfer_l1", "onet.chamfer_l2", "deepsdf", "tdgn"),
+        help="Chamfer conventions by name; those against the scan measure against the stored cloud",
+    )
+    scan_chamfer: tuple[str, ...] = setting(
+        ("sald.recon_to_scan", "sald.scan_to_recon"),
+        help="Chamfer conventions against the scan, of shapes of which nothing else is known",
     )
     fscore: tuple[float, ...] = setting((0.01, 0.02), help="F-score thresholds, in units of the bounding box's side")
+    fscore_sphere: tuple[float, ...] = setting(
+        (0.05,),
+        help="F-score thresholds, in units of the unit sphere: of a wide one, 1 - precision is the share of the "
+        "reconstruction's area that is spurious, 1 - recall the share of the true area that is missing",
+    )
     fscore_strict: bool = setting(False, help="count distances below the threshold only, not those equal to it")
+    normals: tuple[str, ...] = setting(
+        ("onet",),
+        help="normal consistency conventions: onet (|cos|), signed, majority (signed, after one flip of all normals if "
+        "most are opposed: fields that came out inside out) or pytorch3d",
+    )
+    hausdorff: tuple[Frame, ...] = setting(("unit_sphere",), help="units of the Hausdorff distance")
+    gradient_points: int = setting(
+        2048,
+        help="points near the true surface at which the field's gradient is compared with that of the true distance; "
+        "each costs six queries of the field; 0: not measured",
+        ge=0,
+    )
+    gradient_std: float = setting(0.05, help="standard deviation of these points about the true surface", gt=0)
+    gradient_step: float = setting(
+        1e-3, help="step of the central differences; points closer to the surface are left out", gt=0
+    )
     saliency_points: int = setting(1024, help="surface points of SSR and d_sym: a prefix of the stored cloud", ge=2)
     saliency_scaling: Scaling = setting("min_max", help="rescaling of each saliency map before it is measured")
     symmetric_within: float = setting(0.1, help="largest gap to the mirror image of a symmetric shape", gt=0)
@@ -101,8 +140,26 @@ class EvaluateConfig(Config):
     inference: dict[str, Any] = setting({}, help="changes to the family's inference settings, by name")
 
     def surface(self) -> SurfaceSettings:
-        thresholds = tuple(Threshold(value, self.fscore_strict) for value in self.fscore)
-        return SurfaceSettings(self.chamfer, thresholds, samples=self.samples, seed=self.seed)
+        in_cube = [Threshold(value, self.fscore_strict) for value in self.fscore]
+        in_sphere = [Threshold(value, self.fscore_strict, "unit_sphere") for value in self.fscore_sphere]
+        return SurfaceSettings(
+            conventions=self.chamfer,
+            scan_conventions=self.scan_chamfer,
+            thresholds=(*in_cube, *in_sphere),
+            normals=self.normals,
+            hausdorff_frames=self.hausdorff,
+            samples=self.samples,
+            seed=self.seed,
+        )
+
+    def gradient(self, is_distance: bool) -> GradientSettings:
+        """Of a field whose values are no distances, such as an occupancy, the gradient's length has no meaning.
+
+        Raises:
+            UsageError: the step is wider than the points lie from the surface.
+        """
+        conventions = ("sald", "angle") if is_distance else ("angle",)
+        return GradientSettings(self.gradient_points, self.gradient_std, self.gradient_step, conventions, self.seed)
 
     @field_validator("saliency")
     @classmethod

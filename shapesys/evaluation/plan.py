@@ -207,7 +207,9 @@ def _shapes(settings: EvaluateConfig, store: Store, family: Family, categories: 
 
 def _needed_views(store: Store, family: Family) -> tuple[str, ...]:
     """Views a shape must have to be evaluated; shapes without are rejected ones, listed in the store."""
-    needed = tuple(dict.fromkeys([*suite_of(family).views, *(need.view for need in family.needs)]))
+    suite = suite_of(family)
+    of_surfaces = suite.of_surfaces if suite.of_surfaces and _holds_surfaces(store) else ()
+    needed = tuple(dict.fromkeys([*of_surfaces, *suite.views, *(need.view for need in family.needs)]))
     missing = [view for view in needed if view not in store.views]
     if missing:
         raise ShapesysError(
@@ -215,3 +217,8 @@ def _needed_views(store: Store, family: Family) -> tuple[str, ...]:
             "prepare another store with it among --views"
         )
     return needed
+
+
+def _holds_surfaces(store: Store) -> bool:
+    """Whether the shapes are surfaces; bare scans have no faces."""
+    return "meshes" in store.views or bool(pc.any(pc.greater(store.shapes(columns=("faces",))["faces"], 0)).as_py())

@@ -9,6 +9,7 @@ evaluation/<split>/
   conventions.json  what each metric means
   seconds.json      time spent, by all calls together
   meshes/, truth/   reconstruction and ground truth as GLB, of a run that predicts surfaces
+  scans/            points as PLY in place of the ground truth, of shapes of which only a scan is known
   clouds/           points with predicted and true labels as PLY, of a run that predicts labels
   pictures/         images with outlines as PNG, of a run that predicts superpixels
 """

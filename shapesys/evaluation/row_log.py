@@ -34,6 +34,7 @@ COUNT = "count/"
 NO_METRICS = ("cost/", "fact/", COUNT)
 """How columns begin that are no scores: what was spent, what inference told, what is there to be summed."""
 PREDICTED_CLASS, PROBABILITY = "fact/predicted_class", "fact/probability"
+COMPONENTS, AREA_SHARE = "fact/components", "fact/largest_area_share"
 FLUSH_ROWS = 10_000
 FLUSH_SECONDS = 30.0
 

@@ -28,6 +28,7 @@ class Suite:
     Attributes:
         predicts: ``surfaces``, ``labels`` or ``superpixels``; names its settings in `SETTINGS_OF`.
         views: the views that hold the ground truth, beside those that the family needs.
+        of_surfaces: the same, of stores whose shapes are surfaces: a bare scan can be measured without.
         read: (store, a shape's row of the `shapes` view, settings) -> its ground truth.
         measure: (prediction, ground truth, settings) -> row and records.
         check: raises `UsageError` for settings that no shape could be measured with.
@@ -40,10 +41,13 @@ class Suite:
     measure: Callable[[Any, Any, EvaluateConfig], Measured]
     check: Callable[[EvaluateConfig], None] = lambda settings: None
     whole_set: WholeSet | None = None
+    of_surfaces: tuple[str, ...] = ()
 
 
 SUITES: dict[type[Prediction], Suite] = {
-    FieldPrediction: Suite("surfaces", ("meshes", "cloud"), surfaces.read, surfaces.measure, surfaces.check),
+    FieldPrediction: Suite(
+        "surfaces", ("cloud",), surfaces.read, surfaces.measure, surfaces.check, of_surfaces=("meshes",)
+    ),
     PointPrediction: Suite("labels", ("cloud",), labels.read, labels.measure, whole_set=whole_set),
     SuperpixelPrediction: Suite("superpixels", ("superpixels",), superpixels.read, superpixels.measure),
 }

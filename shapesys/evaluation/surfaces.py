@@ -1,125 +1,68 @@
-"""A predicted field against the true surface: meshes and one row of numbers."""
+"""A predicted field against the true surface, a scan of it, or both: meshes and one row of numbers."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from dataclasses import replace
 
-import numpy as np
-
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapesysError, UsageError, unknown_name
 from shapesys.evaluation.config import EvaluateConfig
-from shapesys.evaluation.measured import Measured, identity
-from shapesys.evaluation.planes import plane_of
+from shapesys.evaluation.measured import identity
+from shapesys.evaluation.row_log import AREA_SHARE, COMPONENTS
+from shapesys.evaluation.surface_pictures import MeasuredSurface, beside_scan, beside_truth
+from shapesys.evaluation.surface_truth import Truth, read
 from shapesys.families.base import FieldPrediction
 from shapesys.fields.extraction import Extraction, extract
 from shapesys.fields.field import Field
-from shapesys.geometry.mesh import Floats, Mesh
-from shapesys.geometry.neighbours import nearest
-from shapesys.geometry.normalise import Normalisation
-from shapesys.geometry.plane import Plane
-from shapesys.geometry.subdivide import subdivided
-from shapesys.geometry.surface import sample_surface
-from shapesys.geometry.write import write_mesh
+from shapesys.geometry.components import Components, find_components, largest_component
+from shapesys.geometry.neighbours import installed
 from shapesys.metrics.conventions import convention
+from shapesys.metrics.gradient import gradient_errors
+from shapesys.metrics.pair import NORMAL_CONVENTIONS
 from shapesys.metrics.record import MetricRecord, Scores
 from shapesys.metrics.saliency import saliency_metrics
 from shapesys.metrics.surface import surface_metrics
 from shapesys.metrics.volume import iou_record, occupied
-from shapesys.samples.store import Store
-from shapesys.training.run_dir import EvaluationDirectory
 
-ERROR_SAMPLES = 100_000
-"""Surface samples behind the per-vertex error that pictures are coloured by."""
-LONGEST_SHOWN_EDGE = 0.1
-"""Longest edge of the ground truth in pictures, in the normalised frame."""
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What the store knows of a shape, in its normalised frame.
-
-    Attributes:
-        category, split: as prepared.
-        mesh: the surface.
-        normalisation: the way back to the file's frame.
-        cloud: (n, 3) surface points in farthest-point order.
-        symmetry: finds the shape's mirror plane, or None; not asked where nothing is measured by it.
-        occupancy: points (m, 3) and inside (m,), or None where the sign could not be trusted.
-    """
-
-    category: str
-    split: str
-    mesh: Mesh
-    normalisation: Normalisation
-    cloud: Floats
-    symmetry: Callable[[], Plane | None]
-    occupancy: tuple[Floats, Any] | None
-
-
-@dataclass(frozen=True)
-class MeasuredSurface(Measured):
-    """With the meshes to keep."""
-
-    prediction: Mesh
-    truth: Mesh
-
-    def write(self, keep: EvaluationDirectory) -> None:
-        shape_id = self.row["shape_id"]
-        for mesh, path in (
-            (self.prediction, keep.prediction_mesh(shape_id)),
-            (self.truth, keep.truth_mesh(shape_id)),
-        ):
-            if not mesh.is_empty:
-                write_mesh(mesh, path, "saliency" if "saliency" in mesh.attributes else None)
-
-
-def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Truth:
-    """The ground truth of a shape, given its row of the `shapes` view."""
-    shape_id, centre = shape["shape_id"], shape["centre"]
-    return Truth(
-        category=shape["category"],
-        split=shape["split"],
-        mesh=store.mesh(shape_id),
-        normalisation=Normalisation((centre[0], centre[1], centre[2]), shape["scale"]),
-        cloud=store.read("cloud", [shape_id], ["points"])["points"][0],
-        symmetry=partial(plane_of, store, shape, settings.planes()),
-        occupancy=_occupancy(store, shape_id),
-    )
-
-
-def _occupancy(store: Store, shape_id: str) -> tuple[np.ndarray, np.ndarray] | None:
-    if "occupancy" not in store.views:
-        return None
-    rows = store.read("occupancy", [shape_id])
-    return rows["points"][0], rows["inside"][0]
+__all__ = ["MeasuredSurface", "Truth", "check", "measure", "read"]
 
 
 def check(settings: EvaluateConfig) -> None:
-    """Refuse an unknown Chamfer convention.
+    """Refuse what no shape could be measured by.
 
     Raises:
-        UsageError: names the nearest ones.
+        UsageError: an unknown convention of distances or normals, with the nearest ones; one that a bare scan cannot
+            be measured by; or a step of gradients that leaves out most of their points.
     """
     for name in settings.chamfer:
         convention(name)
+    for name in settings.scan_chamfer:
+        if convention(name).against != "scan":
+            raise UsageError(
+                f"scan_chamfer '{name}' is against the true surface, which a bare scan lacks; put it into chamfer"
+            )
+    for name in settings.normals:
+        if name not in NORMAL_CONVENTIONS:
+            raise unknown_name("normal consistency convention", name, NORMAL_CONVENTIONS)
+    settings.gradient(is_distance=True)
 
 
 def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig) -> MeasuredSurface:
     """Extract the predicted surface and score it.
 
     The row has ``shape_id``, ``category``, ``split``, ``status``, ``reason``, one column per metric (and its floor),
-    and ``cost/...`` and ``fact/...`` columns. An empty surface is scored by the constants that conventions define.
+    and ``cost/...`` and ``fact/...`` columns. An empty surface is scored by the constants that conventions define. Of a
+    bare scan there are scores against its points, and no others.
     """
     started = time.perf_counter()
     extraction = extract(prediction.field, settings.resolution, settings.extraction())
     extracted = time.perf_counter()
-    surface = surface_metrics(extraction.mesh, truth.mesh, settings.surface(), truth.normalisation)
+    components = find_components(extraction.mesh)
+    mesh = largest_component(extraction.mesh, components) if settings.largest_component else extraction.mesh
+    surface = surface_metrics(mesh, truth.mesh, settings.surface(), truth.normalisation, truth.scan)
     saliency = _saliency(prediction.field, truth, settings)
-    records = (*surface.records, *_volume(prediction.field, truth), *saliency.records)
+    of_field = (*_volume(prediction.field, truth), *_gradient(prediction.field, truth, settings))
+    records = (*surface.records, *of_field, *saliency.records)
     measured = time.perf_counter()
     reason = _reason(surface, extraction, saliency.reason)
     row = {
@@ -129,10 +72,24 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
         "cost/metric_seconds": measured - extracted,
         "cost/points_evaluated": float(extraction.report.points_evaluated),
         "cost/query_saving": extraction.report.saving,
+        **_facts(components),
         **{f"fact/{name}": float(value) for name, value in prediction.facts.items()},
     }
-    shown = _coloured(extraction.mesh, truth.mesh, prediction.field, settings.seed)
-    return MeasuredSurface(row, records, *shown)
+    return _shown(MeasuredSurface(row, records, mesh, truth.mesh), truth, prediction.field, settings.seed)
+
+
+def _facts(components: Components) -> dict[str, float]:
+    """What is beside the main surface, whether or not it is measured."""
+    share = {AREA_SHARE: components.largest_share} if components.count else {}
+    return {COMPONENTS: float(components.count)} | share
+
+
+def _shown(measured: MeasuredSurface, truth: Truth, field: Field, seed: int) -> MeasuredSurface:
+    if truth.mesh is None:
+        prediction, scan = beside_scan(measured.prediction, truth.cloud, field, seed)
+        return replace(measured, prediction=prediction, scan=scan)
+    prediction, true = beside_truth(measured.prediction, truth.mesh, field, seed)
+    return replace(measured, prediction=prediction, truth=true)
 
 
 def _reason(surface: Scores, extraction: Extraction, asymmetric: str) -> str:
@@ -151,40 +108,27 @@ def _volume(field: Field, truth: Truth) -> tuple[MetricRecord, ...]:
     return (iou_record(predicted, inside, "uniform_box"),)
 
 
+def _gradient(field: Field, truth: Truth, settings: EvaluateConfig) -> tuple[MetricRecord, ...]:
+    """None for a bare scan, nor where no exact distance to triangles can be computed."""
+    if truth.mesh is None or not (installed("warp") or installed("igl")):
+        return ()
+    return gradient_errors(field, truth.mesh, settings.gradient(field.traits.is_distance))
+
+
 def _saliency(field: Field, truth: Truth, settings: EvaluateConfig) -> Scores:
     """SSR and d_sym of the map that the field gives the true surface's points; none for fields without saliency.
 
     That no plane was asked for, or none is stored, is no shape's own fault, and no reason of its row.
     """
     points = truth.cloud[: settings.saliency_points]
+    attributes = field.attributes(points)
+    if "saliency" not in attributes:
+        return Scores("not_applicable", ())
     if len(points) < settings.saliency_points:
         raise ShapesysError(
             f"saliency_points = {settings.saliency_points} exceeds the {len(points)} points stored per cloud; "
             "lower it or prepare larger clouds"
         )
-    attributes = field.attributes(points)
-    if "saliency" not in attributes:
-        return Scores("not_applicable", ())
     plane = truth.symmetry()
     scores = saliency_metrics(points, attributes["saliency"], plane, settings.saliency_settings())
     return scores if plane else replace(scores, reason="")
-
-
-def _coloured(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple[Mesh, Mesh]:
-    """Both meshes with what pictures show: saliency, and distance to the other surface.
-
-    The truth's large faces are divided, since a colour is shown at vertices and nowhere else.
-    """
-    truth = subdivided(truth, LONGEST_SHOWN_EDGE)
-    vertices = np.asarray(truth.vertices, np.float32)
-    shown: Mapping[str, Floats] = dict(truth.attributes) | dict(field.attributes(vertices))
-    if predicted.is_empty:
-        return predicted, replace(truth, attributes=dict(shown))
-    predicted = _with_error(predicted, truth, seed)
-    return predicted, _with_error(replace(truth, attributes=dict(shown)), predicted, seed)
-
-
-def _with_error(mesh: Mesh, other: Mesh, seed: int) -> Mesh:
-    target = sample_surface(other, ERROR_SAMPLES, seed).points
-    error = nearest(target, np.asarray(mesh.vertices, np.float32)).distances.astype(np.float32)
-    return replace(mesh, attributes=dict(mesh.attributes) | {"error": error})

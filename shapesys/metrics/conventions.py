@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from shapesys.errors import UsageError, unknown_name
 
 Combine = Literal["half_sum", "sum", "accuracy", "completeness"]
 """How the two directions become one number; ``accuracy`` is prediction to truth alone, ``completeness`` the other."""
 
+Against = Literal["truth", "scan"]
+"""What a reconstruction is measured against: the shape's own clean surface, or the points that a scanner saw of it."""
+
 Frame = Literal["unit_cube", "unit_sphere", "object", "as_given"]
 """Unit of length: longest side of the true bounding box, the unit-sphere frame, the file's own unit, or whatever
-the caller's points are in."""
+the caller's points are in. Of a bare scan, whose true surface nobody knows, the box and the sphere are its points'."""
 
 _COMBINE: dict[str, Callable[[float, float], float]] = {
     "half_sum": lambda accuracy, completeness: 0.5 * (accuracy + completeness),
@@ -37,9 +40,11 @@ class Convention:
         multiplier: factor of the printed number.
         frame: unit of length of the released evaluator.
         count_predicted: samples on the prediction; 0 where the evaluator takes what it is given.
-        count_true: samples on the ground truth; 0 likewise.
+        count_true: samples on the ground truth, or points of the scan; 0 likewise.
         note: where the convention comes from and what to beware of.
         empty: value for an empty prediction where the evaluator defines one, before the multiplier.
+        against: what takes the place of the ground truth: ``truth`` or ``scan``.
+        hausdorff: the evaluator prints the largest distance, of the same samples, beside the mean.
     """
 
     name: str
@@ -51,6 +56,8 @@ class Convention:
     count_true: int
     note: str
     empty: float | None = None
+    against: Against = "truth"
+    hausdorff: bool = False
 
     def value(self, accuracy: float, completeness: float) -> float:
         """The printed number from the mean (squared, where `squared`) distance of each direction."""
@@ -68,12 +75,13 @@ class Convention:
 
 def _c(
     name: str, squared: bool, combine: Combine, multiplier: float, frame: Frame, counts: tuple[int, int], note: str,
-    empty: float | None = None,
+    empty: float | None = None, against: Against = "truth", hausdorff: bool = False,
 ) -> Convention:  # fmt: skip
-    return Convention(name, squared, combine, multiplier, frame, counts[0], counts[1], note, empty)
+    return Convention(name, squared, combine, multiplier, frame, counts[0], counts[1], note, empty, against, hausdorff)
 
 
 _100K, _30K, _GIVEN = (100_000, 100_000), (30_000, 30_000), (0, 0)
+_30K_TO_SCAN, _MILLION = (30_000, 29_929), (1_000_000, 0)
 _ROOT_3 = 3.0**0.5
 
 CONVENTIONS: dict[str, Convention] = {
@@ -109,13 +117,24 @@ CONVENTIONS: dict[str, Convention] = {
         _c("sal", True, "sum", 1.0, "object", _30K,
            "SAL utils/general.py against registrations: sum of squared means"),
         _c("sal.to_scan", True, "accuracy", 1.0, "object", (30_000, 16_384),
-           "SAL utils/general.py against the input scan: reconstruction to scan, squared"),
+           "SAL utils/general.py against the input scan: reconstruction to scan, squared", against="scan"),
         _c("sald.recon_to_truth", False, "accuracy", 1.0, "object", _30K,
-           "SALD evaluate/eval.py: one-sided, unsquared, reconstruction to registration or scan"),
+           "SALD evaluate/eval.py: one-sided, unsquared, reconstruction to registration"),
         _c("sald.truth_to_recon", False, "completeness", 1.0, "object", _30K,
-           "SALD evaluate/eval.py: one-sided, unsquared, registration or scan to reconstruction"),
-        _c("digs.srb", False, "half_sum", 1.0, "object", (1_000_000, 0),
-           "DiGS on the surface reconstruction benchmark: unsquared, half-sum, with Hausdorff beside it"),
+           "SALD evaluate/eval.py: one-sided, unsquared, registration to reconstruction"),
+        _c("sald.recon_to_scan", False, "accuracy", 1.0, "object", _30K_TO_SCAN,
+           "SALD evaluate/eval.py: one-sided, unsquared, reconstruction to 173 x 173 points of the scan",
+           against="scan"),
+        _c("sald.scan_to_recon", False, "completeness", 1.0, "object", _30K_TO_SCAN,
+           "SALD evaluate/eval.py: one-sided, unsquared, 173 x 173 points of the scan to reconstruction",
+           against="scan"),
+        _c("digs.srb", False, "half_sum", 1.0, "object", _MILLION,
+           "DiGS compute_metrics_srb.py: unsquared, half-sum, to all points of the ground truth", hausdorff=True),
+        _c("digs.srb.scan_to_recon", False, "completeness", 1.0, "object", _MILLION,
+           "DiGS compute_metrics_srb.py: one-sided, all points of the scan to the reconstruction",
+           against="scan", hausdorff=True),
+        _c("digs.shapenet", True, "sum", 1.0, "object", (30_000, 0),
+           "DiGS compute_metrics_shapenet.py, eval_type DeepSDF: sum of squared means, to all points of the truth"),
         _c("unit_sphere.chamfer_l1", False, "half_sum", 1.0, "unit_sphere", _100K,
            "unsquared half-sum in the frame that shapes are trained in"),
     )
@@ -137,11 +156,13 @@ def register(added: Convention) -> Convention:
     """Add a convention of the user's own.
 
     Raises:
-        UsageError: another convention has this name, or its ``combine`` is unknown.
+        UsageError: another convention has this name, or its ``combine`` or ``against`` is unknown.
     """
     if CONVENTIONS.get(added.name, added) != added:
         raise UsageError(f"Chamfer convention '{added.name}' exists already with other fields; choose another name")
     if added.combine not in _COMBINE:
         raise unknown_name("way to combine directions", added.combine, _COMBINE)
+    if added.against not in get_args(Against):
+        raise unknown_name("thing to measure against", added.against, get_args(Against))
     CONVENTIONS[added.name] = added
     return added

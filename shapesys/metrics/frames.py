@@ -9,21 +9,22 @@ from typing import get_args
 import numpy as np
 
 from shapesys.errors import ShapeRejected, unknown_name
-from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
 from shapesys.metrics.conventions import Frame
 
 
 @dataclass(frozen=True)
 class Frames:
-    """The unit lengths of one ground-truth mesh.
+    """The unit lengths of one shape.
 
     Attributes:
-        truth: the ground truth, in the coordinates that are evaluated.
+        truth: the ground truth, in the coordinates that are evaluated: a surface, or (n, 3) points of a scan where
+            nobody knows the surface.
         normalisation: how these coordinates came from the file's; None when they are the file's own.
     """
 
-    truth: Mesh
+    truth: Mesh | Floats
     normalisation: Normalisation | None = None
 
     def unit(self, frame: str) -> float:
@@ -44,8 +45,10 @@ class Frames:
         raise unknown_name("frame", frame, get_args(Frame))
 
     @cached_property
-    def _used(self) -> np.ndarray:
-        """(u, 3) vertices that faces use."""
+    def _used(self) -> Floats:
+        """(u, 3) vertices that faces use, or all points."""
+        if not isinstance(self.truth, Mesh):
+            return self.truth
         if self.truth.is_empty:
             raise ShapeRejected("metrics", "the ground truth has no faces")
         used = np.zeros(len(self.truth.vertices), bool)

@@ -12,7 +12,10 @@ _OF_SURFACES = ("fscore", "precision", "recall", "iou", "normal_consistency")
 _OF_LABELS = ("accuracy", "oa", "macc", "miou")
 _OF_SUPERPIXELS = ("asa", "boundary_recall", "compactness")
 _HIGHER_IS_BETTER = (*_OF_SURFACES, *_OF_LABELS, *_OF_SUPERPIXELS)
-_LOWER_IS_BETTER = ("chamfer", "hausdorff", "d_sym", "ssr", "cross_entropy", "undersegmentation")
+_LOWER_IS_BETTER = ("chamfer", "hausdorff", "gradient_error", "d_sym", "ssr", "cross_entropy", "undersegmentation")
+
+_OTHER_WAY = {"normal_consistency/pytorch3d": -1}
+"""Conventions that turn their metric around."""
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -30,6 +33,8 @@ def better_direction(name: str, convention: Mapping[str, Any] | None = None) -> 
     stated = {**(convention or {}).get("definition", {}), **(convention or {})}
     if "higher_is_better" in stated:
         return {None: 0, True: 1, False: -1}[stated["higher_is_better"]]
+    if name in _OTHER_WAY:
+        return _OTHER_WAY[name]
     metric = split_name(name)[0]
     return int(_begins(metric, _HIGHER_IS_BETTER)) - int(_begins(metric, _LOWER_IS_BETTER))
 

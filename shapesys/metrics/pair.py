@@ -10,33 +10,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapesys.errors import unknown_name
+from shapesys.geometry.mesh import Floats
 from shapesys.geometry.neighbours import Search, nearest
 from shapesys.geometry.surface import SurfaceSample
-from shapesys.metrics.conventions import Convention
+from shapesys.metrics.conventions import Combine, Convention
 
 Cosines = NDArray[np.float32]
 
 NORMAL_CONVENTIONS: dict[str, Callable[[Cosines, Cosines], float]] = {
     "onet": lambda accuracy, completeness: 0.5 * (_mean(np.abs(accuracy)) + _mean(np.abs(completeness))),
     "signed": lambda accuracy, completeness: 0.5 * (_mean(accuracy) + _mean(completeness)),
+    "majority": lambda accuracy, completeness: (
+        _turned(accuracy, completeness) * 0.5 * (_mean(accuracy) + _mean(completeness))
+    ),
     "pytorch3d": lambda accuracy, completeness: 2.0 - _mean(np.abs(accuracy)) - _mean(np.abs(completeness)),
 }
-"""onet: half-sum of mean |cos|; signed: half-sum of mean cos; pytorch3d: sum of mean (1 - |cos|), lower is better."""
+"""onet: half-sum of mean |cos|; signed: half-sum of mean cos; majority: signed, after all normals of the prediction
+are reversed where more of the cosines are negative than positive, as of a field that came out inside out; pytorch3d:
+sum of mean (1 - |cos|), lower is better."""
 
 
 @dataclass(frozen=True)
-class SurfacePair:
-    """Nearest-neighbour distances and normal agreement, both ways.
+class Distances:
+    """Nearest-neighbour distances, both ways.
 
     Attributes:
-        accuracy: (n,) distance of each predicted sample to the nearest true sample.
-        completeness: (m,) distance of each true sample to the nearest predicted sample.
-        accuracy_cosine: (n,) cosine between the normals of those neighbours.
-        completeness_cosine: (m,) likewise.
+        accuracy: (n,) distance of each predicted sample to the nearest true sample, or point of the scan.
+        completeness: (m,) distance of each of these to the nearest predicted sample.
     """
 
     accuracy: NDArray[np.float32]
     completeness: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SurfacePair(Distances):
+    """With the agreement of normals, both ways.
+
+    Attributes:
+        accuracy_cosine: (n,) cosine between the normals of a predicted sample and its neighbour.
+        completeness_cosine: (m,) likewise, of a true sample.
+    """
+
     accuracy_cosine: Cosines
     completeness_cosine: Cosines
 
@@ -65,14 +80,23 @@ def pair_surfaces(prediction: SurfaceSample, truth: SurfaceSample, search: Searc
     )
 
 
-def chamfer(pair: SurfacePair, convention: Convention, unit: float = 1.0) -> float:
+def pair_points(prediction: Floats, scan: Floats, search: Search = "auto") -> Distances:
+    """Distances between samples (n, 3) of a prediction and points (m, 3) of a scan, whose normals nobody knows.
+
+    Raises:
+        ValueError: a set of points is empty or not finite.
+    """
+    return Distances(nearest(scan, prediction, search).distances, nearest(prediction, scan, search).distances)
+
+
+def chamfer(pair: Distances, convention: Convention, unit: float = 1.0) -> float:
     """Chamfer distance as the convention prints it; ``unit`` is the length of the frame's unit in these coordinates."""
     if convention.squared:
         return convention.value(_mean_square(pair.accuracy) / unit**2, _mean_square(pair.completeness) / unit**2)
     return convention.value(_mean(pair.accuracy) / unit, _mean(pair.completeness) / unit)
 
 
-def fscore(pair: SurfacePair, threshold: float, *, strict: bool, unit: float = 1.0) -> FScore:
+def fscore(pair: Distances, threshold: float, *, strict: bool, unit: float = 1.0) -> FScore:
     """F-score at ``threshold`` units; a distance equal to the threshold counts unless ``strict``.
 
     Distances are float32, so the threshold is rounded to float32 before it is compared.
@@ -96,9 +120,10 @@ def normal_consistency(pair: SurfacePair, convention: str = "onet") -> float:
     return NORMAL_CONVENTIONS[convention](pair.accuracy_cosine, pair.completeness_cosine)
 
 
-def hausdorff(pair: SurfacePair, unit: float = 1.0) -> float:
-    """The larger of the two directed Hausdorff distances, in units."""
-    return float(max(pair.accuracy.max(), pair.completeness.max())) / unit
+def hausdorff(pair: Distances, unit: float = 1.0, combine: Combine = "sum") -> float:
+    """The larger of the two directed Hausdorff distances, in units; one of them where `combine` names a direction."""
+    worst = {"accuracy": pair.accuracy.max(), "completeness": pair.completeness.max()}
+    return float(worst.get(combine, max(worst.values()))) / unit
 
 
 def expected_floor(area: float, count: int) -> float:
@@ -108,6 +133,11 @@ def expected_floor(area: float, count: int) -> float:
 
 def _cosines(own: NDArray[np.float32], other: NDArray[np.float32], indices: NDArray[np.int64]) -> Cosines:
     return np.einsum("nc,nc->n", own, other.take(indices, axis=0))
+
+
+def _turned(accuracy: Cosines, completeness: Cosines) -> float:
+    """-1 where most neighbours' normals oppose each other, else 1."""
+    return -1.0 if np.sign(accuracy).sum() + np.sign(completeness).sum() < 0 else 1.0
 
 
 def _mean(values: NDArray[np.float32]) -> float:

@@ -4,144 +4,89 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict
+from functools import cached_property
 
-import numpy as np
-
-from shapesys.errors import unknown_name
 from shapesys.geometry.mesh import Mesh
-from shapesys.geometry.neighbours import Search
 from shapesys.geometry.normalise import Normalisation
-from shapesys.geometry.surface import SurfaceSample, sample_surface
-from shapesys.metrics.conventions import Convention, Frame, convention
+from shapesys.metrics.conventions import Against, Combine, Convention, convention
 from shapesys.metrics.frames import Frames
-from shapesys.metrics.pair import (
-    SurfacePair,
-    chamfer,
-    fscore,
-    hausdorff,
-    normal_consistency,
-    pair_surfaces,
-)
+from shapesys.metrics.pair import chamfer, fscore, hausdorff, normal_consistency
 from shapesys.metrics.record import MetricRecord, Scores
+from shapesys.metrics.sampled import Counts, Sampled, ScanPoints
+from shapesys.metrics.surface_settings import SurfaceSettings, Threshold
 
-DEFAULT_COUNT = 100_000
+__all__ = ["ScanPoints", "SurfaceSettings", "Threshold", "surface_metrics"]
+
 EMPTY_NORMAL_CONSISTENCY = {"onet": -1.0}
 """Occupancy Networks' constant for an empty mesh; the other normal conventions define none."""
-
-
-@dataclass(frozen=True)
-class Threshold:
-    """An F-score threshold: value in units of ``frame``; ``strict`` leaves out a distance equal to it."""
-
-    value: float
-    strict: bool = False
-    frame: Frame = "unit_cube"
-
-    @property
-    def name(self) -> str:
-        """``le0.01:unit_cube`` or ``lt0.01:unit_cube``."""
-        return f"{'lt' if self.strict else 'le'}{self.value:g}:{self.frame}"
-
-
-@dataclass(frozen=True)
-class SurfaceSettings:
-    """What is measured, and from which samples.
-
-    Attributes:
-        conventions: Chamfer conventions by name.
-        thresholds: F-score thresholds.
-        normals: normal consistency conventions.
-        hausdorff_frames: units in which the Hausdorff distance is given.
-        samples: points on each surface for all metrics; None takes each convention's own count, 100,000 elsewhere.
-        sampling: ``independent`` points, as the named evaluators draw, or ``stratified`` ones: less noise from
-            seed to seed, but distances near the floor come out about 10 % lower than published ones.
-        seed: draws the samples of prediction, truth and floor.
-        floor: measure the truth against a second sampling of itself, beside each score.
-        empty: scores of an empty prediction: Occupancy Networks' constants where its evaluator defines them (and an
-            F-score of 0, which it omits), NaN elsewhere; or ``nan`` throughout.
-        search: neighbour search.
-    """
-
-    conventions: tuple[str, ...] = ("onet.chamfer_l1", "onet.chamfer_l2", "deepsdf", "tdgn")
-    thresholds: tuple[Threshold, ...] = (Threshold(0.01), Threshold(0.015), Threshold(0.02))
-    normals: tuple[str, ...] = ("onet",)
-    hausdorff_frames: tuple[Frame, ...] = ("unit_sphere",)
-    samples: int | None = None
-    sampling: Literal["independent", "stratified"] = "independent"
-    seed: int = 0
-    floor: bool = True
-    empty: Literal["onet", "nan"] = "onet"
-    search: Search = "auto"
-
-    def __post_init__(self) -> None:
-        if self.sampling not in ("independent", "stratified"):
-            raise unknown_name("sampling", self.sampling, ("independent", "stratified"))
-        if self.samples is not None and self.samples < 1:
-            raise ValueError(f"samples is {self.samples}; give at least 1, or None for each convention's own count")
-
-    def counts(self, chosen: Convention | None = None) -> tuple[int, int]:
-        """(predicted, true) samples for a convention, or for the metrics that have none."""
-        if self.samples is not None:
-            return self.samples, self.samples
-        if chosen is None:
-            return DEFAULT_COUNT, DEFAULT_COUNT
-        return chosen.count_predicted or DEFAULT_COUNT, chosen.count_true or DEFAULT_COUNT
+_ONE_WAY: dict[str, Combine] = {"recon_to_scan": "accuracy", "scan_to_recon": "completeness"}
 
 
 def surface_metrics(
     prediction: Mesh,
-    truth: Mesh,
+    truth: Mesh | None,
     settings: SurfaceSettings | None = None,
     normalisation: Normalisation | None = None,
+    scan: ScanPoints | None = None,
 ) -> Scores:
-    """Score a predicted surface against the true one; both in the same coordinates.
+    """Score a predicted surface against the true one, against a scan of it, or both; all in the same coordinates.
 
     Args:
+        truth: None where nobody knows it: then there are scores against the scan alone.
         normalisation: how these coordinates came from the file's, for conventions in the object's own unit.
+        scan: for conventions against it.
 
     Returns:
         Scores named ``chamfer/<convention>``, ``fscore/<threshold>`` with ``precision/`` and ``recall/``,
-        ``normal_consistency/<convention>`` and ``hausdorff/<frame>``. Status ``empty`` when the prediction has
-        no surface.
+        ``normal_consistency/<convention>``, ``hausdorff/<frame>`` and, of conventions that print it,
+        ``hausdorff/<convention>``. Where one is against the scan, also ``hausdorff/<frame>.recon_to_scan`` and
+        ``.scan_to_recon``. Status ``empty`` when the prediction has no surface.
 
     Raises:
         ShapeRejected: the truth has no surface.
         UsageError: an unknown convention, frame or search.
+        ValueError: neither truth nor scan is given.
     """
-    evaluation = _Evaluation(prediction, truth, settings or SurfaceSettings(), Frames(truth, normalisation))
-    return evaluation.scores()
+    settings = settings or SurfaceSettings()
+    sampled = Sampled(prediction, truth, scan, settings)
+    return _Evaluation(sampled, settings, Frames(sampled.extent, normalisation)).scores()
 
 
 class _Evaluation:
-    """One shape under evaluation: draws each pair of samples once and lists the records."""
+    """One shape under evaluation: lists the records."""
 
-    def __init__(self, prediction: Mesh, truth: Mesh, settings: SurfaceSettings, frames: Frames) -> None:
-        self.prediction, self.truth, self.settings, self.frames = prediction, truth, settings, frames
-        self.seeds = [int(seed) for seed in np.random.SeedSequence(settings.seed).generate_state(3)]
-        self.pairs: dict[tuple[int, int], tuple[SurfacePair | None, SurfacePair | None]] = {}
-        self.empty_reason = _why_empty(prediction)
+    def __init__(self, sampled: Sampled, settings: SurfaceSettings, frames: Frames) -> None:
+        self.sampled, self.settings, self.frames = sampled, settings, frames
 
     def scores(self) -> Scores:
-        records = (*self.chamfers(), *self.fscores(), *self.normal_consistencies(), *self.hausdorffs())
-        return Scores("empty" if self.empty_reason else "ok", records, self.empty_reason)
+        records = [*self.chamfers()]
+        if self.sampled.knows("truth"):
+            records += [*self.fscores(), *self.normal_consistencies()]
+        records += self.hausdorffs()
+        reason = self.sampled.empty_reason
+        return Scores("empty" if reason else "ok", tuple(records), reason)
+
+    @cached_property
+    def conventions(self) -> list[Convention]:
+        """Those that have something to measure against."""
+        further = () if self.sampled.knows("truth") else self.settings.scan_conventions
+        named = [convention(name) for name in dict.fromkeys((*self.settings.conventions, *further))]
+        return [chosen for chosen in named if self.sampled.knows(chosen.against)]
 
     def chamfers(self) -> Iterator[MetricRecord]:
-        for name in self.settings.conventions:
-            chosen = convention(name)
-            counts, unit = self.settings.counts(chosen), self.frames.unit(chosen.frame)
-            pair, floor = self.measured(counts)
+        for chosen in self.conventions:
+            counts, unit = self.counts(chosen.against, chosen), self.frames.unit(chosen.frame)
+            pair, floor = self.sampled.against(chosen.against, counts)
             value = chamfer(pair, chosen, unit) if pair else self.constant(chosen.value_if_empty)
-            yield self.record(
-                f"chamfer/{name}", value, chamfer(floor, chosen, unit) if floor else None, chosen.describe(), counts,
-                chosen.frame,
-            )  # fmt: skip
+            bound = chamfer(floor, chosen, unit) if floor else None
+            definition = chosen.describe() | self.origin(chosen.against)
+            yield self.record(f"chamfer/{chosen.name}", value, bound, definition, counts, chosen.frame)
 
     def fscores(self) -> Iterator[MetricRecord]:
-        counts = self.settings.counts()
+        counts = self.counts("truth")
         for at in self.settings.thresholds:
-            pair, floor = self.measured(counts)
+            pair, floor = self.sampled.against_truth(counts)
             unit = self.frames.unit(at.frame)
             found = fscore(pair, at.value, strict=at.strict, unit=unit) if pair else (self.constant(0.0),) * 3
             least = fscore(floor, at.value, strict=at.strict, unit=unit) if floor else (None,) * 3
@@ -149,55 +94,52 @@ class _Evaluation:
                 yield self.record(f"{kind}/{at.name}", value, bound, asdict(at), counts, at.frame)
 
     def normal_consistencies(self) -> Iterator[MetricRecord]:
-        counts = self.settings.counts()
+        counts = self.counts("truth")
         for name in self.settings.normals:
-            pair, floor = self.measured(counts)
+            pair, floor = self.sampled.against_truth(counts)
             empty = self.constant(EMPTY_NORMAL_CONSISTENCY.get(name, math.nan))
             value = normal_consistency(pair, name) if pair else empty
             bound = normal_consistency(floor, name) if floor else None
             yield self.record(f"normal_consistency/{name}", value, bound, {"convention": name}, counts, "as_given")
 
     def hausdorffs(self) -> Iterator[MetricRecord]:
-        counts = self.settings.counts()
         for frame in self.settings.hausdorff_frames:
-            pair, floor = self.measured(counts)
-            unit = self.frames.unit(frame)
-            value = hausdorff(pair, unit) if pair else math.nan
-            bound = hausdorff(floor, unit) if floor else None
-            definition = {"combine": "max of both directions", "of": "samples"}
-            yield self.record(f"hausdorff/{frame}", value, bound, definition, counts, frame)
+            if self.sampled.knows("truth"):
+                yield self.hausdorff(frame, frame, "truth", self.counts("truth"))
+            if any(chosen.against == "scan" for chosen in self.conventions):
+                for way, combine in _ONE_WAY.items():
+                    yield self.hausdorff(f"{frame}.{way}", frame, "scan", self.counts("scan"), combine)
+        for chosen in self.conventions:
+            if chosen.hausdorff:
+                counts = self.counts(chosen.against, chosen)
+                yield self.hausdorff(chosen.name, chosen.frame, chosen.against, counts, chosen.combine)
 
-    def measured(self, counts: tuple[int, int]) -> tuple[SurfacePair | None, SurfacePair | None]:
-        """(prediction against truth or None when empty, truth against itself or None when not wanted)."""
-        if counts not in self.pairs:
-            truth = self.sample(self.truth, counts[1], 1)
-            predicted = None if self.empty_reason else self.sample(self.prediction, counts[0], 0)
-            second = self.sample(self.truth, counts[0], 2) if self.settings.floor else None
-            self.pairs[counts] = self.pair(predicted, truth), self.pair(second, truth)
-        return self.pairs[counts]
+    def hausdorff(
+        self, name: str, frame: str, against: Against, counts: Counts, combine: Combine = "sum"
+    ) -> MetricRecord:
+        pair, floor = self.sampled.against(against, counts)
+        unit = self.frames.unit(frame)
+        value = hausdorff(pair, unit, combine) if pair else math.nan
+        bound = hausdorff(floor, unit, combine) if floor else None
+        said = combine if combine in _ONE_WAY.values() else "max of both directions"
+        definition = {"combine": said, "of": "samples"} | self.origin(against)
+        return self.record(f"hausdorff/{name}", value, bound, definition, counts, frame)
 
-    def sample(self, mesh: Mesh, count: int, role: int) -> SurfaceSample:
-        return sample_surface(mesh, count, self.seeds[role], stratified=self.settings.sampling == "stratified")
+    def counts(self, against: Against, chosen: Convention | None = None) -> Counts:
+        return self.sampled.counts(self.settings.counts(chosen), against)
 
-    def pair(self, sample: SurfaceSample | None, truth: SurfaceSample) -> SurfacePair | None:
-        return None if sample is None else pair_surfaces(sample, truth, self.settings.search)
+    def origin(self, against: Against) -> dict[str, str]:
+        """Of which scan a score speaks; nothing where it speaks of none."""
+        scan = self.sampled.scan
+        return {"against": "scan", "scan": scan.origin} if against == "scan" and scan is not None else {}
 
     def constant(self, value: float) -> float:
         return value if self.settings.empty == "onet" else math.nan
 
     def record(
-        self, name: str, value: float, floor: float | None, definition: Mapping[str, object], counts: tuple[int, int],
-        frame: str,
-    ) -> MetricRecord:  # fmt: skip
-        definition = dict(definition) | ({"scored_as": self.settings.empty} if self.empty_reason else {})
+        self, name: str, value: float, floor: float | None, definition: Mapping[str, object], counts: Counts, frame: str
+    ) -> MetricRecord:
+        definition = dict(definition) | ({"scored_as": self.settings.empty} if self.sampled.empty_reason else {})
         unit = self.frames.unit(frame)
         sampling, seed = self.settings.sampling, self.settings.seed
         return MetricRecord(name, value, floor, definition, *counts, sampling, seed, frame, unit)
-
-
-def _why_empty(mesh: Mesh) -> str:
-    """Why no point can be drawn from the mesh; empty when one can."""
-    if mesh.is_empty:
-        return "the prediction has no faces"
-    area = float(mesh.face_areas.sum(dtype=np.float64))
-    return "" if np.isfinite(area) and area > 0.0 else f"the prediction's surface area is {area}"

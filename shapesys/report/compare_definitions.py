@@ -16,7 +16,7 @@ _DEFINITION = "definition."
 _NOT_DEFINING = {"seed", "note", "name"}
 _SETTING = "evaluation setting "
 _CHANGED = f"{_SETTING}inference."
-_OF_THE_MESH = ("resolution", "close_at_box")
+_OF_THE_MESH = ("resolution", "close_at_box", "largest_component")
 """Settings of the extracted surface: part of what a metric of that surface measures."""
 
 

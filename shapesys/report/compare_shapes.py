@@ -14,9 +14,10 @@ from shapesys.report.compare_clouds import clouds_side_by_side, predicts_labels
 from shapesys.report.compare_columns import Column
 from shapesys.report.compare_picks import MOST_COLUMNS, Pick, pick_shapes
 from shapesys.report.embed import MOST_FACES
-from shapesys.report.gallery import ERROR, Exhibit, View, assemble, prepared, with_error
+from shapesys.report.gallery import ERROR, Exhibit, View, assemble, prepared, seen_view, with_error
 from shapesys.report.load import load_prediction, load_truth
 from shapesys.report.numbers import formatter
+from shapesys.report.scan_view import load_scan
 
 _PAGE_FACES = 1_500_000
 """Faces of all meshes of a page together, about 15 MB."""
@@ -48,8 +49,9 @@ def _exhibit(split: SplitComparison, columns: Sequence[Column], pick: Pick, face
         return None
     # The colours a run gave the truth are that run's own: its saliency, its distance.
     plain = None if truth is None else replace(truth, attributes={})
-    truth_view = View("truth", "ground truth", plain, "no ground truth mesh")
-    return Exhibit(shape_id, split.table.categories[pick.at], pick.kind, pick.why, "", (truth_view, *views))
+    scan = _scan(columns, split.split, shape_id, faces) if truth is None else None
+    seen = seen_view(plain, None if scan is None else replace(scan, attributes={}))
+    return Exhibit(shape_id, split.table.categories[pick.at], pick.kind, pick.why, "", (seen, *views))
 
 
 def _truth(column: Column, split: str, shape_id: str, faces: int) -> Mesh | None:
@@ -58,6 +60,11 @@ def _truth(column: Column, split: str, shape_id: str, faces: int) -> Mesh | None
         if mesh is not None:
             return prepared(mesh, faces)
     return None
+
+
+def _scan(columns: Sequence[Column], split: str, shape_id: str, faces: int) -> Mesh | None:
+    kept = (load_scan(found, shape_id, faces) for column in columns for found in column.evaluations(split))
+    return next(filter(None, kept), None)
 
 
 def _view(split: SplitComparison, at: int, column: Column, pick: Pick, truth: Mesh | None, faces: int) -> View:

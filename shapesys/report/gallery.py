@@ -16,6 +16,7 @@ from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.report.embed import MOST_FACES, Range, attribute_range, encode, lattice_of, simplified
 from shapesys.report.load import Evaluation, load_prediction, load_truth
 from shapesys.report.numbers import formatter
+from shapesys.report.scan_view import LABEL, load_scan
 from shapesys.report.select import Chosen, Selection, choose, ranking_metric
 
 ERROR = "error"
@@ -78,8 +79,9 @@ def assemble(exhibits: Sequence[Exhibit], metric: str, first: str = "saliency") 
     if not exhibits:
         return None
     ranges = _ranges(_present(view.mesh for exhibit in exhibits for view in exhibit.views), first)
+    scans = all(exhibit.views[0].label == LABEL for exhibit in exhibits)
     return {
-        "title": "Ground truth beside reconstruction",
+        "title": f"{'Scan' if scans else 'Ground truth'} beside reconstruction",
         "metric": metric,
         "clouds": False,
         "colourings": [_colouring(name, span) for name, span in ranges.items()],
@@ -109,13 +111,21 @@ def _exhibit(evaluation: Evaluation, choice: Chosen, value: str) -> Exhibit | No
     reconstruction = prepared(load_prediction(evaluation, shape_id))
     if reconstruction is None:
         return None
+    scan = load_scan(evaluation, shape_id) if truth is None else None
     if truth is not None:
         truth, reconstruction = with_error(truth, reconstruction), with_error(reconstruction, truth)
     views = (
-        View("truth", "ground truth", truth, "no ground truth mesh"),
+        seen_view(truth, scan),
         View("reconstruction", "reconstruction", reconstruction),
     )
     return Exhibit(shape_id, choice.row.get("category") or "", choice.kind, choice.kind, value, views)
+
+
+def seen_view(truth: Mesh | None, scan: Mesh | None) -> View:
+    """What stands beside reconstructions: the ground truth, or the scan where nobody knows it."""
+    if truth is None and scan is not None:
+        return View("truth", LABEL, scan)
+    return View("truth", "ground truth", truth, "no ground truth mesh")
 
 
 def _named(mesh: Mesh) -> Mesh:

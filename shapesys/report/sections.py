@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from shapesys.report import plots
+from shapesys.report.component_columns import component_lines
 from shapesys.report.excerpt import MOST_REMARKS, worst_of
 from shapesys.report.flatten import flatten
 from shapesys.report.load import Evaluation, Row, RunReport
@@ -65,7 +66,8 @@ def _worst_shapes(
         ranking.name if ranking else "nothing",
         str(evaluation.directory.rows.relative_to(evaluation.directory.path.parents[1])),
     )
-    return shape_table([evaluation.rows[at] for at in excerpt.places], lines) | {"title": excerpt.title}
+    columns = [*lines, *component_lines(evaluation.rows)]
+    return shape_table([evaluation.rows[at] for at in excerpt.places], columns) | {"title": excerpt.title}
 
 
 def _cost(row: Row, ranking: MetricLine | None) -> float:

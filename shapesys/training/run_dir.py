@@ -8,7 +8,7 @@ runs/<name>/
   tracking.json              ids of the tracked run, so that evaluate attaches to the training run
   checkpoints/step_00000200/ model.safetensors, codes.safetensors, codes.json, config.json, state.pt
   evaluation/<split>/        shapes.parquet (one row per shape), summary.json, and what pictures
-                             are drawn of: meshes/ and truth/, or clouds/, or pictures/
+                             are drawn of: meshes/ and truth/ or scans/, or clouds/, or pictures/
   page.html                  the offline page
 
 runs/<sweep>/trials/<trial>/ holds a run of a sweep, runs/<set>/<category>/ one of a set of networks, with the same
@@ -61,6 +61,10 @@ class EvaluationDirectory:
 
     def truth_mesh(self, shape_id: str) -> Path:
         return self.path / "truth" / f"{file_name(shape_id)}.glb"
+
+    def scan(self, shape_id: str) -> Path:
+        """The points that a reconstruction was measured against, where nobody knows the true surface."""
+        return self.path / "scans" / f"{file_name(shape_id)}.ply"
 
     def cloud(self, shape_id: str) -> Path:
         """Observed points with their predicted and their true part, where a run predicts labels."""

@@ -1,17 +1,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
 import trimesh
 
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.config import EvaluateConfig
-from shapesys.evaluation.surfaces import Truth, measure
+from shapesys.evaluation.surfaces import Truth, check, measure
 from shapesys.families.base import FieldPrediction
-from shapesys.fields.analytic import Sphere
+from shapesys.fields.analytic import Occupancy, Sphere, Union
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation
 from shapesys.geometry.plane import Plane
@@ -83,6 +83,98 @@ def test_an_empty_field_has_a_row_that_says_why(truth: Truth) -> None:
     assert not measured.truth.is_empty
 
 
+def test_floaters_are_told_either_way_and_left_out_where_asked(truth: Truth) -> None:
+    floater = Sphere(0.15, (0.8, 0.0, 0.0))
+    field = FieldPrediction("ball/1", Union(parts=(Sphere(RADIUS), floater)))
+    dense = SETTINGS.override({"samples": 40_000})
+    alone = measure(FieldPrediction("ball/1", Sphere(RADIUS)), truth, dense).row
+    both = measure(field, truth, dense)
+    kept = measure(field, truth, dense.override({"largest_component": True}))
+    for found in (both, kept):
+        assert found.row["fact/components"] == 2
+        assert found.row["fact/largest_area_share"] == pytest.approx(RADIUS**2 / (RADIUS**2 + 0.15**2), rel=0.01)
+    assert (alone["fact/components"], alone["fact/largest_area_share"]) == (1, 1)
+    near = "precision/le0.05:unit_sphere"
+    assert both.row[near] == pytest.approx(both.row["fact/largest_area_share"], abs=0.01), "the floater is spurious"
+    assert kept.row[near] == 1.0
+    assert kept.row["chamfer/onet.chamfer_l1"] == pytest.approx(alone["chamfer/onet.chamfer_l1"], rel=0.05)
+    assert both.prediction.vertices[:, 0].max() > 0.9 > kept.prediction.vertices[:, 0].max()
+
+
+def test_an_empty_surface_has_no_components(truth: Truth) -> None:
+    row = measure(FieldPrediction("ball/1", Sphere(radius=-1.0)), truth, SETTINGS).row
+    assert row["fact/components"] == 0
+    assert "fact/largest_area_share" not in row
+
+
+def test_the_gradient_is_of_the_field_and_not_of_its_surface(truth: Truth) -> None:
+    """A field that is too steep has the right surface all the same."""
+    steep = Occupancy(Sphere(RADIUS), width=0.1)
+    right, occupancy = (measure(FieldPrediction("ball/1", f), truth, SETTINGS).row for f in (Sphere(RADIUS), steep))
+    assert right["gradient_error/sald"] < 0.02
+    assert right["gradient_error/angle"] < 1.0
+    assert occupancy["gradient_error/angle"] < 1.5
+    assert "gradient_error/sald" not in occupancy, "the values are no distances"
+    without = measure(FieldPrediction("ball/1", steep), truth, SETTINGS.override({"gradient_points": 0})).row
+    assert not any(name.startswith("gradient_error") for name in without)
+
+
+def test_conventions_against_the_scan_are_measured_where_named(truth: Truth) -> None:
+    field = FieldPrediction("ball/1", Sphere(RADIUS - 0.1))
+    plain = measure(field, truth, SETTINGS).row
+    named = measure(field, truth, SETTINGS.override({"chamfer": ("sal", "sal.to_scan", "sald.scan_to_recon")})).row
+    assert not any("scan" in name for name in plain)
+    assert named["chamfer/sald.scan_to_recon"] == pytest.approx(0.1, rel=0.03)
+    assert named["chamfer/sal.to_scan"] < named["chamfer/sal"]
+    assert named["hausdorff/unit_sphere.scan_to_recon"] > 0
+
+
+def test_a_bare_scan_is_measured_against_its_points_alone(truth: Truth) -> None:
+    bare = replace(truth, mesh=None, occupancy=None)
+    measured = measure(FieldPrediction("ball/1", Sphere(RADIUS - 0.1)), bare, SETTINGS)
+    metrics = [name for name in measured.row if "/" in name and not name.startswith(("cost/", "fact/"))]
+    assert metrics == [
+        "chamfer/sald.recon_to_scan", "chamfer/sald.scan_to_recon",
+        "hausdorff/unit_sphere.recon_to_scan", "hausdorff/unit_sphere.scan_to_recon",
+    ]  # fmt: skip
+    assert measured.row["chamfer/sald.scan_to_recon"] == pytest.approx(0.1, rel=0.03)
+    assert measured.truth is None
+    assert measured.scan is not None
+    assert measured.scan.attributes["error"] == pytest.approx(0.1, abs=0.01)
+    assert measured.prediction.attributes["error"].min() > 0.09
+    empty = measure(FieldPrediction("ball/1", Sphere(-1.0)), bare, SETTINGS)
+    assert empty.row["status"] == "empty"
+    assert empty.scan is not None
+
+
+def test_fewer_points_than_saliency_takes_harm_no_field_without(truth: Truth) -> None:
+    few = replace(truth, cloud=truth.cloud[:50])
+    assert measure(FieldPrediction("ball/1", Sphere(RADIUS)), few, SETTINGS).row["status"] == "ok"
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"scan_chamfer": ("sald.recon_to_truth",)}, "against the true surface, which a bare scan lacks"),
+        ({"scan_chamfer": ("sal.to_scam",)}, "did you mean sal.to_scan"),
+        ({"normals": ("sined",)}, "did you mean signed"),
+        ({"gradient_step": 0.2}, "at most the standard deviation"),
+    ],
+)
+def test_what_no_shape_could_be_measured_by_is_refused(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        check(SETTINGS.override(changes))
+
+
+def test_samples_may_be_those_of_every_evaluator(truth: Truth) -> None:
+    own = EvaluateConfig.model_validate_json(
+        SETTINGS.override({"samples": None, "chamfer": ("sal",)}).model_dump_json()
+    )
+    records = {r.name: r for r in measure(FieldPrediction("ball/1", Sphere(RADIUS)), truth, own).records}
+    assert records["chamfer/sal"].count_predicted == 30_000
+    assert records["hausdorff/unit_sphere"].count_predicted == 100_000
+
+
 def test_saliency_scores_come_with_a_field_that_has_saliency(truth: Truth) -> None:
     plain = measure(FieldPrediction("ball/1", Sphere(RADIUS)), truth, SETTINGS).row
     painted = measure(FieldPrediction("ball/1", Painted(RADIUS), {"loss": 0.5}), truth, SETTINGS)
@@ -96,4 +188,4 @@ def test_saliency_scores_come_with_a_field_that_has_saliency(truth: Truth) -> No
 
 def test_more_saliency_points_than_the_cloud_holds_are_refused(truth: Truth) -> None:
     with pytest.raises(ShapesysError, match="saliency_points = 301 exceeds the 300 points"):
-        measure(FieldPrediction("ball/1", Sphere(RADIUS)), truth, SETTINGS.override({"saliency_points": 301}))
+        measure(FieldPrediction("ball/1", Painted(RADIUS)), truth, SETTINGS.override({"saliency_points": 301}))

@@ -23,6 +23,11 @@ from shapesys.metrics.conventions import CONVENTIONS, convention, register
         ("sal.to_scan", 0.1),
         ("sald.recon_to_truth", 0.1),
         ("sald.truth_to_recon", 0.3),
+        ("sald.recon_to_scan", 0.1),
+        ("sald.scan_to_recon", 0.3),
+        ("digs.srb", 0.5 * (0.1 + 0.3)),
+        ("digs.srb.scan_to_recon", 0.3),
+        ("digs.shapenet", 0.1 + 0.3),
     ],
 )
 def test_directions_combine_as_the_evaluator_does(name: str, expected: float) -> None:
@@ -32,9 +37,18 @@ def test_directions_combine_as_the_evaluator_does(name: str, expected: float) ->
 def test_squaring_and_counts_follow_the_sheets() -> None:
     unsquared = {name for name, known in CONVENTIONS.items() if not known.squared}
     assert {"onet.chamfer_l1", "convonet", "sa_convonet", "tdgn", "sald.recon_to_truth", "digs.srb"} <= unsquared
+    assert {"sald.recon_to_scan", "sald.scan_to_recon", "digs.srb.scan_to_recon"} <= unsquared
     assert not {"onet.chamfer_l2", "onet_legacy.chamfer", "deepsdf", "cvxnet", "pytorch3d", "sal"} & unsquared
+    assert not {"sal.to_scan", "digs.shapenet"} & unsquared
     assert (convention("deepsdf").count_predicted, convention("deepsdf").frame) == (30_000, "object")
     assert (convention("onet.chamfer_l1").count_true, convention("onet.chamfer_l1").frame) == (100_000, "unit_cube")
+
+
+def test_what_is_measured_against_follows_the_name() -> None:
+    scans = {name for name, known in CONVENTIONS.items() if known.against == "scan"}
+    assert scans == {name for name in CONVENTIONS if "scan" in name}
+    assert all(CONVENTIONS[name].combine in ("accuracy", "completeness") for name in scans)
+    assert {name for name, known in CONVENTIONS.items() if known.hausdorff} == {"digs.srb", "digs.srb.scan_to_recon"}
 
 
 def test_empty_constants_of_occupancy_networks() -> None:

@@ -69,6 +69,20 @@ def test_parallel_squares_and_flipped_normals() -> None:
     assert fscore(pair, 0.26, strict=False).fscore == 1.0
 
 
+@pytest.mark.parametrize("flipped", [False, True])
+def test_one_flip_of_all_normals_is_decided_by_the_majority(flipped: bool) -> None:
+    """A quarter of the sphere faces the wrong way; the whole may be inside out beside that."""
+    ball = sphere()
+    wrong = (ball.triangles.mean(axis=1)[:, :2] > 0).all(axis=1) != flipped
+    mixed = Mesh(ball.vertices, np.where(wrong[:, None], ball.faces[:, ::-1], ball.faces))
+    settings = SurfaceSettings(samples=8000, normals=("onet", "signed", "majority"))
+    found = surface_metrics(mixed, ball, settings).values
+    assert found["normal_consistency/onet"] == pytest.approx(1.0, abs=2e-3)
+    assert found["normal_consistency/majority"] == pytest.approx(0.5, abs=0.03)
+    assert found["normal_consistency/signed"] == pytest.approx(-0.5 if flipped else 0.5, abs=0.03)
+    assert found["normal_consistency/majority/floor"] == found["normal_consistency/signed/floor"] > 0.99
+
+
 def test_strictness_decides_at_the_threshold_alone() -> None:
     pair = pair_of([0.01, 0.01, 0.02, 0.005], [0.01, 0.5])
     inclusive, strict = fscore(pair, 0.01, strict=False), fscore(pair, 0.01, strict=True)

@@ -1,0 +1,75 @@
+"""What a store knows of a shape that surfaces are measured against: its clean surface, a scan of it, or both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from shapesys.evaluation.config import EvaluateConfig
+from shapesys.evaluation.planes import plane_of
+from shapesys.geometry.mesh import Floats, Mesh
+from shapesys.geometry.normalise import Normalisation
+from shapesys.geometry.plane import Plane
+from shapesys.metrics.sampled import ScanPoints
+from shapesys.samples.store import Store
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What the store knows of a shape, in its normalised frame.
+
+    Attributes:
+        category, split: as prepared.
+        mesh: the surface; None of a bare scan, whose surface nobody knows.
+        normalisation: the way back to the file's frame.
+        cloud: (n, 3) points in farthest-point order: of a scan where the source gives one, else of the surface.
+        symmetry: finds the shape's mirror plane, or None; not asked where nothing is measured by it.
+        occupancy: points (m, 3) and inside (m,), or None where the sign could not be trusted.
+        origin: where the cloud comes from, for the record of what is measured against it.
+    """
+
+    category: str
+    split: str
+    mesh: Mesh | None
+    normalisation: Normalisation
+    cloud: Floats
+    symmetry: Callable[[], Plane | None]
+    occupancy: tuple[Floats, Any] | None
+    origin: str = "as given"
+
+    @property
+    def scan(self) -> ScanPoints:
+        """The cloud, as something to measure against."""
+        return ScanPoints(self.cloud, self.origin)
+
+
+def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Truth:
+    """The ground truth of a shape, given its row of the `shapes` view."""
+    shape_id, centre = shape["shape_id"], shape["centre"]
+    return Truth(
+        category=shape["category"],
+        split=shape["split"],
+        mesh=store.mesh(shape_id) if "meshes" in store.views else None,
+        normalisation=Normalisation((centre[0], centre[1], centre[2]), shape["scale"]),
+        cloud=store.read("cloud", [shape_id], ["points"])["points"][0],
+        symmetry=partial(plane_of, store, shape, settings.planes()),
+        occupancy=_occupancy(store, shape_id),
+        origin=_origin(store),
+    )
+
+
+def _occupancy(store: Store, shape_id: str) -> tuple[np.ndarray, np.ndarray] | None:
+    if "occupancy" not in store.views:
+        return None
+    rows = store.read("occupancy", [shape_id])
+    return rows["points"][0], rows["inside"][0]
+
+
+def _origin(store: Store) -> str:
+    """``procedural_scans, up to 4096 points in fps order``: of a source of meshes, these are samples of them."""
+    cloud, source = store.manifest.settings.get("cloud", {}), store.manifest.source.get("name", "unknown source")
+    return f"{source}, up to {cloud.get('points')} points in {cloud.get('order', 'fps')} order"

@@ -1,0 +1,115 @@
+"""The samples behind a shape's surface metrics: each pair of samples is drawn and searched once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from shapesys.geometry.mesh import Floats, Mesh
+from shapesys.geometry.surface import SurfaceSample, sample_surface
+from shapesys.metrics.conventions import Against
+from shapesys.metrics.pair import Distances, SurfacePair, pair_points, pair_surfaces
+from shapesys.metrics.surface_settings import SurfaceSettings
+
+PREDICTION, TRUTH, SECOND = range(3)
+"""What a sample is of, which gives its seed; the second sampling of the truth is for the floor."""
+
+Counts = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class ScanPoints:
+    """What was observed of a shape.
+
+    Attributes:
+        points: (n, 3), in the coordinates that are evaluated; any prefix stands for the whole.
+        origin: where they come from, for the record.
+    """
+
+    points: Floats
+    origin: str = "as given"
+
+
+class Sampled:
+    """A prediction against the true surface, against the scan, or both.
+
+    Raises:
+        ValueError: neither is known.
+    """
+
+    def __init__(
+        self, prediction: Mesh, truth: Mesh | None, scan: ScanPoints | None, settings: SurfaceSettings
+    ) -> None:
+        if truth is None and scan is None:
+            raise ValueError("neither the true surface nor a scan is given; there is nothing to measure against")
+        self.prediction, self.truth, self.scan, self.settings = prediction, truth, scan, settings
+        self.empty_reason = why_empty(prediction)
+        self._seeds = [int(seed) for seed in np.random.SeedSequence(settings.seed).generate_state(3)]
+        self._to_truth: dict[Counts, tuple[SurfacePair | None, SurfacePair | None]] = {}
+        self._to_scan: dict[Counts, tuple[Distances | None, Distances | None]] = {}
+
+    @property
+    def extent(self) -> Mesh | Floats:
+        """What gives the units of length: the truth where it is known."""
+        if self.truth is not None:
+            return self.truth
+        assert self.scan is not None
+        return self.scan.points
+
+    def knows(self, against: Against) -> bool:
+        """Whether there is something to measure against."""
+        return (self.truth if against == "truth" else self.scan) is not None
+
+    def counts(self, asked: Counts, against: Against) -> Counts:
+        """(predicted, true) samples that there are when these are asked for: a scan has no more points than it has."""
+        if against == "truth" or self.scan is None:
+            return asked
+        held = len(self.scan.points)
+        return asked[0], min(asked[1] or held, held)
+
+    def against(self, what: Against, counts: Counts) -> tuple[Distances | None, Distances | None]:
+        """(prediction, None where it is empty; floor, None where there is none), measured against truth or scan."""
+        return self.against_truth(counts) if what == "truth" else self.against_scan(counts)
+
+    def against_truth(self, counts: Counts) -> tuple[SurfacePair | None, SurfacePair | None]:
+        """(prediction against truth, truth against itself)."""
+        if counts not in self._to_truth:
+            truth = self._sample(TRUTH, counts[1])
+            assert truth is not None
+            pairs = [
+                None if sample is None else pair_surfaces(sample, truth, self.settings.search)
+                for sample in (self._sample(PREDICTION, counts[0]), self._second(counts[0]))
+            ]
+            self._to_truth[counts] = pairs[0], pairs[1]
+        return self._to_truth[counts]
+
+    def against_scan(self, counts: Counts) -> tuple[Distances | None, Distances | None]:
+        """(prediction against scan, truth against scan)."""
+        assert self.scan is not None
+        if counts not in self._to_scan:
+            scan = self.scan.points[: counts[1]]
+            pairs = [
+                None if sample is None else pair_points(sample.points, scan, self.settings.search)
+                for sample in (self._sample(PREDICTION, counts[0]), self._second(counts[0]))
+            ]
+            self._to_scan[counts] = pairs[0], pairs[1]
+        return self._to_scan[counts]
+
+    def _second(self, count: int) -> SurfaceSample | None:
+        return self._sample(SECOND, count) if self.settings.floor else None
+
+    def _sample(self, what: int, count: int) -> SurfaceSample | None:
+        """None where there is no surface to draw from."""
+        mesh = self.prediction if what == PREDICTION else self.truth
+        if mesh is None or (what == PREDICTION and self.empty_reason):
+            return None
+        return sample_surface(mesh, count, self._seeds[what], stratified=self.settings.sampling == "stratified")
+
+
+def why_empty(mesh: Mesh) -> str:
+    """Why no point can be drawn from the mesh; empty when one can."""
+    if mesh.is_empty:
+        return "the prediction has no faces"
+    area = float(mesh.face_areas.sum(dtype=np.float64))
+    return "" if np.isfinite(area) and area > 0.0 else f"the prediction's surface area is {area}"
