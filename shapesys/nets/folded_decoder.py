@@ -9,6 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from shapesys.nets.activations import activated
+from shapesys.nets.read_out import ReadOut, read_out
+
 if TYPE_CHECKING:
     from shapesys.nets.implicit_decoder import ImplicitDecoder
 
@@ -38,7 +41,7 @@ class FoldedDecoder:
     fast_biases: tuple[Tensor, ...]
     head_weight: Tensor
     head_bias: Tensor
-    final_tanh: bool
+    read_out: ReadOut
     activation: str
 
     @classmethod
@@ -54,7 +57,7 @@ class FoldedDecoder:
             fast_biases=tuple(x.bias.to(torch.bfloat16) for x in layers),
             head_weight=decoder.head.weight.detach().clone(),
             head_bias=decoder.head.bias.detach().clone(),
-            final_tanh=decoder.final_tanh,
+            read_out=decoder.read_out,
             activation=decoder.activation,
         )
 
@@ -99,10 +102,10 @@ class FoldedDecoder:
         fast = precision == "bfloat16"
         hidden = points
         for index, layer in enumerate(self.layers):
-            hidden = self._activate(self._pre_activation(index, layer, hidden, points, shape, fast))
+            hidden = activated(self._pre_activation(index, layer, hidden, points, shape, fast), self.activation)
         raw = F.linear(hidden.to(self.head_weight.dtype), self.head_weight, self.head_bias)
-        if self.final_tanh:
-            raw[:, :1].tanh_()
+        if self.read_out != "plain":
+            raw[:, :1] = read_out(raw[:, :1], self.read_out)
         return raw
 
     def _pre_activation(
@@ -118,9 +121,6 @@ class FoldedDecoder:
         if weight is None:
             return entering.to(dtype)
         return torch.addmm(entering.to(dtype), hidden, weight.t())
-
-    def _activate(self, pre: Tensor) -> Tensor:
-        return pre.relu_() if self.activation == "relu" else F.softplus(pre, beta=100.0)
 
 
 def _fold(decoder: ImplicitDecoder, index: int, codes: Tensor) -> _Layer:

@@ -65,7 +65,7 @@ def _mean_over_sphere(decoder: ImplicitDecoder, radius: float) -> Tensor:
 def _check(decoder: ImplicitDecoder, radius: float) -> None:
     if not radius > 0:
         raise ValueError(f"radius must be positive; got {radius}")
-    if decoder.final_tanh:
-        raise ValueError("a decoder with final_tanh does not start as a sphere; build it with final_tanh=False")
+    if decoder.read_out != "plain":
+        raise ValueError("a decoder that reads its output out starts as no sphere; build it with read_out='plain'")
     if decoder.skip_at is not None and not math.isclose(decoder.skip_scale, SKIP_SCALE):
         raise ValueError(f"skip_scale must be 1/sqrt(2) to start as a sphere; got {decoder.skip_scale:g}")

@@ -6,14 +6,15 @@ import pytest
 import torch
 
 from shapesys.families.fields.saliency import start_saliency
+from shapesys.nets.activations import Activation
 from shapesys.nets.geometric_start import SKIP_SCALE, start_as_sphere
-from shapesys.nets.implicit_decoder import Activation, ImplicitDecoder
+from shapesys.nets.implicit_decoder import ImplicitDecoder
 
 
 def decoder(activation: Activation = "relu", skip_at: int | None = 4, outputs: int = 1) -> ImplicitDecoder:
     torch.manual_seed(0)
     return ImplicitDecoder(
-        16, hidden=512, layers=8, skip_at=skip_at, outputs=outputs, dropout=0.0, final_tanh=False,
+        16, hidden=512, layers=8, skip_at=skip_at, outputs=outputs, dropout=0.0, read_out="plain",
         activation=activation, skip_scale=SKIP_SCALE,
     )  # fmt: skip
 
@@ -81,9 +82,9 @@ def test_the_same_generator_gives_the_same_start_and_the_folded_weights_are_the_
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="radius must be positive; got 0"):
         start_as_sphere(decoder(), 0.0)
-    with pytest.raises(ValueError, match="final_tanh=False"):
+    with pytest.raises(ValueError, match="read_out='plain'"):
         start_as_sphere(ImplicitDecoder(2, hidden=16, layers=3, skip_at=None), 1.0)
-    plain = ImplicitDecoder(2, hidden=16, layers=3, skip_at=2, final_tanh=False)
+    plain = ImplicitDecoder(2, hidden=16, layers=3, skip_at=2, read_out="plain")
     with pytest.raises(ValueError, match=r"skip_scale must be 1/sqrt\(2\) .* got 1"):
         start_as_sphere(plain, 1.0)
     assert math.isclose(SKIP_SCALE**2, 0.5)

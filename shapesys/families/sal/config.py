@@ -6,7 +6,8 @@ from pydantic import model_validator
 
 from shapesys.config.base import Config, Search, setting
 from shapesys.families.fields.codes import CodeSearch
-from shapesys.nets.implicit_decoder import Activation, check_shape
+from shapesys.nets.activations import Activation
+from shapesys.nets.implicit_decoder import check_shape
 from shapesys.samples.settings import UnsignedConfig
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from shapesys.families.base import Batch, Term, Terms, TrainingData
 from shapesys.families.fields.autodecoder import Autodecoder
+from shapesys.families.fields.losses import sign_agnostic_error
 from shapesys.families.fields.saliency import start_saliency, weight_by_saliency
 from shapesys.families.sal.config import SALConfig
 from shapesys.fields.field import FieldTraits
@@ -28,7 +29,7 @@ class SALObjective(Autodecoder):
             outputs=config.outputs,
             dropout=0.0,
             weight_norm=config.weight_norm,
-            final_tanh=False,
+            read_out="plain",
             activation=config.activation,
             skip_scale=SKIP_SCALE,
         )
@@ -61,8 +62,3 @@ class SALObjective(Autodecoder):
 def build(config: SALConfig, data: TrainingData) -> SALObjective:
     """Fresh weights and one code per training shape."""
     return SALObjective(config, data.shapes)
-
-
-def sign_agnostic_error(predicted: Tensor, unsigned: Tensor) -> Tensor:
-    """tau(f, h) = ||f| - h|, elementwise: the same for f and -f. |f - h| would be least for the unsigned distance."""
-    return (predicted.abs() - unsigned).abs()

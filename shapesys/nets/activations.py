@@ -1,0 +1,157 @@
+"""Activations with their derivatives, so that a decoder's spatial derivatives are sums and products of what it knows.
+
+A field's gradient is a product of weights and slopes s'(h), its Laplacian needs s''(h) as well; the losses made of them
+need one derivative more. All are closed forms of what the activation itself computes: a sigmoid for softplus,
+sine and cosine for the sine. Nothing here asks autograd for a derivative of a derivative.
+
+Legend: h pre-activations, R rows, H units.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, NamedTuple, cast, get_args
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+Activation = Literal["relu", "softplus100", "sine30"]
+"""relu; softplus with beta 100 (IGR, SAL, SALD); sin(30 h) (SIREN, DiGS)."""
+ACTIVATIONS: tuple[str, ...] = get_args(Activation)
+
+BETA = 100.0
+OMEGA = 30.0
+
+
+class Jet(NamedTuple):
+    """What is known of units about a point.
+
+    Attributes:
+        value: (R, H).
+        tangents: (3, R, H) derivatives along x, y and z.
+        laplacian: (R, H) sum of second derivatives along x, y and z.
+    """
+
+    value: Tensor
+    tangents: Tensor
+    laplacian: Tensor
+
+
+def activate(pre: Tensor, kind: Activation) -> Tensor:
+    """s(h), differentiable any number of times."""
+    return cast(Tensor, pre.relu() if kind == "relu" else _Value.apply(pre, kind))
+
+
+def activate_with_slope(pre: Tensor, kind: Activation) -> tuple[Tensor, Tensor]:
+    """s(h) and s'(h), both differentiable once."""
+    return cast(tuple[Tensor, Tensor], _ValueAndSlope.apply(pre, kind))
+
+
+def activate_jet(pre: Jet, kind: Activation) -> Jet:
+    """The jet behind an activation, by the chain rule; differentiable once."""
+    return Jet(*cast(tuple[Tensor, Tensor, Tensor], _OfJet.apply(*pre, kind)))
+
+
+def activated(pre: Tensor, kind: str) -> Tensor:
+    """s(h) without autograd; may overwrite h."""
+    if kind == "relu":
+        return pre.relu_()
+    if kind == "sine30":
+        return pre.mul_(OMEGA).sin_()
+    return _softplus(pre, torch.sigmoid(BETA * pre))
+
+
+def _softplus(pre: Tensor, sigmoid: Tensor) -> Tensor:
+    """max(h, 0) - log(max(u, 1 - u)) / beta for u = sigmoid(beta h): exact, in a quarter of the time of torch's own."""
+    larger = torch.maximum(sigmoid, 1.0 - sigmoid)
+    return torch.add(pre.clamp(min=0.0), larger.log_(), alpha=-1.0 / BETA)
+
+
+def _value_and_slope(pre: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+    if kind == "relu":
+        return pre.relu(), (pre > 0).to(pre.dtype)
+    if kind == "sine30":
+        angle = OMEGA * pre
+        return angle.sin(), angle.cos_().mul_(OMEGA)
+    slope = torch.sigmoid(BETA * pre)
+    return _softplus(pre, slope), slope
+
+
+def _second(value: Tensor, slope: Tensor, kind: str) -> Tensor:
+    """s'' from s and s'."""
+    if kind == "relu":
+        return torch.zeros_like(slope)
+    if kind == "sine30":
+        return value * -(OMEGA**2)
+    return torch.addcmul(slope, slope, slope, value=-1.0).mul_(BETA)
+
+
+def _third(slope: Tensor, kind: str) -> Tensor:
+    """s''' from s'."""
+    if kind == "relu":
+        return torch.zeros_like(slope)
+    if kind == "sine30":
+        return slope * -(OMEGA**2)
+    return torch.addcmul(slope, slope, slope, value=-1.0).mul_(BETA**2).mul_(1.0 - 2.0 * slope)
+
+
+class _Value(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pre: Tensor, kind: str) -> Tensor:
+        ctx.kind = kind
+        ctx.save_for_backward(pre)
+        return _value_and_slope(pre, kind)[0]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        # Of operations that autograd knows, for whoever asks for derivatives of derivatives all the same.
+        (pre,) = ctx.saved_tensors
+        slope = torch.sigmoid(BETA * pre) if ctx.kind == "softplus100" else OMEGA * torch.cos(OMEGA * pre)
+        return gradients[0] * slope, None
+
+
+class _ValueAndSlope(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pre: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+        value, slope = _value_and_slope(pre, kind)
+        ctx.kind = kind
+        ctx.save_for_backward(value, slope)
+        return value, slope
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        value, slope = ctx.saved_tensors
+        of_value, of_slope = gradients
+        # A ReLU's slope is constant but at 0.
+        result = of_value * slope
+        return (result if ctx.kind == "relu" else result.addcmul_(of_slope, _second(value, slope, ctx.kind))), None
+
+
+class _OfJet(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, pre: Tensor, tangents: Tensor, laplacian: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
+        value, slope = _value_and_slope(pre, kind)
+        second = _second(value, slope, kind)
+        ctx.kind = kind
+        ctx.save_for_backward(slope, second, tangents, laplacian)
+        square = _dot(tangents, tangents)
+        return value, tangents * slope, square.mul_(second).addcmul_(slope, laplacian)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        slope, second, tangents, laplacian = ctx.saved_tensors
+        of_value, of_tangents, of_laplacian = gradients
+        inner = _dot(of_tangents, tangents).addcmul_(of_laplacian, laplacian)
+        of_pre = (of_value * slope).addcmul_(inner, second)
+        curving = of_laplacian * second
+        if ctx.kind != "relu":
+            of_pre.addcmul_(of_laplacian * _third(slope, ctx.kind), _dot(tangents, tangents))
+        of_inner = (of_tangents * slope).addcmul_(curving.unsqueeze(0), tangents, value=2.0)
+        return of_pre, of_inner, of_laplacian * slope, None
+
+
+def _dot(a: Tensor, b: Tensor) -> Tensor:
+    """(3, R, H) and (3, R, H) -> (R, H)."""
+    return (a[0] * b[0]).addcmul_(a[1], b[1]).addcmul_(a[2], b[2])
