@@ -20,6 +20,7 @@ _FAMILIES = Plugins(
         "pointnet": "shapesys.families.pointnet:FAMILY",
         "pointnet2": "shapesys.families.pointnet2:FAMILY",
         "sal": "shapesys.families.sal:FAMILY",
+        "sald": "shapesys.families.sald:FAMILY",
         "ssn": "shapesys.families.ssn:FAMILY",
     },
 )

@@ -38,7 +38,7 @@ class PartFile:
     """
 
     def __init__(self, folder: Folder, name: str) -> None:
-        path = folder.path(name)
+        path = self._name = folder.path(name)
         try:
             self._bytes = folder.view(name)
             source = pa.memory_map(path) if folder.is_local else folder.filesystem.open_input_file(path)
@@ -66,7 +66,15 @@ class PartFile:
 
     def values(self, shape_id: str, column: str) -> NDArray[Any]:
         """The flat values of the shape's list column, or the bytes of a binary one, as an array; a view into the
-        mapped file where its encoding allows."""
+        mapped file where its encoding allows.
+
+        Raises:
+            ShapesysError: the file was written before there was such a column.
+        """
+        if column not in self._leaves:
+            raise ShapesysError(
+                f"column '{column}' is not in {self._name}, which an older version prepared; prepare another --store"
+            )
         group = self.row_groups[shape_id]
         found = self._in_place(group, column)
         if found is None or self._bytes is None:

@@ -3,10 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from trap_source import SMALL, TrapSource
 
-from shapesys.errors import UsageError
+from shapesys.errors import ShapesysError, UsageError
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.distance import MeshDistance
 from shapesys.geometry.mesh import Mesh
@@ -202,3 +203,15 @@ def test_the_seeds_of_other_views_are_what_they_were() -> None:
 def test_the_published_sampler_is_the_default() -> None:
     config = PrepareConfig().udf
     assert (config.count, config.neighbour, config.global_std, config.chunks) == (500_000, 50, 0.2, 31)
+
+
+def test_a_store_from_before_a_column_existed_says_so(trap_source: TrapSource, tmp_path: Path) -> None:
+    prepare_locally(trap_source, str(tmp_path / "store"), UDF, isolate=False)
+    for file in (tmp_path / "store").rglob("*.parquet"):
+        table = pq.read_table(file, partitioning=None)
+        if "direction" in table.column_names:
+            pq.write_table(table.drop_columns(["direction"]), file, row_group_size=1, compression="none")
+    store = Store.open(str(tmp_path / "store"))
+    assert store.read_chunk("udf", 0, ["sheet/s0"], ["points", "distance"])["points"].shape == (1, 400, 3)
+    with pytest.raises(ShapesysError, match=r"column 'direction' is not in .*; prepare another --store"):
+        store.read_chunk("udf", 0, ["sheet/s0"], ["points", "direction"])

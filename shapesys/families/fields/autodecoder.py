@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from shapesys.families.base import Batch, FieldPrediction, Objective, Observation, Prediction, Term
-from shapesys.families.fields.codes import CodeSearch, find_codes
+from shapesys.families.fields.codes import CodeSearch, Queries, find_codes
 from shapesys.fields.field import FieldTraits
 from shapesys.fields.network_field import NetworkField
 from shapesys.nets.implicit_decoder import ImplicitDecoder
@@ -54,6 +54,10 @@ class Autodecoder(Objective):
     def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """Error of the first output against the observed ``distance``, elementwise."""
 
+    def errors(self, codes: Tensor, queries: Queries, config: CodeSearch) -> Tensor:
+        """(B, N) what a shape's code (B, D) is to make small at its queries, at test time."""
+        return self.error(self.decoder(codes, queries["points"])[..., 0], queries["distance"])
+
 
 def infer(
     objective: Autodecoder, observations: Sequence[Observation], config: CodeSearch, seed: int
@@ -61,8 +65,8 @@ def infer(
     """Codes of unseen shapes from the queries observed of them, all shapes and restarts in one batch."""
     objective.eval().requires_grad_(False)
 
-    def fit(codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
-        return _fit(objective, codes, points, distance)
+    def fit(codes: Tensor, queries: Queries) -> tuple[Tensor, Tensor]:
+        return _fit(objective, codes, queries, config)
 
     found = find_codes(fit, objective.codes.weight, observations, config, seed, objective.likely_starts)
     return _predictions(objective, found.codes, [item.shape_id for item in observations], found.errors.tolist())
@@ -74,12 +78,11 @@ def known(objective: Autodecoder, rows: Sequence[int], shape_ids: Sequence[str])
     return _predictions(objective, objective.codes(index).detach(), shape_ids, None)
 
 
-def _fit(objective: Autodecoder, codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean error and prior, (S, R) each, of codes (S, R, D) at points (S, N, 3)."""
+def _fit(objective: Autodecoder, codes: Tensor, queries: Queries, config: CodeSearch) -> tuple[Tensor, Tensor]:
+    """Mean error and prior, (S, R) each, of codes (S, R, D) at queries of S shapes."""
     shapes, restarts, _ = codes.shape
-    output = objective.decoder(codes.flatten(0, 1), points.repeat_interleave(restarts, dim=0))
-    truth = distance.repeat_interleave(restarts, dim=0)
-    error = objective.error(output[..., 0], truth).mean(dim=1)
+    repeated = {name: values.repeat_interleave(restarts, dim=0) for name, values in queries.items()}
+    error = objective.errors(codes.flatten(0, 1), repeated, config).mean(dim=1)
     return error.view(shapes, restarts), objective.code_weight * codes.square().sum(dim=2)
 
 

@@ -10,7 +10,7 @@ Legend: S shapes, R restarts, K trained codes tried, D latent dimensions, N quer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -21,8 +21,11 @@ from shapesys.config.base import Config, setting
 from shapesys.families.base import Observation
 from shapesys.samples.seeds import stable_hash
 
-Fit = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
-"""(codes (S, R, D), points (S, N, 3), their truth (S, N)) -> error of the fit and prior of the code, (S, R) each."""
+Queries = Mapping[str, Tensor]
+"""What is observed of S shapes at N queries each: ``points`` (S, N, 3), ``distance`` (S, N), and what else is given."""
+
+Fit = Callable[[Tensor, Queries], tuple[Tensor, Tensor]]
+"""(codes (S, R, D), queries) -> error of the fit and prior of the code, (S, R) each."""
 
 
 class CodeSearch(Config):
@@ -60,7 +63,7 @@ def find_codes(
     seed: int,
     likely: Sequence[int] = (),
 ) -> Found:
-    """The codes that fit the observed ``points`` and ``distance`` best.
+    """The codes that fit the observed queries best.
 
     A shape's result depends on the trained network and codes, its own queries, its id and the seed, never on the shapes
     beside it.
@@ -70,7 +73,7 @@ def find_codes(
         likely: rows of those that are tried before others, where not all are.
     """
     device = trained.device
-    queries = _Queries(observations, device)
+    queries = _Observed(observations, device)
     codes = torch.from_numpy(_initial_codes(trained.shape[1], observations, config, seed)).to(device)
     if config.trained_starts:
         tried = trained.detach()[_some(len(trained), config.trained_starts, likely, seed)]
@@ -80,30 +83,34 @@ def find_codes(
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=max(1, (config.iterations + 1) // 2), gamma=0.1)
     for iteration in range(config.iterations):
         optimiser.zero_grad(set_to_none=True)
-        error, prior = fit(codes, *queries.window(iteration, config.points))
+        error, prior = fit(codes, queries.window(iteration, config.points))
         (error + prior).sum().backward()
         optimiser.step()
         schedule.step()
     with torch.no_grad():
-        final, _ = fit(codes, *queries.window(0, max(config.points, 16_384)))
+        final, _ = fit(codes, queries.window(0, max(config.points, 16_384)))
         best = final.argmin(dim=1)
         rows = torch.arange(len(observations), device=device)
         return Found(codes[rows, best], final[rows, best])
 
 
-class _Queries:
+class _Observed:
     """Observed queries of S shapes, read window by window; each shape's own sequence is circular."""
 
     def __init__(self, observations: Sequence[Observation], device: torch.device) -> None:
-        self._points = [torch.as_tensor(item.columns["points"], device=device) for item in observations]
-        self._distance = [torch.as_tensor(item.columns["distance"], device=device) for item in observations]
+        self._device = device
+        self._shapes = [
+            {name: torch.as_tensor(values, device=device) for name, values in item.columns.items()}
+            for item in observations
+        ]
 
-    def window(self, iteration: int, count: int) -> tuple[Tensor, Tensor]:
-        """(S, count, 3) points and (S, count) distances of one iteration."""
-        offsets = torch.arange(iteration * count, (iteration + 1) * count, device=self._points[0].device)
-        points = [item[offsets % len(item)] for item in self._points]
-        distance = [item[offsets % len(item)] for item in self._distance]
-        return torch.stack(points), torch.stack(distance)
+    def window(self, iteration: int, count: int) -> Queries:
+        """`count` queries of every shape for one iteration."""
+        offsets = torch.arange(iteration * count, (iteration + 1) * count, device=self._device)
+        return {
+            name: torch.stack([shape[name][offsets % len(shape[name])] for shape in self._shapes])
+            for name in self._shapes[0]
+        }
 
 
 def _some(rows: int, count: int, likely: Sequence[int], seed: int) -> list[int]:
@@ -115,7 +122,7 @@ def _some(rows: int, count: int, likely: Sequence[int], seed: int) -> list[int]:
 
 
 @torch.no_grad()
-def _best_starts(fit: Fit, initial: Tensor, trained: Tensor, queries: _Queries, config: CodeSearch) -> Tensor:
+def _best_starts(fit: Fit, initial: Tensor, trained: Tensor, queries: _Observed, config: CodeSearch) -> Tensor:
     """(S, R, D): of a shape's first initial code and the trained ones (K, D), those that fit best.
 
     Its further initial codes (S, R, D), all alike, fill up where there are too few.
@@ -125,7 +132,7 @@ def _best_starts(fit: Fit, initial: Tensor, trained: Tensor, queries: _Queries, 
     window = queries.window(0, count)
     # As many codes at a time as take no more memory than the optimisation.
     at_once = max(1, config.restarts * config.points // count)
-    errors = torch.cat([fit(some, *window)[0] for some in candidates.split(at_once, dim=1)], dim=1)
+    errors = torch.cat([fit(some, window)[0] for some in candidates.split(at_once, dim=1)], dim=1)
     order = errors.argsort(dim=1, stable=True)
     ranked = candidates.gather(1, order[..., None].expand_as(candidates))
     return torch.cat([ranked, initial[:, 1:]], dim=1)[:, : initial.shape[1]].contiguous()

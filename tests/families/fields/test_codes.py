@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from shapesys.families.base import Observation
-from shapesys.families.fields.codes import CodeSearch, find_codes
+from shapesys.families.fields.codes import CodeSearch, Queries, find_codes
 
 SEARCH = CodeSearch(iterations=200, learning_rate=0.05, points=4, trained_starts=8)
 
@@ -19,9 +19,9 @@ def observed(*distances: float) -> list[Observation]:
     return [Observation(f"mug/{number}", column, "mug", 1.0) for number, column in enumerate(columns)]
 
 
-def two_valleys(codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
+def two_valleys(codes: Tensor, queries: Queries) -> tuple[Tensor, Tensor]:
     """The truth is a valley of error 0; another one, of error 1/2, lies at the code 0."""
-    code, truth = codes[..., 0], distance.mean(dim=1)[:, None]
+    code, truth = codes[..., 0], queries["distance"].mean(dim=1)[:, None]
     return torch.minimum((code - truth).square(), 0.5 + code.square()), torch.zeros_like(code)
 
 
@@ -61,11 +61,11 @@ class Watched:
         self.tried: list[float] = []
         self.sizes: list[int] = []
 
-    def __call__(self, codes: Tensor, points: Tensor, distance: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, codes: Tensor, queries: Queries) -> tuple[Tensor, Tensor]:
         if not torch.is_grad_enabled():
             self.tried += codes[0, :, 0].tolist()
-            self.sizes.append(codes.shape[1] * points.shape[1])
-        return two_valleys(codes, points, distance)
+            self.sizes.append(codes.shape[1] * queries["points"].shape[1])
+        return two_valleys(codes, queries)
 
 
 def test_of_many_codes_few_are_tried_and_likely_ones_first() -> None:

@@ -8,10 +8,11 @@ from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.families.base import Observation, TrainingData
 from shapesys.families.fields.autodecoder import infer, known
+from shapesys.families.fields.losses import sign_agnostic_error
 from shapesys.families.sal import FAMILY
 from shapesys.families.sal.config import SALConfig, SALInference
 from shapesys.families.sal.inference import observe_points
-from shapesys.families.sal.objective import SALObjective, sign_agnostic_error
+from shapesys.families.sal.objective import SALObjective
 from shapesys.fields.extraction import extract
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.config import resolve
