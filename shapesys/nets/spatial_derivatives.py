@@ -1,7 +1,8 @@
 """Gradient and Laplacian of a decoder's first output in space, as closed forms of its layers.
 
-Losses of derivatives (SALD, IGR, SIREN, DiGS) are usually written by asking autograd for the spatial gradient and then
-for the gradient of that; DiGS asks a third time, for the divergence. Here both derivatives are computed in the forward
+Losses of derivatives (IGR, SIREN, DiGS) are usually written by asking autograd for the spatial gradient and then for
+the gradient of that; DiGS asks a third time, for the divergence. SALD's released code carries three columns of
+derivatives upward instead. Here both derivatives are computed in the forward
 pass by the chain rule, so that training needs autograd once:
 
 - the gradient is a product of the layers' weights and slopes, taken from the output downward: three numbers per point
@@ -59,7 +60,7 @@ def with_gradient(decoder: ImplicitDecoder, codes: Tensor, points: Tensor) -> Wi
         Both differentiable once, with respect to parameters and codes; not with respect to points.
 
     Raises:
-        ValueError: inputs that the decoder does not take, or a decoder with dropout, whose gradient would be noise.
+        ValueError: inputs that the decoder does not take, or one that drops units in training: their gradient is noise.
     """
     layers = _Layers.of(decoder, codes, points)
     pre, slopes = layers.entering(0), []
@@ -84,8 +85,10 @@ def with_laplacian(decoder: ImplicitDecoder, codes: Tensor, points: Tensor) -> W
     value, tangents, laplacian = activate_jet(jet, decoder.activation)
     raw = layers.raw(value)
     first = layers.head_row
-    along = torch.mv(tangents.flatten(0, 1).to(first.dtype), first).view(POINT_DIM, -1)
-    bend = torch.mv(laplacian.to(first.dtype), first)
+    # Autocast would reduce these products on some devices.
+    with torch.autocast(value.device.type, enabled=False):
+        along = torch.mv(tangents.flatten(0, 1).to(first.dtype), first).view(POINT_DIM, -1)
+        bend = torch.mv(laplacian.to(first.dtype), first)
     # The chain rule once more, for what becomes of the output.
     slope, curvature = (of(raw[:, 0], decoder.read_out) for of in (read_out_slope, read_out_curvature))
     bend = bend * slope + along.square().sum(dim=0) * curvature
