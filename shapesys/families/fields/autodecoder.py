@@ -48,7 +48,11 @@ class Autodecoder(Objective):
         """
         codes = self.codes(batch["shape_index"])
         output = self.decoder(codes, batch["points"], batch.get("noise_seed"))
-        return output, Term(codes.square().sum(dim=1).mean(), self.code_weight)
+        return output, self.prior(codes)
+
+    def prior(self, codes: Tensor) -> Term:
+        """Of codes (B, D): the mean of |z|^2."""
+        return Term(codes.square().sum(dim=1).mean(), self.code_weight)
 
     @abstractmethod
     def error(self, predicted: Tensor, truth: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""The small trunk and schedule that presets of autodecoders start from."""
+"""The trunks and schedules that presets of autodecoders start from."""
 
 from __future__ import annotations
 
@@ -24,3 +24,34 @@ SMALL_AUTODECODER: Mapping[str, Any] = {
     "inference.points": 2_048,
     "inference.learning_rate": 2e-2,
 }
+
+SMALL_SPHERE: Mapping[str, Any] = {
+    **SMALL_AUTODECODER,
+    "model.radius": 0.5,
+    "model.code_std": 1e-3,
+    "inference.cloud_neighbour": 4,
+    "inference.cloud_queries": 16_384,
+}
+"""The small autodecoder that starts as a sphere."""
+SMALL_SPHERE_ORIGINS: Mapping[str, str] = dict.fromkeys(SMALL_SPHERE, SMALL) | {
+    "model.radius": "our choice: inside the shapes of the unit sphere, as SAL's own start is",
+    "model.code_std": "our choice: codes that tell shapes apart and leave the first sphere a sphere",
+}
+
+DFAUST_AUTODECODER: Mapping[str, Any] = {
+    "model.latent_dim": 256,
+    "model.hidden": 512,
+    "model.layers": 8,
+    "model.skip_at": 4,
+    "model.weight_norm": True,
+    "model.radius": 1.0,
+    "model.code_std": 0.0,
+    "model.code_weight": 1e-3 / 256,
+    "train.learning_rate": 5e-4,
+    "train.code_learning_rate": 1e-3,
+    "inference.iterations": 800,
+    "inference.learning_rate": 1e-3,
+    "inference.initial_std": 1e-5,
+}
+"""What the paper presets of SAL and SALD, both of released code for D-FAUST, have in common."""
+CODE_WEIGHT = "1e-3 on the mean of z^2 over 256 dimensions"

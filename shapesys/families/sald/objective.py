@@ -8,34 +8,18 @@ from __future__ import annotations
 from torch import Tensor
 
 from shapesys.families.base import Batch, Term, Terms, TrainingData
-from shapesys.families.fields.autodecoder import Autodecoder
 from shapesys.families.fields.codes import CodeSearch, Queries
-from shapesys.families.fields.losses import sign_agnostic_error, sign_agnostic_gradient_error
+from shapesys.families.fields.losses import sign_agnostic_gradient_error
+from shapesys.families.fields.sign_agnostic import SignAgnostic, share_inside
 from shapesys.families.sald.config import SALDConfig, SALDInference
-from shapesys.fields.field import FieldTraits
-from shapesys.nets.geometric_start import SKIP_SCALE, start_as_sphere
-from shapesys.nets.implicit_decoder import ImplicitDecoder
 from shapesys.nets.spatial_derivatives import with_gradient
 
 
-class SALDObjective(Autodecoder):
+class SALDObjective(SignAgnostic):
     """Sign-agnostic regression of unsigned distances and of their gradients, at the same queries."""
 
     def __init__(self, config: SALDConfig, shapes: int) -> None:
-        decoder = ImplicitDecoder(
-            config.latent_dim,
-            hidden=config.hidden,
-            layers=config.layers,
-            skip_at=config.skip_at,
-            outputs=1,
-            dropout=0.0,
-            weight_norm=config.weight_norm,
-            read_out="plain",
-            activation=config.activation,
-            skip_scale=SKIP_SCALE,
-        )
-        start_as_sphere(decoder, config.radius)
-        super().__init__(decoder, shapes, config.code_std, config.code_weight, FieldTraits())
+        super().__init__(config, shapes)
         self.config = config
 
     def forward(self, batch: Batch) -> Terms:
@@ -50,13 +34,9 @@ class SALDObjective(Autodecoder):
             "derivative": Term(
                 sign_agnostic_gradient_error(gradient, batch["direction"]).mean(), self.config.derivative_weight
             ),
-            "code": Term(codes.square().sum(dim=1).mean(), self.code_weight),
+            "code": self.prior(codes),
         }
-        return Terms(losses, {"inside": (value.detach() < 0).float().mean()})
-
-    def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
-        """tau, elementwise."""
-        return sign_agnostic_error(predicted, truth)
+        return Terms(losses, {"inside": share_inside(value)})
 
     def errors(self, codes: Tensor, queries: Queries, config: CodeSearch) -> Tensor:
         """Both errors (B, N), weighted as test-time optimisation is told."""
