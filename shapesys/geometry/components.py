@@ -38,16 +38,19 @@ def find_components(mesh: Mesh) -> Components:
     """Components through shared vertices. Corners at one place under two numbers do not join faces; weld them first."""
     if mesh.is_empty:
         return Components(np.zeros(0, np.int32), np.zeros(0))
-    a, b, c = np.asarray(mesh.faces).T
-    size = len(mesh.vertices)
-    ones = np.ones(2 * len(a), dtype=np.int8)
-    graph = coo_matrix((ones, (np.concatenate([a, b]), np.concatenate([b, c]))), shape=(size, size))
-    _, of_vertex = connected_components(graph, directed=False)
-    # Vertices that no face uses are components too, of the graph but not of the surface.
-    _, label = np.unique(of_vertex[a], return_inverse=True)
-    label = label.reshape(-1)
+    label = face_components(mesh.faces, len(mesh.vertices))
     areas: Floats = np.bincount(label, weights=mesh.face_areas).astype(np.float64)
     return Components(label, areas)
+
+
+def face_components(faces: Ints, vertex_count: int) -> Ints:
+    """(F, 3) -> (F,) component of each face, numbered from 0 without gaps."""
+    a, b, c = np.asarray(faces).T
+    ones = np.ones(2 * len(a), dtype=np.int8)
+    graph = coo_matrix((ones, (np.concatenate([a, b]), np.concatenate([b, c]))), shape=(vertex_count, vertex_count))
+    _, of_vertex = connected_components(graph, directed=False)
+    # Vertices that no face uses are components too, of the graph but not of the surface.
+    return np.unique(of_vertex[a], return_inverse=True)[1].reshape(-1)
 
 
 def largest_component(mesh: Mesh, components: Components | None = None) -> Mesh:

@@ -174,10 +174,7 @@ def _opposite_faces(faces: Ints) -> int:
 
 
 def _components(faces: Ints, vertex_count: int) -> int:
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
+    # Imported on use: nothing else here needs scipy.
+    from shapesys.geometry.components import face_components
 
-    ends = (np.concatenate([faces[:, 0], faces[:, 0]]), np.concatenate([faces[:, 1], faces[:, 2]]))
-    graph = coo_array((np.ones(len(ends[0]), dtype=np.int8), ends), shape=(vertex_count, vertex_count))
-    _, label = connected_components(graph, directed=False)
-    return len(np.unique(label[faces[:, 0]]))
+    return len(np.unique(face_components(faces, vertex_count)))

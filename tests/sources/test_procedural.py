@@ -12,10 +12,11 @@ import pytest
 import trimesh
 
 from shapesys.errors import ShapeRejected, UsageError
+from shapesys.geometry.components import face_components
 from shapesys.geometry.mesh import Mesh
 from shapesys.sources.base import Source
 from shapesys.sources.procedural import CATEGORIES, SYMMETRY_PLANE, ProceduralSource, design, generate, part_names
-from shapesys.sources.procedural.assembly import Assembly, is_closed, pieces
+from shapesys.sources.procedural.assembly import Assembly, is_closed
 from shapesys.sources.procedural.draw import Draw
 from shapesys.sources.procedural.solids import ball, box, circle, lathe, rod, sweep, tube
 from shapesys.sources.registry import build_source
@@ -43,7 +44,7 @@ def test_shapes_are_watertight_whole_and_of_moderate_size(category):
         assert solid.is_winding_consistent
         assert solid.volume > 0
         assert is_closed(mesh.faces)
-        assert pieces(len(mesh.vertices), mesh.faces).max() == 0
+        assert face_components(mesh.faces, len(mesh.vertices)).max() == 0
         assert 200 <= len(mesh.faces) <= 15_000
         assert len(np.unique(mesh.vertices, axis=0)) == len(mesh.vertices)
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from shapesys.errors import ShapeRejected
+from shapesys.geometry.components import face_components
 from shapesys.geometry.mesh import Floats, Ints, Mesh
 from shapesys.sources.procedural.solids import Solid
 
@@ -59,7 +58,7 @@ class Assembly:
         vertices, faces, labels = _canonical(*_outer(*_welded(vertices, faces, labels)))
         if not is_closed(faces):
             raise ShapeRejected("generate", f"the union of parts has open or doubled edges ({len(faces)} faces)")
-        if count := int(pieces(len(vertices), faces).max()):
+        if count := int(face_components(faces, len(vertices)).max()):
             raise ShapeRejected("generate", f"the parts do not hang together ({count + 1} pieces)")
         return Mesh(vertices, faces, face_labels=labels)
 
@@ -124,19 +123,11 @@ def _unfolded(faces: Ints, labels: Ints) -> tuple[Ints, Ints]:
 
 def _outer(vertices: Floats, faces: Ints, labels: Ints) -> tuple[Floats, Ints, Ints]:
     """Without closed inner hollows, surfaces that nobody sees from outside, and without crumbs of no volume."""
-    piece = pieces(len(vertices), faces)
+    piece = face_components(faces, len(vertices))
     kept = np.bincount(piece, _tetrahedra(vertices, faces)) > TOLERANCE**2
     faces, labels = faces[kept[piece]], labels[kept[piece]]
     used, corners = np.unique(faces, return_inverse=True)
     return vertices[used], corners.reshape(-1, 3), labels
-
-
-def pieces(vertex_count: int, faces: Ints) -> Ints:
-    """(F,) number of the connected piece each face belongs to, from 0."""
-    ends = np.concatenate([faces[:, [0, 1]], faces[:, [1, 2]]]).T
-    graph = coo_matrix((np.ones(ends.shape[1], dtype=bool), (ends[0], ends[1])), shape=(vertex_count, vertex_count))
-    number: Ints = connected_components(graph, directed=False)[1][faces[:, 0]]
-    return np.unique(number, return_inverse=True)[1]
 
 
 def _canonical(vertices: Floats, faces: Ints, labels: Ints) -> tuple[Floats, Ints, Ints]:
