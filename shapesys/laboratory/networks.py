@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn.functional import softplus
 
 from shapesys.laboratory.functions import Functions
+from shapesys.nets.activations import BETA
 
-BETA = 100.0
 _DIRECTIONS = 512
 
 

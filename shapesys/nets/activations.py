@@ -43,7 +43,7 @@ def activate(pre: Tensor, kind: Activation) -> Tensor:
 
 
 def activate_with_slope(pre: Tensor, kind: Activation) -> tuple[Tensor, Tensor]:
-    """s(h) and s'(h), both differentiable once."""
+    """s(h) and s'(h), both differentiable once: what is asked of their gradients' gradient counts as constant."""
     return cast(tuple[Tensor, Tensor], _ValueAndSlope.apply(pre, kind))
 
 
@@ -62,7 +62,7 @@ def activated(pre: Tensor, kind: str) -> Tensor:
 
 
 def _softplus(pre: Tensor, sigmoid: Tensor) -> Tensor:
-    """max(h, 0) - log(max(u, 1 - u)) / beta for u = sigmoid(beta h): exact, in a quarter of the time of torch's own."""
+    """max(h, 0) - log(max(u, 1 - u)) / beta, u = sigmoid(beta h) being at hand: right to a rounding of 1 / beta."""
     larger = torch.maximum(sigmoid, 1.0 - sigmoid)
     return torch.add(pre.clamp(min=0.0), larger.log_(), alpha=-1.0 / BETA)
 

@@ -135,18 +135,19 @@ class ImplicitDecoder(nn.Module):
 
     def input_columns(self, index: int) -> tuple[Tensor, Tensor]:
         """The columns of layer 0 or of the skip layer that multiply the code (out, D) and the point (out, 3)."""
+        return self.split_columns(self.multiplier(index))
+
+    def multiplier(self, index: int) -> Tensor:
+        """(out, in) what multiplies a hidden layer's input, the skip's scale included."""
         weight = self.layer(index).effective_weight()
-        if index:
-            weight = weight * self.skip_scale
-        return self.split_columns(weight)
+        return weight * self.skip_scale if index == self.skip_at else weight
 
     def split_columns(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """The columns of such a layer's weight (out, in) on the code (out, D) and on the point (out, 3)."""
         return weight[:, weight.shape[1] - POINT_DIM - self.latent_dim : -POINT_DIM], weight[:, -POINT_DIM:]
 
     def _input_share(self, index: int, codes: Tensor, points: Tensor) -> Tensor:
-        with torch.autocast(points.device.type, enabled=False):
-            return self.input_share(index, *self.input_columns(index), codes, points)
+        return self.input_share(index, *self.input_columns(index), codes, points)
 
     def input_share(self, index: int, of_code: Tensor, of_point: Tensor, codes: Tensor, points: Tensor) -> Tensor:
         """(B*N, out) what code, point and bias add to a layer; in full precision, since coordinates need their digits.

@@ -28,9 +28,11 @@ from shapesys.nets.read_out import read_out, read_out_curvature, read_out_slope
 
 
 class WithGradient(NamedTuple):
-    """Attributes:
-    output: (B, N, outputs) of every head.
-    gradient: (B, N, 3) of the first.
+    """What a decoder says, and how its first output changes in space.
+
+    Attributes:
+        output: (B, N, outputs) of every head.
+        gradient: (B, N, 3) of the first.
     """
 
     output: Tensor
@@ -38,10 +40,12 @@ class WithGradient(NamedTuple):
 
 
 class WithLaplacian(NamedTuple):
-    """Attributes:
-    output: (B, N, outputs) of every head.
-    gradient: (B, N, 3) of the first.
-    laplacian: (B, N) of the first: the divergence of its gradient.
+    """The same, and how that output bends.
+
+    Attributes:
+        output: (B, N, outputs) of every head.
+        gradient: (B, N, 3) of the first.
+        laplacian: (B, N) of the first: the divergence of its gradient.
     """
 
     output: Tensor
@@ -63,7 +67,7 @@ def with_gradient(decoder: ImplicitDecoder, codes: Tensor, points: Tensor) -> Wi
         ValueError: inputs that the decoder does not take, or one that drops units in training: their gradient is noise.
     """
     layers = _Layers.of(decoder, codes, points)
-    pre, slopes = layers.entering(0), []
+    pre, slopes = layers.shares[0], []
     for index in range(1, len(layers.hidden)):
         value, slope = activate_with_slope(pre, decoder.activation)
         slopes.append(slope)
@@ -122,10 +126,12 @@ class _Layers(NamedTuple):
     """A decoder's layers for one batch: every weight as it multiplies, every share of code and point added up once.
 
     Attributes:
+        decoder: whose they are.
         hidden: of each layer, (out, in) on the hidden units below it; empty for layer 0.
         of_point: layer that sees the input -> (out, 3).
         shares: the same layers -> (R, out) that code, point and bias add.
         head_row: (H,) of the first output.
+        batch: (B, N).
     """
 
     decoder: ImplicitDecoder
@@ -144,19 +150,13 @@ class _Layers(NamedTuple):
         of_point: dict[int, Tensor] = {}
         shares: dict[int, Tensor] = {}
         for index in range(len(decoder.layers)):
-            weight = decoder.layer(index).effective_weight()
-            if index == decoder.skip_at:
-                weight = weight * decoder.skip_scale
+            weight = decoder.multiplier(index)
             if index in (0, decoder.skip_at):
                 of_code, of_point[index] = decoder.split_columns(weight)
                 shares[index] = decoder.input_share(index, of_code, of_point[index], codes, points)
                 weight = weight[:, : weight.shape[1] - POINT_DIM - decoder.latent_dim]
             hidden.append(weight)
         return cls(decoder, hidden, of_point, shares, decoder.head.weight[0], points.shape[:2])
-
-    def entering(self, index: int) -> Tensor:
-        """(R, out) what code, point and bias add to a layer that sees them."""
-        return self.shares[index]
 
     def pre_activation(self, index: int, value: Tensor) -> Tensor:
         """(R, out) of a hidden layer."""
