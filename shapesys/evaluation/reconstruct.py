@@ -166,7 +166,8 @@ def _observe_cloud(path: Path, family: Family, inference: Config, seed: int) -> 
         raise ShapesysError(f"family '{family.name}' cannot observe a point cloud; give a mesh")
     points, normals = read_points(path)
     frame = unit_sphere_of_points(points)
-    return "cloud", _columns_of_cloud(path, family, frame.apply(points), normals, inference, seed), frame
+    made = _columns_of_cloud(path, family, frame.apply(points), normals, inference, seed)
+    return "cloud", {name: made[name] for name in family.needs[0].columns}, frame
 
 
 def _columns_of_cloud(

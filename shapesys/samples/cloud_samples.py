@@ -35,12 +35,7 @@ def prepare_cloud(source: Source, ref: ShapeRef, cloud: Cloud, settings: Prepare
 def rows_of_cloud(
     cloud: Cloud, frame: Normalisation, views: Sequence[str], settings: PrepareConfig, seeds: Seeds
 ) -> dict[str, list[Row]]:
-    """The rows of the views `cloud` and `udf`, as far as they are asked for.
-
-    Raises:
-        ShapeRejected: the cloud cannot be used.
-    """
-    checked(cloud, least=LEAST_POINTS)
+    """The rows of the views `cloud` and `udf` of a checked cloud, as far as they are asked for."""
     made: dict[str, list[Row]] = {}
     if "cloud" in views:
         made["cloud"] = [row_in_frame(cloud, settings.cloud, frame)]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapesys.errors import ShapeRejected
-from shapesys.geometry.cloud import Cloud
+from shapesys.geometry.cloud import Cloud, checked
 from shapesys.geometry.fps import COMPILED_FROM, farthest_points
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation, unit_sphere
@@ -17,7 +17,7 @@ from shapesys.geometry.scan import Scan
 from shapesys.geometry.signed_distance import SignedMesh
 from shapesys.geometry.surface import SurfaceSample, sample_surface
 from shapesys.geometry.validation import clean, validate
-from shapesys.samples.cloud_samples import cloud_row, prepare_cloud, rows_of_cloud
+from shapesys.samples.cloud_samples import LEAST_POINTS, cloud_row, prepare_cloud, rows_of_cloud
 from shapesys.samples.queries import box_points, cut_into_chunks, query_points
 from shapesys.samples.settings import (
     OBSERVED_VIEWS,
@@ -119,7 +119,7 @@ def _scan_rows(
     """Those views that are of what was observed."""
     views = [view for view in settings.views if view in OBSERVED_VIEWS]
     if isinstance(observed, Cloud):
-        return rows_of_cloud(observed, frame, views, settings, seeds)
+        return rows_of_cloud(checked(observed, least=LEAST_POINTS), frame, views, settings, seeds)
     mesh = _in_frame(clean(observed).mesh, frame)
     signed = SignedMesh(mesh, seed=seeds.sign)
     return {view: _view_rows(view, mesh, signed, settings, seeds) for view in views}
