@@ -9,25 +9,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
+from untrained import run_of_a_ball
 
 from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.plan import EvaluationPlan, evaluate_locally
-from shapesys.families import registry
-from shapesys.families.base import TrainingData
 from shapesys.geometry.io import parse_geometry, read_bytes
 from shapesys.report.page import build_page
 from shapesys.samples.prepare import prepare_locally
 from shapesys.samples.settings import PRESETS
 from shapesys.samples.store import Store
-from shapesys.samples.vocabulary import Vocabulary
 from shapesys.sources.base import Source
 from shapesys.sources.registry import build_source
-from shapesys.training import run_dir
-from shapesys.training.checkpoint import save
-from shapesys.training.config import claim, resolve
-from shapesys.training.loop import make_optimiser
 from shapesys.training.run_dir import RunDirectory
 
 SIZE, SHIFT, POINTS = 40.0, (100.0, -50.0, 7.0), 300
@@ -55,19 +48,7 @@ def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def run(scans: Path, tmp_path: Path) -> RunDirectory:
-    return knowing_a_ball(tmp_path, scans)
-
-
-def knowing_a_ball(root: Path, store: Path) -> RunDirectory:
-    """A run of a sign-agnostic family that has learnt nothing: it knows the ball that it starts as."""
-    model = {"model.hidden": 64, "model.latent_dim": 4, "model.layers": 3, "model.skip_at": 2, "model.radius": 0.8}
-    job = resolve("sal", "tiny", {"data.store": str(store), **model})
-    torch.manual_seed(0)
-    objective = registry.load("sal").build(job.model, TrainingData(1))
-    made = run_dir.create(root, "balls")
-    claim(made, job)
-    save(made.checkpoints, 1, job, objective, ["ball/unseen"], make_optimiser(objective, job.train), Vocabulary())
-    return made
+    return run_of_a_ball(tmp_path, 0.8, str(scans))
 
 
 def test_they_are_evaluated_without_a_surface_that_is_known(run: RunDirectory, scans: Path) -> None:

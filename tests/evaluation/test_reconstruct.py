@@ -4,22 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
+from untrained import run_of_a_ball
 
 from shapesys.errors import ShapesysError
 from shapesys.evaluation.reconstruct import reconstruct
-from shapesys.families import registry
-from shapesys.families.base import TrainingData
 from shapesys.fields.extraction import ExtractionSettings
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.surface import sample_surface
 from shapesys.geometry.write import write_mesh, write_points
 from shapesys.samples.store import Store
-from shapesys.samples.vocabulary import Vocabulary
-from shapesys.training import run_dir
-from shapesys.training.checkpoint import save
-from shapesys.training.config import claim, resolve
-from shapesys.training.loop import make_optimiser
 from shapesys.training.run_dir import RunDirectory
 
 SHIFT, SIZE = np.array([10.0, -4.0, 2.0]), 30.0
@@ -73,18 +66,7 @@ def test_a_cloud_without_normals_is_refused_with_the_way_out(trained: RunDirecto
 @pytest.fixture(scope="module")
 def ball(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     """A run of a sign-agnostic family that knows nothing yet but the ball it starts as."""
-    return untrained(tmp_path_factory.mktemp("runs"), radius=0.8)
-
-
-def untrained(root: Path, radius: float) -> RunDirectory:
-    model = {"model.hidden": 64, "model.latent_dim": 4, "model.layers": 3, "model.skip_at": 2, "model.radius": radius}
-    job = resolve("sal", "tiny", {"data.store": "unused", **model})
-    torch.manual_seed(0)
-    objective = registry.load("sal").build(job.model, TrainingData(1))
-    run = run_dir.create(root, "ball")
-    claim(run, job)
-    save(run.checkpoints, 1, job, objective, ["ball/1"], make_optimiser(objective, job.train), Vocabulary())
-    return run
+    return run_of_a_ball(tmp_path_factory.mktemp("runs"), radius=0.8)
 
 
 def test_points_alone_are_enough_where_the_family_needs_no_signs(ball: RunDirectory, tmp_path: Path) -> None:
@@ -108,7 +90,7 @@ def test_an_open_mesh_is_observed_by_unsigned_distances(ball: RunDirectory, tmp_
 
 def test_a_surface_that_leaves_the_box_is_capped_where_one_asks(tmp_path: Path) -> None:
     write_points(np.random.default_rng(0).normal(size=(500, 3)), {}, tmp_path / "scan.ply")
-    large = untrained(tmp_path, radius=1.3)
+    large = run_of_a_ball(tmp_path, radius=1.3)
     for capped in (False, True):
         settings = ExtractionSettings(close_at_box=capped)
         found = reconstruct(large, tmp_path / "scan.ply", 24, {"iterations": 5}, settings=settings)
