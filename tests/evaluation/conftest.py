@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ from shapesys.training.config import claim, resolve
 from shapesys.training.context import LocalContext
 from shapesys.training.loop import train
 from shapesys.training.run_dir import RunDirectory
+
+# For the modules that several of these tests share.
+sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import trimesh
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 from predictor_support import Answering, classes, halves, image_predictor, predictor, told
 
 from shapesys.errors import ShapesysError, UsageError
