@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ from shapesys.evaluation.measured import identity
 from shapesys.evaluation.saliency import maps_to_evaluate_with
 from shapesys.evaluation.suites import suite_of
 from shapesys.families import registry
-from shapesys.families.base import Family, Objective, Observation, Prediction
+from shapesys.families.base import Family, FieldPrediction, Objective, Observation, Prediction
+from shapesys.fields.field import Box
+from shapesys.fields.in_box import in_box
 from shapesys.metrics.record import MetricRecord
 from shapesys.samples.store import Store
 from shapesys.samples.views import VIEWS
@@ -112,17 +114,24 @@ class Evaluator:
             inference = self.job.inference.override(self.settings.inference)
             observations = [self._observe(shape_id) for shape_id in unseen]
             predictions += self.family.infer(self.objective, observations, inference, self.settings.seed)
-        return predictions
+        return predictions if self.store.framing.is_unit_sphere else [self._where_seen(item) for item in predictions]
+
+    def _where_seen(self, prediction: Prediction) -> Prediction:
+        """Of a shape that lies anywhere, the surface is looked for about the points that the store has of it."""
+        if not isinstance(prediction, FieldPrediction):
+            return prediction
+        points = self.store.read("cloud", [prediction.shape_id], ["points"])["points"][0]
+        return replace(prediction, field=in_box(prediction.field, Box.about(points)))
 
     def _has_trained_code(self, shape_id: str) -> bool:
-        known = self.family.known is not None and shape_id in self.rows_of_codes
+        known = self.objective.holds_codes and shape_id in self.rows_of_codes
         if self.settings.codes == "trained" and not known:
             raise ShapesysError(f"codes = trained, but '{shape_id}' was not trained on; use optimised or auto")
         return known and self.settings.codes != "optimised"
 
     def _observe(self, shape_id: str) -> Observation:
         """What the family needs of a shape, without the truth."""
-        need = self.family.needs[0]
+        need = self.family.need(self.job.model)
         columns = tuple(name for name in need.columns if name not in TRUE_COLUMNS)
         chunked = VIEWS[need.view].chunked
         found = self._chunks(shape_id, need.view, columns) if chunked else self._whole(shape_id, need.view, columns)

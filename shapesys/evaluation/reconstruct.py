@@ -13,17 +13,21 @@ from shapesys.config.base import Config
 from shapesys.errors import ShapeRejected, ShapesysError, UsageError
 from shapesys.evaluation.suites import suite_of
 from shapesys.families import registry
-from shapesys.families.base import Family, FieldPrediction, Observation
+from shapesys.families.base import Family, FieldPrediction, Need, Observation
 from shapesys.fields.cut import quantile_by_area, split_by_attribute
 from shapesys.fields.extraction import ExtractionReport, ExtractionSettings, extract
-from shapesys.fields.field import Field
+from shapesys.fields.field import Box, Field
+from shapesys.fields.in_box import in_box
 from shapesys.fields.network_field import SALIENCY
+from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.io import read_mesh
 from shapesys.geometry.mesh import Floats, Mesh
-from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
+from shapesys.geometry.normalise import Framing, Normalisation
 from shapesys.geometry.points import POINT_SUFFIXES, read_points
+from shapesys.samples.cloud_samples import checked_scan
 from shapesys.samples.settings import PrepareConfig, QueryConfig, UnsignedConfig
 from shapesys.samples.shape import prepare_shape
+from shapesys.samples.views import VIEWS, Column
 from shapesys.sources.base import Census, ShapeRef, Source, digest_of
 from shapesys.training.checkpoint import chosen_of, restore
 from shapesys.training.context import pick_device
@@ -41,7 +45,7 @@ class Reconstruction:
         facts: what inference reports of the fit.
         report: what extraction reports.
         field: the inferred shape, in its normalised frame.
-        frame: how that frame came from the file's.
+        frame: how that frame came from the file's: as for the shapes that the run was trained on.
     """
 
     mesh: Mesh
@@ -113,35 +117,52 @@ def reconstruct(
         raise UsageError(f"run '{run.name}' predicts {predicts}, no surfaces; use: shapesys predict {run.path} {path}")
     objective, job, _ = restore(checkpoint, pick_device("auto"))
     inference = job.inference.override(dict(changes or {}))
-    observed, columns, frame = _observe(Path(path), family, inference, queries, seed)
-    [prediction] = family.infer(objective, [Observation(Path(path).stem, columns)], inference, seed)
+    framing = checkpoint.framing()
+    observer = _Observer(family, family.need(job.model), inference, framing, queries, seed)
+    observed = observer.observe(Path(path))
+    [prediction] = family.infer(objective, [Observation(Path(path).stem, observed.columns)], inference, seed)
     assert isinstance(prediction, FieldPrediction)
-    found = extract(prediction.field, resolution, settings)
+    # What lies in the unit sphere lies in the field's own box.
+    field = prediction.field if framing.is_unit_sphere else in_box(prediction.field, Box.about(observed.points))
+    found = extract(field, resolution, settings)
     if found.mesh.is_empty:
         raise ShapesysError(f"the reconstruction of {path} has no surface: {found.report.empty}")
-    mesh = replace(found.mesh, vertices=frame.undo(found.mesh.vertices))
-    return Reconstruction(mesh, observed, prediction.facts, found.report, prediction.field, frame)
+    mesh = replace(found.mesh, vertices=observed.frame.undo(found.mesh.vertices))
+    return Reconstruction(mesh, observed.kind, prediction.facts, found.report, field, observed.frame)
 
 
-Observed = tuple[str, Mapping[str, np.ndarray], Normalisation]
+@dataclass(frozen=True)
+class _Observed:
+    """What was seen of a file.
+
+    Attributes:
+        kind: 'mesh' or 'cloud'.
+        columns: those that the family needs, in the normalised frame.
+        points: (n, 3) the file's points or the mesh's vertices, in that frame.
+        frame: how it came from the file's.
+    """
+
+    kind: str
+    columns: Mapping[str, np.ndarray]
+    points: Floats
+    frame: Normalisation
 
 
-def _observe(path: Path, family: Family, inference: Config, queries: int, seed: int) -> Observed:
+def _observe(path: Path, family: Family, need: Need, inference: Config, queries: int, seed: int) -> Observed:
     """A mesh where the file holds faces, else a point cloud."""
     if path.suffix.lower() in _CLOUD_ONLY:
-        return _observe_cloud(path, family, inference, seed)
+        return _observe_cloud(path, family, need, inference, seed)
     try:
         mesh = read_mesh(path)
     except ShapeRejected:
         if path.suffix.lower() not in POINT_SUFFIXES:
             raise
-        return _observe_cloud(path, family, inference, seed)
-    return _observe_mesh(mesh, path.stem, family, queries, seed)
+        return _observe_cloud(path, family, need, inference, seed)
+    return _observe_mesh(mesh, path.stem, need, queries, seed)
 
 
-def _observe_mesh(mesh: Mesh, name: str, family: Family, queries: int, seed: int) -> Observed:
+def _observe_mesh(mesh: Mesh, name: str, need: Need, queries: int, seed: int) -> Observed:
     """The samples that preparation would give the family."""
-    need = family.needs[0]
     settings = PrepareConfig(
         views=(need.view,),
         sdf=QueryConfig(count=queries, chunk=queries),
@@ -152,22 +173,23 @@ def _observe_mesh(mesh: Mesh, name: str, family: Family, queries: int, seed: int
     [ref] = source.census().shapes
     made = prepare_shape(source, ref, settings)
     rows = made.samples[need.view]
-    columns = {name: np.concatenate([_unfolded(row[name], name) for row in rows]) for name in need.columns}
+    of_view = {column.name: column for column in VIEWS[need.view].columns}
+    columns = {name: np.concatenate([_unfolded(row[name], of_view[name]) for row in rows]) for name in need.columns}
     return "mesh", columns, Normalisation(tuple(made.shape["centre"]), made.shape["scale"])
 
 
-def _unfolded(values: Any, name: str) -> np.ndarray:
+def _unfolded(values: Any, column: Column) -> np.ndarray:
     array = np.asarray(values, dtype=np.float32)
-    return array.reshape(-1, 3) if name == "points" else array
+    return array.reshape(-1, 3) if column.shape.startswith("(n, 3)") else array
 
 
-def _observe_cloud(path: Path, family: Family, inference: Config, seed: int) -> Observed:
+def _observe_cloud(path: Path, family: Family, need: Need, inference: Config, seed: int) -> Observed:
     if family.observe_points is None and family.observe_cloud is None:
         raise ShapesysError(f"family '{family.name}' cannot observe a point cloud; give a mesh")
     points, normals = read_points(path)
     frame = unit_sphere_of_points(points)
     made = _columns_of_cloud(path, family, frame.apply(points), normals, inference, seed)
-    return "cloud", {name: made[name] for name in family.needs[0].columns}, frame
+    return "cloud", {name: made[name] for name in need.columns}, frame
 
 
 def _columns_of_cloud(

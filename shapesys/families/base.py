@@ -65,9 +65,18 @@ class Objective(nn.Module, ABC):
     def forward(self, batch: Batch) -> Terms:
         """Loss terms of one batch."""
 
-    def begin_epoch(self, epoch: int) -> None:
-        """Called before every step with the pass over the shapes that it belongs to, from 0: for schedules of the
-        model's own, such as the momentum of batch norm."""
+    def complete(self, batch: Batch) -> Batch:
+        """The batch with whatever a step draws at random for its shapes, by their ``noise_seed``; again: no change."""
+        return batch
+
+    @property
+    def holds_codes(self) -> bool:
+        """Whether it has a code of its own for every training shape."""
+        return isinstance(getattr(self, "codes", None), nn.Embedding)
+
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
+        """Called before every step with the pass over the shapes that it belongs to, from 0, and how many there will
+        be: for schedules of the model's own, such as the momentum of batch norm."""
 
 
 @dataclass(frozen=True)
@@ -253,18 +262,22 @@ class Family:
         summary: one line for ``shapesys list families``.
         config: the frozen model configuration.
         presets: at least ``tiny`` and ``paper``.
-        needs: views and columns it trains on.
+        needs: views and columns it trains on, of which `need` tells what a configuration takes.
         traits: what generic code must know.
         build: (model config, what to know of the data) -> objective with fresh weights from torch's generator.
         predicts: the class of what `infer` returns, which decides how it is measured.
         infer: (objective, observations, inference config, seed) -> one prediction per observation.
         sample: makes a batch row of a shape's columns; None where stored chunks are batch rows already.
         saliency_use: model config -> what it does with saliency maps; None for families that know none.
-        known: (objective, rows of training shapes, their ids) -> predictions from the trained codes; None without.
+        known: (objective, rows of training shapes, their ids) -> predictions from what was trained of each; None
+            without.
         inference: configuration of `infer`.
         attributes: model config -> what predicted fields carry at every point beside their value, e.g. ``saliency``.
         observe_cloud: (points, normals, inference config, seed) -> columns for an observation, from a user's cloud.
         observe_points: (points, inference config, seed) -> the same where a cloud needs no normals; goes first.
+        columns: model config -> further columns of the first needed view that it takes.
+        one_network_each: model config -> whether a network is one shape, fitted where the shape is met, and training
+            has nothing to share among shapes. `known` gives what was fitted, as row 0.
         warnings: model config -> sentences about values known to misbehave.
         check: (model config, what to know of the data) -> None; raises `ShapesysError` for shapes that cannot teach
             what the family is to learn.
@@ -286,5 +299,12 @@ class Family:
     attributes: Callable[[Any], tuple[str, ...]] = lambda config: ()
     observe_cloud: Callable[[np.ndarray, np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
     observe_points: Callable[[np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
+    columns: Callable[[Any], tuple[str, ...]] = lambda config: ()
+    one_network_each: Callable[[Any], bool] = lambda config: False
     warnings: Callable[[Any], list[str]] = lambda config: []
     check: Callable[[Any, TrainingData], None] = lambda config, data: None
+
+    def need(self, config: Any) -> Need:
+        """The view, and all columns of it, that a model configuration trains on and infers from."""
+        view, columns = self.needs[0].view, self.needs[0].columns
+        return Need(view, tuple(dict.fromkeys((*columns, *self.columns(config)))))

@@ -55,7 +55,7 @@ class FoldedDecoder:
             layers=layers,
             fast_weights=tuple(None if x.hidden is None else x.hidden.to(torch.bfloat16) for x in layers),
             fast_biases=tuple(x.bias.to(torch.bfloat16) for x in layers),
-            head_weight=decoder.head.weight.detach().clone(),
+            head_weight=decoder.head.effective_weight().detach().clone(),
             head_bias=decoder.head.bias.detach().clone(),
             read_out=decoder.read_out,
             activation=decoder.activation,

@@ -12,6 +12,7 @@ SAL's own code has twice that constant, a sphere of half the radius and twice th
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +21,8 @@ from shapesys.nets.implicit_decoder import POINT_DIM, ImplicitDecoder, WeightNor
 
 SKIP_SCALE = 1.0 / math.sqrt(2.0)
 """Of the decoder's skip layer, whose input is twice as long otherwise."""
+KEEPS_ZEROS = ("plain", "tanh_plus")
+"""Read-outs that leave the zero level where it is and do not saturate."""
 _HEAD_STD = 1e-5
 """About the head's constant weight, so that no two units stay the same."""
 _DIRECTIONS = 512
@@ -30,7 +33,8 @@ def start_as_sphere(decoder: ImplicitDecoder, radius: float) -> None:
     """Draw hidden weights anew, and make the first head |x| - radius for small codes; other heads are left alone.
 
     Args:
-        decoder: whose first output passes through no tanh, and whose `skip_scale` is 1/sqrt(2) where it has a skip.
+        decoder: whose first output passes through nothing that moves its zeros, and whose `skip_scale` is 1/sqrt(2)
+            where it has a skip. Behind `tanh_plus` the slope is twice as large near the sphere.
         radius: of the first zero level.
 
     Raises:
@@ -40,32 +44,38 @@ def start_as_sphere(decoder: ImplicitDecoder, radius: float) -> None:
     for layer in decoder.layers:
         assert isinstance(layer, WeightNormLinear)
         _keep_lengths(layer)
-    nn.init.normal_(decoder.head.weight[0], math.sqrt(math.pi / decoder.hidden), _HEAD_STD)
-    decoder.head.bias[0] = 0.0
+    head = decoder.head
+    nn.init.normal_(head.weight[0], math.sqrt(math.pi / decoder.hidden), _HEAD_STD)
+    head.bias[0] = 0.0
+    head.renew_gain()
     here, beyond = (_mean_over_sphere(decoder, length) for length in (radius, 2.0 * radius))
     slope = radius / (beyond - here)
-    decoder.head.weight[0] *= slope
-    decoder.head.bias[0] = -slope * here
+    head.weight[0] *= slope
+    head.bias[0] = -slope * here
+    head.renew_gain()
 
 
 def _keep_lengths(layer: WeightNormLinear) -> None:
     nn.init.normal_(layer.weight, std=math.sqrt(2.0 / len(layer.weight)))
     nn.init.zeros_(layer.bias)
-    if layer.gain is not None:
-        layer.gain.copy_(layer.weight.norm(dim=1, keepdim=True))
+    layer.renew_gain()
 
 
 def _mean_over_sphere(decoder: ImplicitDecoder, radius: float) -> Tensor:
-    """Of the first output, for a code of zeros."""
+    """Of the first output before its read-out, for a code of zeros."""
     directions = torch.randn(_DIRECTIONS, POINT_DIM, generator=torch.Generator().manual_seed(0))
     points = (radius * directions / directions.norm(dim=1, keepdim=True)).to(decoder.head.weight)
-    return decoder.for_shapes(points.new_zeros(1, decoder.latent_dim))(points)[:, 0].mean()
+    folded = decoder.for_shapes(points.new_zeros(1, decoder.latent_dim))
+    return replace(folded, read_out="plain")(points)[:, 0].mean()
 
 
 def _check(decoder: ImplicitDecoder, radius: float) -> None:
     if not radius > 0:
         raise ValueError(f"radius must be positive; got {radius}")
-    if decoder.read_out != "plain":
-        raise ValueError("a decoder that reads its output out starts as no sphere; build it with read_out='plain'")
+    if decoder.read_out not in KEEPS_ZEROS:
+        raise ValueError(
+            f"a decoder that reads its output out as {decoder.read_out} starts as no sphere of a given radius; build "
+            f"it with read_out one of {', '.join(KEEPS_ZEROS)}"
+        )
     if decoder.skip_at is not None and not math.isclose(decoder.skip_scale, SKIP_SCALE):
         raise ValueError(f"skip_scale must be 1/sqrt(2) to start as a sphere; got {decoder.skip_scale:g}")

@@ -35,6 +35,12 @@ class WeightNormLinear(nn.Module):
         if weight_norm:
             self.gain = nn.Parameter(self.weight.detach().norm(dim=1, keepdim=True))
 
+    @torch.no_grad()
+    def renew_gain(self) -> None:
+        """After its weight was set: multiply by exactly that."""
+        if self.gain is not None:
+            self.gain.copy_(self.weight.norm(dim=1, keepdim=True))
+
     def effective_weight(self) -> Tensor:
         """(outputs, inputs) the matrix that multiplies the input."""
         if self.gain is None:
@@ -49,7 +55,7 @@ class ImplicitDecoder(nn.Module):
 
     Legend: B shapes, N points per shape, D latent dimensions.
 
-    Layers 0 to layers-1 are followed by the activation and dropout, and carry weight norm; the last one is plain.
+    Layers 0 to layers-1 are followed by the activation and dropout, and carry weight norm; the last one is linear.
     Before layer `skip_at` the input [z, xyz] is concatenated again, so the layer before it is narrower by D + 3.
 
     Args:
@@ -60,6 +66,7 @@ class ImplicitDecoder(nn.Module):
         outputs: heads; the first is the signed distance, the second (if any) the saliency logit.
         dropout: chance to drop a hidden unit while training, in [0, 1); realised in 1/65536 steps.
         weight_norm: on all hidden layers, or on none.
+        weight_norm_head: on the last layer as well (SALD's released code).
         read_out: what becomes of the first output: `tanh` (DeepSDF), `plain`, or another of `ReadOut`.
         activation: `relu`, `softplus100` (softplus with beta 100, as SALD uses) or `sine30` (sin(30 h), SIREN).
         skip_scale: factor on the concatenated input of the skip layer: 1 (DeepSDF) or 1/sqrt(2) (SAL, IGR).
@@ -78,6 +85,7 @@ class ImplicitDecoder(nn.Module):
         outputs: int = 2,
         dropout: float = 0.2,
         weight_norm: bool = True,
+        weight_norm_head: bool = False,
         read_out: ReadOut = "tanh",
         activation: Activation = "relu",
         skip_scale: float = 1.0,
@@ -94,7 +102,7 @@ class ImplicitDecoder(nn.Module):
         self.layers = nn.ModuleList(
             WeightNormLinear(i, o, weight_norm) for i, o in zip(widths_in, widths_out, strict=True)
         )
-        self.head = nn.Linear(hidden, outputs)
+        self.head = WeightNormLinear(hidden, outputs, weight_norm_head)
 
     def forward(self, codes: Tensor, points: Tensor, noise_seeds: Tensor | None = None) -> Tensor:
         """Values of every head at every point.
@@ -175,7 +183,7 @@ class ImplicitDecoder(nn.Module):
 
     def _read_out(self, hidden: Tensor, gain: float) -> Tensor:
         with torch.autocast(hidden.device.type, enabled=False):
-            raw = F.linear(hidden.to(self.head.weight.dtype), self.head.weight * gain, self.head.bias)
+            raw = F.linear(hidden.to(self.head.weight.dtype), self.head.effective_weight() * gain, self.head.bias)
         if self.read_out == "plain":
             return raw
         return torch.cat([read_out(raw[:, :1], self.read_out), raw[:, 1:]], dim=1)

@@ -130,7 +130,7 @@ class _Layers(NamedTuple):
         hidden: of each layer, (out, in) on the hidden units below it; empty for layer 0.
         of_point: layer that sees the input -> (out, 3).
         shares: the same layers -> (R, out) that code, point and bias add.
-        head_row: (H,) of the first output.
+        head: (outputs, H) of the last layer.
         batch: (B, N).
     """
 
@@ -138,7 +138,7 @@ class _Layers(NamedTuple):
     hidden: list[Tensor]
     of_point: dict[int, Tensor]
     shares: dict[int, Tensor]
-    head_row: Tensor
+    head: Tensor
     batch: torch.Size
 
     @classmethod
@@ -156,7 +156,12 @@ class _Layers(NamedTuple):
                 shares[index] = decoder.input_share(index, of_code, of_point[index], codes, points)
                 weight = weight[:, : weight.shape[1] - POINT_DIM - decoder.latent_dim]
             hidden.append(weight)
-        return cls(decoder, hidden, of_point, shares, decoder.head.weight[0], points.shape[:2])
+        return cls(decoder, hidden, of_point, shares, decoder.head.effective_weight(), points.shape[:2])
+
+    @property
+    def head_row(self) -> Tensor:
+        """(H,) of the first output."""
+        return self.head[0]
 
     def pre_activation(self, index: int, value: Tensor) -> Tensor:
         """(R, out) of a hidden layer."""
@@ -180,7 +185,7 @@ class _Layers(NamedTuple):
     def raw(self, value: Tensor) -> Tensor:
         """(R, outputs) before the read-out."""
         with torch.autocast(value.device.type, enabled=False):
-            return F.linear(value.to(self.head_row.dtype), self.decoder.head.weight, self.decoder.head.bias)
+            return F.linear(value.to(self.head.dtype), self.head, self.decoder.head.bias)
 
     def output(self, raw: Tensor) -> Tensor:
         """(B, N, outputs)."""

@@ -5,6 +5,7 @@
       codes.safetensors    latent codes (S, D), one row per training shape
       codes.json           the S shape ids, in row order
       vocabulary.json      names of the categories and parts that labels number
+      frame.json           where the shapes lay, where that was not the usual unit sphere
       config.json          the job, so that the folder needs nothing else
       state.pt             optimiser state and position, tensors and plain values only
       validation.json      the family's measure on held-out shapes, where checkpoints are chosen by it
@@ -29,11 +30,13 @@ from torch import nn
 from shapesys.errors import ShapesysError
 from shapesys.families import registry
 from shapesys.families.base import Objective, TrainingData
+from shapesys.geometry.normalise import Framing
 from shapesys.samples.shape_ids import category_of
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.config import TrainJob, load_job
 from shapesys.training.run_dir import RunDirectory, read_json, write_json
 
+_UNIT_SPHERE = Framing()
 _CODES = "codes."
 _PREFIX = "step_"
 
@@ -54,7 +57,7 @@ class Checkpoint:
 
         Steps tell checkpoints of one run apart; trained anew, other weights have the same.
         """
-        named = [self.path / f"{name}.json" for name in ("config", "codes", "vocabulary")]
+        named = [self.path / f"{name}.json" for name in ("config", "codes", "vocabulary", "frame")]
         files = [*filter(Path.is_file, named), *sorted(self.path.glob("*.safetensors"))]
         return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()
 
@@ -71,6 +74,11 @@ class Checkpoint:
             return Vocabulary.from_json(read_json(path))
         # Checkpoints of versions without labels: the categories are in the ids.
         return Vocabulary(tuple(sorted({category_of(shape_id) for shape_id in self.shape_ids()})))
+
+    def framing(self) -> Framing:
+        """How shapes get the frame that it was trained in."""
+        path = self.path / "frame.json"
+        return Framing.of_settings(read_json(path)) if path.is_file() else Framing()
 
     def load_into(self, objective: nn.Module, shape_ids: Sequence[str]) -> None:
         """Weights and codes into `objective`, whose rows stand for `shape_ids`.
@@ -143,8 +151,13 @@ def save(
     optimiser: Any,
     vocabulary: Vocabulary,
     measure: float | None = None,
+    framing: Framing = _UNIT_SPHERE,
 ) -> Checkpoint:
-    """Write a checkpoint and make it visible in one rename; `measure` as `Checkpoint.measure` gives it back."""
+    """Write a checkpoint and make it visible in one rename.
+
+    Args:
+        measure, framing: as `Checkpoint.measure` and `Checkpoint.framing` give them back.
+    """
     final = folder / _name(step)
     part = folder / f".{final.name}.part"
     shutil.rmtree(part, ignore_errors=True)
@@ -155,6 +168,8 @@ def save(
     write_json(part / "codes.json", list(shape_ids))
     write_json(part / "vocabulary.json", vocabulary.to_json())
     write_json(part / "config.json", job.model_dump(mode="json"))
+    if framing != _UNIT_SPHERE:
+        write_json(part / "frame.json", framing.to_settings())
     if measure is not None:
         write_json(part / "validation.json", {"measure": measure})
     torch.save({"optimiser": optimiser.state_dict(), "step": step}, part / "state.pt")

@@ -64,6 +64,11 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
         ShapesysError: no such store, view, column, category or split; shapes that cannot teach the family; or saliency
             maps that are missing, of other shapes or of no use.
     """
+    if family.one_network_each(job.model):
+        raise UsageError(
+            f"--model.latent-dim 0 makes every shape a network of its own, and training shares one among shapes; fit "
+            f"them: shapesys fit {job.family} --preset {job.preset}, or train with codes"
+        )
     maps = maps_to_train_on(job, family)
     store = Store.open(job.data.store)
     reader = replace(_reader(job, family, store, job.data.split), saliency=maps)
@@ -134,7 +139,7 @@ def open_validation(job: TrainJob, family: Family, training: Reader) -> Reader:
 
 
 def _reader(job: TrainJob, family: Family, store: Store, split: str) -> Reader:
-    need = family.needs[0]
+    need = family.need(job.model)
     shapes = training_shapes(store, need.view, job.data, split)
     return Reader(
         store,

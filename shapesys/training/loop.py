@@ -211,7 +211,7 @@ class _Session:
         """
         config = self.job.train
         self._set_rates()
-        self.objective.begin_epoch(self.plan.epoch_of(self.step))
+        self.objective.begin_epoch(self.plan.epoch_of(self.step), config.epochs)
         seed_step(config.seed, self.step, self.context.rank)
         self.optimiser.zero_grad(set_to_none=True)
         for number, columns in enumerate(micro_batches):
@@ -309,10 +309,10 @@ class _Session:
         """A checkpoint, by rank 0, with what the held-out shapes say of it, where they were asked after this step."""
         if self.context.rank != 0:
             return
-        vocabulary, ids = self.reader.vocabulary, self.reader.shape_ids
         saved = checkpoint.save(
-            self.run.checkpoints, self.step, self.job, self.objective, ids, self.optimiser, vocabulary, self.measure
-        )
+            self.run.checkpoints, self.step, self.job, self.objective, self.reader.shape_ids, self.optimiser,
+            self.reader.vocabulary, self.measure, self.reader.store.framing,
+        )  # fmt: skip
         checkpoint.prune(self.run.checkpoints, self.job.train.keep_checkpoints)
         self.last_checkpoint = str(saved.path)
 

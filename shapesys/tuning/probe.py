@@ -75,10 +75,12 @@ def _of_a_ball(family: Family, attributes: tuple[str, ...], evaluate: str) -> tu
 def _of_an_untrained(family: Family, model: str, inference: str, evaluate: str) -> tuple[str, ...]:
     """What an untrained network says of a made-up observation."""
     columns, truth = _MADE_UP[suite_of(family).predicts]()
-    needed = {name: columns[name] for name in family.needs[0].columns if name not in TRUE_COLUMNS}
+    config = family.config.model_validate_json(model)
+    need = family.need(config)
+    needed = {name: columns[name] for name in need.columns if name not in TRUE_COLUMNS}
     data = TrainingData(1, _VOCABULARY, _VOCABULARY.categories[0])
     with torch.random.fork_rng(devices=[]):
-        objective = family.build(family.config.model_validate_json(model), data).eval()
+        objective = family.build(config, data).eval()
     [prediction] = family.infer(
         objective, [Observation("first/1", needed, "first")], family.inference.model_validate_json(inference), 0
     )

@@ -19,14 +19,12 @@ VOCABULARY = Vocabulary(("chair", "table"), {"chair": ("leg", "seat"), "table": 
 DATA = TrainingData(SHAPES, VOCABULARY, "chair")
 
 
-def columns(family: Family, seed: int) -> dict[str, np.ndarray]:
+def columns(family: Family, job: TrainJob, seed: int) -> dict[str, np.ndarray]:
     """Random columns of one shape, shaped as the views declare."""
     rng = np.random.default_rng(seed)
-    found: dict[str, np.ndarray] = {}
-    for need in family.needs:
-        made = _image(rng) if need.view == "superpixels" else _numbers(need.view, rng)
-        found |= {name: made[name] for name in need.columns}
-    return found
+    need = family.need(job.model)
+    made = _image(rng) if need.view == "superpixels" else _numbers(need.view, rng)
+    return {name: made[name] for name in need.columns}
 
 
 def _numbers(view: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -53,7 +51,7 @@ def _image(rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 def rows(family: Family, job: TrainJob, index: int) -> dict[str, np.ndarray]:
     """One shape as a row of a batch."""
-    found = columns(family, index)
+    found = columns(family, job, index)
     if family.sample is None:
         return found
     request = SampleRequest(f"contract/{index}", job.train.points_per_shape, index, training=True)
@@ -73,22 +71,22 @@ def build(family: Family, job: TrainJob, seed: int = 0) -> Objective:
     return family.build(job.model, DATA)
 
 
-def observation(family: Family, seed: int = 7) -> Observation:
-    return Observation(f"contract/{seed}", columns(family, seed), "chair")
+def observation(family: Family, job: TrainJob, seed: int = 7) -> Observation:
+    return Observation(f"contract/{seed}", columns(family, job, seed), "chair")
 
 
-def gradients_of_one_rank(rank: int, name: str, port: int, folder: str) -> None:
+def gradients_of_one_rank(rank: int, name: str, preset: str, port: int, folder: str) -> None:
     torch.set_num_threads(1)
     torch.distributed.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
-    gradients = _gradients(rank, name)
+    gradients = _gradients(rank, name, preset)
     leave_process_group()
     torch.save(gradients, f"{folder}/rank{rank}.pt")
 
 
-def _gradients(rank: int, name: str) -> dict[str, torch.Tensor | None]:
+def _gradients(rank: int, name: str, preset: str) -> dict[str, torch.Tensor | None]:
     """The distributed module ends with this call, before its group does."""
     family = registry.load(name)
-    job = resolve(name, "tiny", {"data.store": "unused"})
+    job = resolve(name, preset, {"data.store": "unused"})
     objective = build(family, job).double()
     context = ProcessGroupContext(torch.device("cpu"))
     wrapped = context.wrap(objective, unused_parameters=family.traits.unused_parameters)

@@ -16,6 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from contract_support import DATA, SHAPES, batch_of, build, gradients_of_one_rank, observation
 
 from shapesys.config.base import field_paths, flat, search_ranges
+from shapesys.errors import UsageError
 from shapesys.families.base import (
     Family,
     FieldPrediction,
@@ -48,8 +49,8 @@ def test_every_setting_has_help_and_search_ranges_lie_within_bounds(family: Fami
             assert resolve(family.name, "tiny", {"data.store": "unused", f"{section}.{name}": value})
 
 
-def test_its_needs_are_declared_views_and_columns(family: Family) -> None:
-    for need in family.needs:
+def test_its_needs_are_declared_views_and_columns(family: Family, job: TrainJob) -> None:
+    for need in (*family.needs, family.need(job.model)):
         assert set(need.columns) <= {column.name for column in VIEWS[need.view].columns}
 
 
@@ -98,7 +99,7 @@ def test_two_workers_with_unequal_shares_get_the_gradients_of_one(
 ) -> None:
     objective = build(family, job).double()
     objective(batch_of(family, job, [0, 1, 2, 3], torch.float64)).total().backward()
-    mp.spawn(gradients_of_one_rank, args=(family.name, free_port, str(tmp_path)), nprocs=2)
+    mp.spawn(gradients_of_one_rank, args=(family.name, job.preset, free_port, str(tmp_path)), nprocs=2)
     for rank in range(2):
         gradients = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
         for name, parameter in objective.named_parameters():
@@ -108,7 +109,13 @@ def test_two_workers_with_unequal_shares_get_the_gradients_of_one(
 def test_inference_answers_for_an_unseen_shape(family: Family, job: TrainJob) -> None:
     objective = build(family, job)
     quick = {"iterations": 3} if "iterations" in family.inference.model_fields else {}
-    seen = observation(family)
+    seen = observation(family, job)
+    if family.one_network_each(job.model):
+        with pytest.raises(UsageError, match="is one shape .* shapesys fit"):
+            family.infer(objective, [seen], job.inference.override(quick), 0)
+        assert family.known is not None
+        check_field(family.known(objective, [0], [seen.shape_id])[0], seen)
+        return
     [prediction] = family.infer(objective, [seen], job.inference.override(quick), 0)
     assert isinstance(prediction, family.predicts)
     assert prediction.shape_id == seen.shape_id

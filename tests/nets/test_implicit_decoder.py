@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import weight_norm
 
 from shapesys.nets.dropout import kept_lanes, quantised, relu_dropout_
-from shapesys.nets.implicit_decoder import ImplicitDecoder
+from shapesys.nets.implicit_decoder import ImplicitDecoder, WeightNormLinear
 
 SMALL = {"hidden": 48, "layers": 6, "skip_at": 3}
 
@@ -22,18 +22,23 @@ def plain_forward(decoder: ImplicitDecoder, codes: Tensor, points: Tensor) -> Te
     for index, layer in enumerate(decoder.layers):
         if index and index == decoder.skip_at:
             x = torch.cat([x, tiled], dim=2) * decoder.skip_scale
-        linear = nn.Linear(layer.weight.shape[1], layer.weight.shape[0], dtype=points.dtype)
-        if layer.gain is not None:
-            linear = weight_norm(linear)
-            linear.parametrizations.weight.original0.data.copy_(layer.gain)
-            linear.parametrizations.weight.original1.data.copy_(layer.weight)
-        else:
-            linear.weight.data.copy_(layer.weight)
-        linear.bias.data.copy_(layer.bias)
-        x = linear(x)
+        x = the_librarys(layer)(x)
         x = x.relu() if decoder.activation == "relu" else nn.functional.softplus(x, beta=100)
-    raw = decoder.head(x)
+    head = decoder.head
+    raw = nn.functional.linear(x, head.weight, head.bias) if head.gain is None else the_librarys(head)(x)
     return torch.cat([raw[..., :1].tanh(), raw[..., 1:]], dim=2) if decoder.read_out == "tanh" else raw
+
+
+def the_librarys(layer: WeightNormLinear) -> nn.Module:
+    linear = nn.Linear(layer.weight.shape[1], layer.weight.shape[0], dtype=layer.weight.dtype)
+    if layer.gain is not None:
+        linear = weight_norm(linear)
+        linear.parametrizations.weight.original0.data.copy_(layer.gain)
+        linear.parametrizations.weight.original1.data.copy_(layer.weight)
+    else:
+        linear.weight.data.copy_(layer.weight)
+    linear.bias.data.copy_(layer.bias)
+    return linear
 
 
 def inputs(
@@ -53,7 +58,7 @@ def test_parameter_count_is_deepsdfs() -> None:
     [
         {},
         {"weight_norm": False, "activation": "softplus100", "skip_scale": 1 / math.sqrt(2), "read_out": "plain"},
-        {"skip_at": None, "outputs": 1},
+        {"skip_at": None, "outputs": 1, "weight_norm_head": True},
     ],
 )
 def test_equals_the_concatenated_form(options: dict) -> None:

@@ -13,7 +13,8 @@ from shapesys.nets.implicit_decoder import ImplicitDecoder
 from shapesys.nets.spatial_derivatives import with_gradient, with_laplacian
 
 DECODERS: dict[str, dict[str, Any]] = {
-    "SALD's": {"layers": 6, "skip_at": 3, "activation": "softplus100", "skip_scale": 1 / math.sqrt(2)},
+    "SALD's": {"layers": 6, "skip_at": 3, "activation": "softplus100", "skip_scale": 1 / math.sqrt(2),
+              "weight_norm_head": True},
     "SIREN's, as DiGS reads it out": {
         "layers": 4, "skip_at": None, "weight_norm": False, "activation": "sine30", "read_out": "signed_root",
     },

@@ -22,7 +22,8 @@ from shapesys.families.base import Observation
 from shapesys.samples.seeds import stable_hash
 
 Queries = Mapping[str, Tensor]
-"""What is observed of S shapes at N queries each: ``points`` (S, N, 3), ``distance`` (S, N), and what else is given."""
+"""What is observed of S shapes at N queries each: ``points`` (S, N, 3), ``distance`` (S, N), and what else is given;
+and ``noise_seed`` (S,) of this iteration, for whatever is drawn at random."""
 
 Fit = Callable[[Tensor, Queries], tuple[Tensor, Tensor]]
 """(codes (S, R, D), queries) -> error of the fit and prior of the code, (S, R) each."""
@@ -31,7 +32,7 @@ Fit = Callable[[Tensor, Queries], tuple[Tensor, Tensor]]
 class CodeSearch(Config):
     """Test-time optimisation of the latent code, the network frozen."""
 
-    iterations: int = setting(800, help="Adam iterations", ge=1)
+    iterations: int = setting(800, help="Adam iterations; 0 keeps the first code", ge=0)
     learning_rate: float = setting(5e-3, help="Adam's rate; a tenth of it from the middle on", gt=0)
     points: int = setting(8_000, help="queries per shape and iteration", ge=1)
     restarts: int = setting(1, help="initial codes per shape; the best final fit is kept", ge=1)
@@ -62,6 +63,7 @@ def find_codes(
     config: CodeSearch,
     seed: int,
     likely: Sequence[int] = (),
+    encoded: Tensor | None = None,
 ) -> Found:
     """The codes that fit the observed queries best.
 
@@ -71,10 +73,14 @@ def find_codes(
     Args:
         trained: (number of training shapes, D) their codes.
         likely: rows of those that are tried before others, where not all are.
+        encoded: (S, D) first codes; further restarts start near them. Without, all start near 0.
     """
     device = trained.device
-    queries = _Observed(observations, device)
+    queries = _Observed(observations, device, seed)
     codes = torch.from_numpy(_initial_codes(trained.shape[1], observations, config, seed)).to(device)
+    if encoded is not None:
+        codes[:, 0] = 0.0
+        codes += encoded.unsqueeze(1)
     if config.trained_starts:
         tried = trained.detach()[_some(len(trained), config.trained_starts, likely, seed)]
         codes = _best_starts(fit, codes, tried, queries, config)
@@ -97,8 +103,10 @@ def find_codes(
 class _Observed:
     """Observed queries of S shapes, read window by window; each shape's own sequence is circular."""
 
-    def __init__(self, observations: Sequence[Observation], device: torch.device) -> None:
+    def __init__(self, observations: Sequence[Observation], device: torch.device, seed: int) -> None:
         self._device = device
+        self._seed = seed
+        self._ids = [item.shape_id for item in observations]
         self._shapes = [
             {name: torch.as_tensor(values, device=device) for name, values in item.columns.items()}
             for item in observations
@@ -107,10 +115,16 @@ class _Observed:
     def window(self, iteration: int, count: int) -> Queries:
         """`count` queries of every shape for one iteration."""
         offsets = torch.arange(iteration * count, (iteration + 1) * count, device=self._device)
-        return {
-            name: torch.stack([shape[name][offsets % len(shape[name])] for shape in self._shapes])
-            for name in self._shapes[0]
+        read = {
+            name: torch.stack([_circular(shape[name], offsets) for shape in self._shapes]) for name in self._shapes[0]
         }
+        seeds = [stable_hash(f"{self._seed}/{iteration}/{shape_id}") for shape_id in self._ids]
+        return read | {"noise_seed": torch.tensor(seeds, device=self._device)}
+
+
+def _circular(values: Tensor, offsets: Tensor) -> Tensor:
+    """The rows at these offsets, from the first again behind the last; none where there are none."""
+    return values[offsets % len(values)] if len(values) else values
 
 
 def _some(rows: int, count: int, likely: Sequence[int], seed: int) -> list[int]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from torch import Tensor
 
 
-def sign_agnostic_error(predicted: Tensor, unsigned: Tensor) -> Tensor:
+def sign_agnostic_error(predicted: Tensor, unsigned: Tensor | float) -> Tensor:
     """tau(f, h) = ||f| - h|, elementwise: the same for f and -f. |f - h| would be least for the unsigned distance."""
     return (predicted.abs() - unsigned).abs()
 

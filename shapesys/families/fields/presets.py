@@ -38,6 +38,32 @@ SMALL_SPHERE_ORIGINS: Mapping[str, str] = dict.fromkeys(SMALL_SPHERE, SMALL) | {
     "model.code_std": "our choice: codes that tell shapes apart and leave the first sphere a sphere",
 }
 
+SMALL_ENCODER: Mapping[str, Any] = {
+    "model.encoder": True,
+    "model.encoder_width": 64,
+    "model.encoder_points": 256,
+    "train.learning_rate": 1e-3,
+    "inference.iterations": 0,
+    "inference.points": 2_048,
+}
+"""What the small autodecoder becomes with an encoder: it has no codes of its own to be quick about."""
+
+SMALL_SINGLE: Mapping[str, Any] = {
+    "model.latent_dim": 0,
+    "model.hidden": 128,
+    "model.layers": 5,
+    "model.skip_at": None,
+    "model.radius": 0.5,
+    "train.epochs": 1_000,
+    "train.points_per_shape": 1_024,
+    "train.learning_rate": 2e-3,
+    "train.lr_step_epochs": 400,
+    "train.lr_factor": 0.3,
+    "inference.cloud_neighbour": 4,
+    "inference.cloud_queries": 16_384,
+}
+"""The small network of one shape."""
+
 DFAUST_AUTODECODER: Mapping[str, Any] = {
     "model.latent_dim": 256,
     "model.hidden": 512,
@@ -54,4 +80,11 @@ DFAUST_AUTODECODER: Mapping[str, Any] = {
     "inference.initial_std": 1e-5,
 }
 """What the paper presets of SAL and SALD, both of released code for D-FAUST, have in common."""
+RELEASED_ENCODER: Mapping[str, Any] = {
+    "model.encoder": True,
+    "model.encoder_width": 512,
+    "model.posterior_weight": 1e-3,
+    "inference.iterations": 0,
+}
+"""What the released variational autoencoders of SAL and SALD have besides; their refinement at test time is a flag."""
 CODE_WEIGHT = "1e-3 on the mean of z^2 over 256 dimensions"

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from shapesys.families.base import Batch, Term, Terms, TrainingData
 from shapesys.families.fields.autodecoder import Autodecoder
+from shapesys.families.fields.codes import CodeSearch, Queries
 from shapesys.families.fields.saliency import Weighted, start_saliency, weight_by_saliency
 from shapesys.families.issn.config import ClampGradient, ISSNConfig
 from shapesys.fields.field import FieldTraits
@@ -37,22 +38,26 @@ class ISSNObjective(Autodecoder):
         """Equation 1. Batch: shape_index (B,), points (B, N, 3), distance (B, N)."""
         if self.config.learns_saliency:
             return self.salient_terms(batch)[0]
-        output, prior = self.decode(batch)
+        output, code = self.decode(batch)
         error = self.error(output[..., 0], batch["distance"])
-        return Terms({"sdf": Term(error.mean()), "code": prior}, {"clamped_error": error.detach().mean()})
+        return Terms({"sdf": Term(error.mean()), **code}, {"clamped_error": error.detach().mean()})
 
     def salient_terms(self, batch: Batch) -> tuple[Terms, Tensor, Weighted]:
         """Equation 1, the predicted distance (B, N) and the saliency behind it."""
-        output, prior = self.decode(batch)
+        output, code = self.decode(batch)
         error = self.error(output[..., 0], batch["distance"])
         weighted = weight_by_saliency(error, output[..., 1], self.config.saliency_weight)
-        losses = {"sdf": weighted.error, "saliency": weighted.log, "code": prior}
+        losses = {"sdf": weighted.error, "saliency": weighted.log, **code}
         statistics = {"clamped_error": error.detach().mean(), **weighted.statistics}
         return Terms(losses, statistics), output[..., 0], weighted
 
     def error(self, predicted: Tensor, truth: Tensor) -> Tensor:
         """Equation 2, elementwise."""
         return clamped_error(predicted, truth, self.config.clamp, self.config.clamp_gradient)
+
+    def errors(self, codes: Tensor, queries: Queries, config: CodeSearch) -> Tensor:
+        """Equation 2 (B, N)."""
+        return self.error(self.decoder(codes, queries["points"])[..., 0], queries["distance"])
 
 
 def build(config: ISSNConfig, data: TrainingData) -> ISSNObjective:

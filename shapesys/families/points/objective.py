@@ -65,7 +65,7 @@ class PointObjective(Objective):
         """The network's answer; overridden where it gives more than logits."""
         return Labelled(self.network(cloud))
 
-    def begin_epoch(self, epoch: int) -> None:
+    def begin_epoch(self, epoch: int, epochs: int) -> None:
         """The momentum of batch norm, as scheduled."""
         set_momentum(self.network, self.config.bn_momentum_at(epoch))
 

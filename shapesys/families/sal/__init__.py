@@ -28,19 +28,21 @@ from shapesys.families.fields.saliency import attributes, check
 from shapesys.families.sal.config import SALConfig, SALInference
 from shapesys.families.sal.inference import observe_points
 from shapesys.families.sal.objective import build
-from shapesys.families.sal.presets import PAPER, TINY, TINY_SALIENCY
+from shapesys.families.sal.presets import PRESETS
 
 FAMILY = Family(
     name="sal",
     summary="signed fields from raw scans and open meshes, without signs (SAL, arXiv 1911.10414), saliency optional",
     config=SALConfig,
-    presets={"tiny": TINY, "tiny_saliency": TINY_SALIENCY, "paper": PAPER},
+    presets=PRESETS,
     needs=(Need("udf", ("points", "distance")),),
     traits=Traits(per_shape_codes=True, gradient_at_evaluation=True),
     build=build,
     inference=SALInference,
     infer=infer,
     known=known,
+    columns=lambda config: config.columns,
+    one_network_each=lambda config: config.latent_dim == 0,
     attributes=attributes,
     observe_points=observe_points,
     check=check,

@@ -1,16 +1,30 @@
-"""Settings of SAL: the network, where it starts, the weights of its loss, and how an unseen shape is met."""
+"""Settings of SAL: the network, where it starts, its loss, and how an unseen shape is met."""
 
 from __future__ import annotations
 
+from typing import Literal
+
+from pydantic import model_validator
+
 from shapesys.config.base import Search, setting
 from shapesys.families.fields.codes import CodeSearch
-from shapesys.families.fields.sign_agnostic import SphereConfig
+from shapesys.families.fields.sign_agnostic import EncoderConfig
+from shapesys.nets.read_out import ReadOut
 from shapesys.samples.settings import UnsignedConfig
 
+Loss = Literal["l2", "l0", "plain_l1", "plain_l2"]
+PLAIN = ("plain_l1", "plain_l2")
+"""Losses that are least for the unsigned distance itself."""
 
-class SALConfig(SphereConfig):
+
+class SALConfig(EncoderConfig):
     """The network and its loss."""
 
+    loss: Loss = setting(
+        "l2",
+        help="l2: ||f| - h| of the Euclidean distance h; l0: of h = 0 on the surface and 1 off it; plain_l1 and "
+        "plain_l2, |f - h| and its square, are an ablation that learns no inside",
+    )
     saliency_weight: float = setting(
         0.0,
         help="lambda of ISSN's equation 1, on sign-agnostic errors; 0 builds no saliency head",
@@ -27,6 +41,22 @@ class SALConfig(SphereConfig):
     def outputs(self) -> int:
         """Heads of the decoder."""
         return 2 if self.learns_saliency else 1
+
+    @property
+    def read_out(self) -> ReadOut:
+        """What becomes of the first head: as released for each loss."""
+        return "tanh_plus" if self.loss == "l0" else "plain"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the view ``udf`` beside points and distances."""
+        return ("surface",) if self.loss == "l0" or self.encoder else ()
+
+    @model_validator(mode="after")
+    def _saliency_has_errors_to_weigh(self) -> SALConfig:
+        if self.learns_saliency and self.loss != "l2":
+            raise ValueError(f"saliency weighs the errors of loss l2; set saliency_weight to 0 for loss {self.loss}")
+        return self
 
 
 class SALInference(CodeSearch):

@@ -21,18 +21,20 @@ from shapesys.families.fields.autodecoder import infer, known
 from shapesys.families.sal.inference import observe_points
 from shapesys.families.sald.config import SALDConfig, SALDInference
 from shapesys.families.sald.objective import build
-from shapesys.families.sald.presets import PAPER, TINY
+from shapesys.families.sald.presets import PRESETS
 
 FAMILY = Family(
     name="sald",
     summary="signed fields from raw scans and open meshes, by distances and their derivatives (SALD, arXiv 2006.05400)",
     config=SALDConfig,
-    presets={"tiny": TINY, "paper": PAPER},
+    presets=PRESETS,
     needs=(Need("udf", ("points", "distance", "direction")),),
     traits=Traits(per_shape_codes=True, gradient_at_evaluation=True),
     build=build,
     inference=SALDInference,
     infer=infer,
     known=known,
+    columns=lambda config: config.columns,
+    one_network_each=lambda config: config.latent_dim == 0,
     observe_points=observe_points,
 )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from shapesys.config.base import Search, setting
-from shapesys.families.fields.sign_agnostic import SphereConfig
+from shapesys.families.fields.sign_agnostic import EncoderConfig
 from shapesys.families.sal.config import SALInference
 from shapesys.nets.activations import Activation
 
 
-class SALDConfig(SphereConfig):
+class SALDConfig(EncoderConfig):
     """The network and its loss."""
 
     activation: Activation = setting(

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from shapesys.families.base import Batch, Term, Terms, TrainingData
 from shapesys.families.fields.codes import CodeSearch, Queries
-from shapesys.families.fields.losses import sign_agnostic_gradient_error
+from shapesys.families.fields.losses import sign_agnostic_error, sign_agnostic_gradient_error
 from shapesys.families.fields.sign_agnostic import SignAgnostic, share_inside
 from shapesys.families.sald.config import SALDConfig, SALDInference
 from shapesys.nets.spatial_derivatives import with_gradient
@@ -23,18 +23,19 @@ class SALDObjective(SignAgnostic):
         self.config = config
 
     def forward(self, batch: Batch) -> Terms:
-        """Both errors and the prior. Batch: shape_index (B,), points and direction (B, N, 3), distance (B, N).
+        """Both errors, and what keeps codes small.
+
+        Batch: what `codes_of` takes, points and direction (B, N, 3), distance (B, N).
 
         The statistic `inside` is the share of queries with a negative value: 0 for a field that has become unsigned.
         """
-        codes = self.codes(batch["shape_index"])
+        codes, losses = self.codes_of(batch)
         value, gradient = self._against(codes, batch)
-        losses = {
-            "distance": Term(self.error(value, batch["distance"]).mean()),
+        losses |= {
+            "distance": Term(sign_agnostic_error(value, batch["distance"]).mean()),
             "derivative": Term(
                 sign_agnostic_gradient_error(gradient, batch["direction"]).mean(), self.config.derivative_weight
             ),
-            "code": self.prior(codes),
         }
         return Terms(losses, {"inside": share_inside(value)})
 
@@ -43,7 +44,7 @@ class SALDObjective(SignAgnostic):
         assert isinstance(config, SALDInference)
         value, gradient = self._against(codes, queries)
         derivative = sign_agnostic_gradient_error(gradient, queries["direction"])
-        return self.error(value, queries["distance"]) + config.derivative_weight * derivative
+        return sign_agnostic_error(value, queries["distance"]) + config.derivative_weight * derivative
 
     def _against(self, codes: Tensor, queries: Queries) -> tuple[Tensor, Tensor]:
         """The field (B, N) and its gradient (B, N, 3) at the queries."""
@@ -52,5 +53,5 @@ class SALDObjective(SignAgnostic):
 
 
 def build(config: SALDConfig, data: TrainingData) -> SALDObjective:
-    """Fresh weights and one code per training shape."""
+    """Fresh weights, and one code per training shape where there is no encoder."""
     return SALDObjective(config, data.shapes)

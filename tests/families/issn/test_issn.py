@@ -70,7 +70,7 @@ def test_lambda_zero_is_deepsdf_exactly_and_keeps_every_gradient() -> None:
     terms.total().backward()
     assert all(parameter.grad is not None for parameter in objective.parameters())
     # A saliency that nothing trains would be a map that means nothing.
-    assert (objective.decoder.head.out_features, FAMILY.attributes(plain)) == (1, ())
+    assert (objective.decoder.outputs, FAMILY.attributes(plain)) == (1, ())
     assert FAMILY.attributes(SMALL) == ("saliency",)
 
 

@@ -99,7 +99,7 @@ def test_momentum_follows_its_schedule() -> None:
     scheduled.network.norm = BatchNorm(4)
     found = []
     for epoch in (0, 2, 4, 40):
-        scheduled.begin_epoch(epoch)
+        scheduled.begin_epoch(epoch, 100)
         found.append(scheduled.network.norm.momentum)
     assert found == [0.5, 0.25, 0.125, 0.1]
 
