@@ -21,6 +21,7 @@ VERBS = {
     "list": "Show the families, presets, sources, views, metrics, spaces or runs.",
     "prepare": "Turn a source of shapes into a sample store.",
     "train": "Train a family on a sample store.",
+    "fit": "Fit one network to each scan, and measure its surface.",
     "evaluate": "Predict a split and measure it.",
     "saliency": "Make, measure and draw saliency maps of clouds.",
     "tune": "Search a family's settings for the best by any metric.",

@@ -25,6 +25,9 @@ _PLACES = {"store", "root", "runs_root", "folder", "out", "split_file", "shared"
 _WRITES_HERE = {"reconstruct": ("out", "-o"), "predict": ("out", "-o")}
 """Verbs that write into the current folder where this setting is not given."""
 
+_FIT = ("model.", "train.")
+"""Sections of a fit that are a training job's; its others say what is measured and where it runs."""
+
 _MORE_FOLDERS = {"bench": ("benchmarks",)}
 
 
@@ -155,17 +158,16 @@ def _files_elsewhere(command: click.Command) -> Iterator[None]:
 
 def _check_settings(name: str, ctx: click.Context) -> None:
     """Settings that the verb would refuse when it runs, refused now."""
-    if name == "train":
+    if name in ("train", "fit"):
         from shapesys.training.config import resolve
 
-        resolve(ctx.params["family"], ctx.params["preset"], overrides(ctx))
+        typed = {path: value for path, value in overrides(ctx).items() if name == "train" or path.startswith(_FIT)}
+        resolve(ctx.params["family"], ctx.params["preset"], {"data.store": ctx.params.get("store"), **typed})
     elif name == "prepare":
-        from shapesys.samples.settings import PRESETS
+        from shapesys.samples.settings import preset
 
-        preset = ctx.params["preset"]
-        if preset not in PRESETS:
-            raise unknown_name("sampler preset", preset, PRESETS)
-        PRESETS[preset].override({k: v for k, v in overrides(ctx).items() if not k.startswith("source.")})
+        changes = {k: v for k, v in overrides(ctx).items() if not k.startswith("source.")}
+        preset(ctx.params["preset"]).override(changes)
 
 
 def _values(ctx: click.Context) -> Iterator[tuple[str, str]]:

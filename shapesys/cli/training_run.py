@@ -62,7 +62,7 @@ def _run(
 ) -> dict[str, Any]:
     started = time.monotonic()
     warnings = registry.load(job.family).warnings(job.model)
-    with _told(run, BackgroundTracker(open_tracker(run, tracker))) as tracked, Progress("train", "steps") as progress:
+    with told(run, BackgroundTracker(open_tracker(run, tracker))) as tracked, Progress("train", "steps") as progress:
         for text in warnings:
             progress.note(f"warning: {text}")
         tracked.start(describe_run(job, run, facts))
@@ -121,7 +121,7 @@ def scalars(record: Record, prefix: str = "") -> Iterator[tuple[str, float]]:
 
 
 @contextlib.contextmanager
-def _told(run: RunDirectory, tracker: Tracker) -> Iterator[Tracker]:
+def told(run: RunDirectory, tracker: Tracker) -> Iterator[Tracker]:
     """Whatever ends the body, status.json and the tracker say so."""
     started = time.monotonic()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from bisect import bisect_left
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.measured import identity
 from shapesys.evaluation.saliency import maps_to_evaluate_with
 from shapesys.evaluation.suites import suite_of
+from shapesys.evaluation.unseen import as_prediction
 from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Objective, Observation, Prediction
 from shapesys.fields.field import Box
@@ -27,6 +29,8 @@ from shapesys.samples.store import Store
 from shapesys.samples.views import VIEWS
 from shapesys.training.checkpoint import Checkpoint, restore
 from shapesys.training.config import TrainJob
+from shapesys.training.fitted import FittedNetworks
+from shapesys.training.fitting import fit
 from shapesys.training.run_dir import EvaluationDirectory
 from shapesys.training.saliency import open_maps
 
@@ -55,6 +59,7 @@ class Evaluator:
     settings: EvaluateConfig
     keep: EvaluationDirectory | None
     shapes: pa.Table
+    networks: FittedNetworks
     maps: str = ""
 
     @classmethod
@@ -76,7 +81,8 @@ class Evaluator:
         if maps:
             # Where the file cannot be read, every shape would fail.
             open_maps(maps)
-        return cls(family, objective, job, rows, store, settings, keep, shapes, maps)
+        networks = FittedNetworks(checkpoint.run, store.digest())
+        return cls(family, objective, job, rows, store, settings, keep, shapes, networks, maps)
 
     def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
         """One row per shape. What fails for one shape becomes its row's status and reason.
@@ -103,6 +109,8 @@ class Evaluator:
         Raises:
             ShapesysError: a shape cannot be read or predicted; all of the batch are without a prediction then.
         """
+        if self.family.one_network_each(self.job.model):
+            return self._fit(shape_ids)
         trained = [shape_id for shape_id in shape_ids if self._has_trained_code(shape_id)]
         unseen = [shape_id for shape_id in shape_ids if shape_id not in set(trained)]
         predictions: list[Prediction] = []
@@ -122,6 +130,17 @@ class Evaluator:
             return prediction
         points = self.store.read("cloud", [prediction.shape_id], ["points"])["points"][0]
         return replace(prediction, field=in_box(prediction.field, Box.about(points)))
+
+    def _fit(self, shape_ids: Sequence[str]) -> list[Prediction]:
+        """Of the networks that are these shapes: those that are there, and new ones for the others."""
+        device = next(self.objective.parameters()).device
+        found = [self.networks.load(self.job, shape_id, device) for shape_id in shape_ids]
+        done = [fitted for fitted in found if fitted]
+        missing = [shape_id for shape_id, fitted in zip(shape_ids, found, strict=True) if not fitted]
+        for fitted in fit(self.job, [self._observe(shape_id) for shape_id in missing], device):
+            self.networks.save(fitted)
+            done.append(fitted)
+        return [as_prediction(self.family, fitted) for fitted in done]
 
     def _has_trained_code(self, shape_id: str) -> bool:
         known = self.objective.holds_codes and shape_id in self.rows_of_codes
@@ -147,14 +166,18 @@ class Evaluator:
     def _chunks(self, shape_id: str, view: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
         """The shape's stored queries: whole chunks up to the number to be observed."""
         pieces: list[dict[str, np.ndarray]] = []
-        wanted = self.settings.observed_queries
+        wanted = self._queries_wanted()
         for chunk in range(self.store.chunk_count(view)):
             rows = self.store.read_chunk(view, chunk, [shape_id])
-            pieces.append({name: rows[name][0, :wanted] for name in columns})
+            pieces.append({name: rows[name][0, : min(wanted, len(rows[name][0]))] for name in columns})
             wanted -= len(pieces[-1][columns[0]])
             if wanted <= 0:
                 break
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in columns}
+
+    def _queries_wanted(self) -> float:
+        """Per shape: what test-time optimisation of a code is shown, or all there are for a network of its own."""
+        return math.inf if self.family.one_network_each(self.job.model) else self.settings.observed_queries
 
     def _row(self, prediction: Prediction) -> tuple[dict[str, Any], tuple[MetricRecord, ...]]:
         suite = suite_of(self.family)

@@ -12,6 +12,7 @@ import numpy as np
 from shapesys.config.base import Config
 from shapesys.errors import ShapeRejected, ShapesysError, UsageError
 from shapesys.evaluation.suites import suite_of
+from shapesys.evaluation.unseen import predict_unseen
 from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Need, Observation
 from shapesys.fields.cut import quantile_by_area, split_by_attribute
@@ -118,9 +119,9 @@ def reconstruct(
     objective, job, _ = restore(checkpoint, pick_device("auto"))
     inference = job.inference.override(dict(changes or {}))
     framing = checkpoint.framing()
-    observer = _Observer(family, family.need(job.model), inference, framing, queries, seed)
-    observed = observer.observe(Path(path))
-    [prediction] = family.infer(objective, [Observation(Path(path).stem, observed.columns)], inference, seed)
+    observed = _observe(Path(path), family, family.need(job.model), inference, framing, queries, seed)
+    seen = Observation(Path(path).stem, observed.columns)
+    [prediction] = predict_unseen(family, objective, job, [seen], inference, seed)
     assert isinstance(prediction, FieldPrediction)
     # What lies in the unit sphere lies in the field's own box.
     field = prediction.field if framing.is_unit_sphere else in_box(prediction.field, Box.about(observed.points))
@@ -148,25 +149,29 @@ class _Observed:
     frame: Normalisation
 
 
-def _observe(path: Path, family: Family, need: Need, inference: Config, queries: int, seed: int) -> Observed:
+def _observe(
+    path: Path, family: Family, need: Need, inference: Config, framing: Framing, queries: int, seed: int
+) -> _Observed:
     """A mesh where the file holds faces, else a point cloud."""
     if path.suffix.lower() in _CLOUD_ONLY:
-        return _observe_cloud(path, family, need, inference, seed)
+        return _observe_cloud(path, family, need, inference, framing, seed)
     try:
         mesh = read_mesh(path)
     except ShapeRejected:
         if path.suffix.lower() not in POINT_SUFFIXES:
             raise
-        return _observe_cloud(path, family, need, inference, seed)
-    return _observe_mesh(mesh, path.stem, need, queries, seed)
+        return _observe_cloud(path, family, need, inference, framing, seed)
+    return _observe_mesh(mesh, path.stem, need, framing, queries, seed)
 
 
-def _observe_mesh(mesh: Mesh, name: str, need: Need, queries: int, seed: int) -> Observed:
+def _observe_mesh(mesh: Mesh, name: str, need: Need, framing: Framing, queries: int, seed: int) -> _Observed:
     """The samples that preparation would give the family."""
     settings = PrepareConfig(
         views=(need.view,),
         sdf=QueryConfig(count=queries, chunk=queries),
         udf=UnsignedConfig(count=queries, chunk=queries),
+        frame=framing.name,
+        margin=framing.margin,
         seed=seed,
     )
     source = _OneMesh(mesh, name)
@@ -175,7 +180,9 @@ def _observe_mesh(mesh: Mesh, name: str, need: Need, queries: int, seed: int) ->
     rows = made.samples[need.view]
     of_view = {column.name: column for column in VIEWS[need.view].columns}
     columns = {name: np.concatenate([_unfolded(row[name], of_view[name]) for row in rows]) for name in need.columns}
-    return "mesh", columns, Normalisation(tuple(made.shape["centre"]), made.shape["scale"])
+    frame = Normalisation(tuple(made.shape["centre"]), made.shape["scale"])
+    used = np.asarray(mesh.vertices[np.unique(mesh.faces)], np.float64)
+    return _Observed("mesh", columns, frame.apply(used), frame)
 
 
 def _unfolded(values: Any, column: Column) -> np.ndarray:
@@ -183,13 +190,15 @@ def _unfolded(values: Any, column: Column) -> np.ndarray:
     return array.reshape(-1, 3) if column.shape.startswith("(n, 3)") else array
 
 
-def _observe_cloud(path: Path, family: Family, need: Need, inference: Config, seed: int) -> Observed:
+def _observe_cloud(path: Path, family: Family, need: Need, inference: Config, framing: Framing, seed: int) -> _Observed:
     if family.observe_points is None and family.observe_cloud is None:
         raise ShapesysError(f"family '{family.name}' cannot observe a point cloud; give a mesh")
     points, normals = read_points(path)
-    frame = unit_sphere_of_points(points)
-    made = _columns_of_cloud(path, family, frame.apply(points), normals, inference, seed)
-    return "cloud", {name: made[name] for name in need.columns}, frame
+    checked_scan(Cloud(points, normals))
+    frame = framing.of_points(points)
+    seen = frame.apply(points)
+    made = _columns_of_cloud(path, family, seen, normals, inference, seed)
+    return _Observed("cloud", {name: made[name] for name in need.columns}, seen, frame)
 
 
 def _columns_of_cloud(

@@ -49,7 +49,8 @@ def activate_with_slope(pre: Tensor, kind: Activation) -> tuple[Tensor, Tensor]:
 
 def activate_jet(pre: Jet, kind: Activation) -> Jet:
     """The jet behind an activation, by the chain rule; differentiable once."""
-    return Jet(*cast(tuple[Tensor, Tensor, Tensor], _OfJet.apply(*pre, kind)))
+    value, tangents, laplacian, _, _ = cast(tuple[Tensor, ...], _OfJet.apply(*pre, kind))
+    return Jet(value, tangents, laplacian)
 
 
 def activated(pre: Tensor, kind: str) -> Tensor:
@@ -97,10 +98,13 @@ def _third(slope: Tensor, kind: str) -> Tensor:
 
 class _Value(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, pre: Tensor, kind: str) -> Tensor:
-        ctx.kind = kind
-        ctx.save_for_backward(pre)
+    def forward(pre: Tensor, kind: str) -> Tensor:
         return _value_and_slope(pre, kind)[0]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, str], output: Tensor) -> None:
+        pre, ctx.kind = inputs
+        ctx.save_for_backward(pre)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -109,14 +113,21 @@ class _Value(torch.autograd.Function):
         slope = torch.sigmoid(BETA * pre) if ctx.kind == "softplus100" else OMEGA * torch.cos(OMEGA * pre)
         return gradients[0] * slope, None
 
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, None], pre: Tensor, kind: str) -> tuple[Tensor, int]:
+        """Of many networks at once: what is elementwise needs no rule but to be told so."""
+        return cast(Tensor, _Value.apply(pre, kind)), in_dims[0]
+
 
 class _ValueAndSlope(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, pre: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-        value, slope = _value_and_slope(pre, kind)
-        ctx.kind = kind
-        ctx.save_for_backward(value, slope)
-        return value, slope
+    def forward(pre: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+        return _value_and_slope(pre, kind)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, str], output: tuple[Tensor, Tensor]) -> None:
+        _, ctx.kind = inputs
+        ctx.save_for_backward(*output)
 
     @staticmethod
     @once_differentiable
@@ -127,22 +138,34 @@ class _ValueAndSlope(torch.autograd.Function):
         result = of_value * slope
         return (result if ctx.kind == "relu" else result.addcmul_(of_slope, _second(value, slope, ctx.kind))), None
 
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int, None], pre: Tensor, kind: str) -> tuple[tuple[Tensor, Tensor], int]:
+        """Of many networks at once."""
+        return cast(tuple[Tensor, Tensor], _ValueAndSlope.apply(pre, kind)), in_dims[0]
+
 
 class _OfJet(torch.autograd.Function):
+    """Gives slope and second derivative too, which its gradient needs: they are only kept where they are outputs."""
+
     @staticmethod
-    def forward(ctx: Any, pre: Tensor, tangents: Tensor, laplacian: Tensor, kind: str) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(pre: Tensor, tangents: Tensor, laplacian: Tensor, kind: str) -> tuple[Tensor, ...]:
         value, slope = _value_and_slope(pre, kind)
         second = _second(value, slope, kind)
-        ctx.kind = kind
-        ctx.save_for_backward(slope, second, tangents, laplacian)
         square = _dot(tangents, tangents)
-        return value, tangents * slope, square.mul_(second).addcmul_(slope, laplacian)
+        return value, tangents * slope, square.mul_(second).addcmul_(slope, laplacian), slope, second
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor, str], output: tuple[Tensor, ...]) -> None:
+        _, tangents, laplacian, ctx.kind = inputs
+        slope, second = output[3:]
+        ctx.mark_non_differentiable(slope, second)
+        ctx.save_for_backward(slope, second, tangents, laplacian)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         slope, second, tangents, laplacian = ctx.saved_tensors
-        of_value, of_tangents, of_laplacian = gradients
+        of_value, of_tangents, of_laplacian = gradients[:3]
         inner = _dot(of_tangents, tangents).addcmul_(of_laplacian, laplacian)
         of_pre = (of_value * slope).addcmul_(inner, second)
         curving = of_laplacian * second
@@ -150,6 +173,21 @@ class _OfJet(torch.autograd.Function):
             of_pre.addcmul_(of_laplacian * _third(slope, ctx.kind), _dot(tangents, tangents))
         of_inner = (of_tangents * slope).addcmul_(curving.unsqueeze(0), tangents, value=2.0)
         return of_pre, of_inner, of_laplacian * slope, None
+
+    @staticmethod
+    def vmap(
+        info: Any, in_dims: tuple[int | None, ...], pre: Tensor, tangents: Tensor, laplacian: Tensor, kind: str
+    ) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
+        """Of many networks at once, whose axis stands behind that of x, y and z: (3, S, R, H)."""
+        given = zip((pre, tangents, laplacian), in_dims[:3], strict=True)
+        values = [_leading(one, dim, info.batch_size) for one, dim in given]
+        found = _OfJet.apply(values[0], values[1].transpose(0, 1), values[2], kind)
+        return cast(tuple[Tensor, ...], found), (0, 1, 0, 0, 0)
+
+
+def _leading(values: Tensor, dim: int | None, size: int) -> Tensor:
+    """With the networks' axis in front; the same for all of them where they have none."""
+    return values.expand(size, *values.shape) if dim is None else values.movedim(dim, 0)
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:

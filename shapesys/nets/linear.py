@@ -90,9 +90,22 @@ def chunks(rows: int, device: torch.device) -> Iterator[slice]:
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
-        ctx.save_for_backward(x, weight)
+    def forward(x: Tensor, weight: Tensor) -> Tensor:
         return product(x, weight)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[int | None, int | None], x: Tensor, weight: Tensor) -> tuple[Tensor, int]:
+        """Many networks' rows and weights: one product each, since those of a batch have no fast path here."""
+        parts = [
+            [one] * info.batch_size if dim is None else list(one.movedim(dim, 0).unbind())
+            for one, dim in zip((x, weight), in_dims, strict=True)
+        ]
+        products = [_Linear.apply(rows.contiguous(), own.contiguous()) for rows, own in zip(*parts, strict=True)]
+        return torch.stack(products), 0
 
     @staticmethod
     @torch.autograd.function.once_differentiable

@@ -27,7 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from shapesys.errors import ShapesysError
+from shapesys.errors import ShapesysError, UsageError
 from shapesys.families import registry
 from shapesys.families.base import Objective, TrainingData
 from shapesys.geometry.normalise import Framing
@@ -51,6 +51,11 @@ class Checkpoint:
     def step(self) -> int:
         """Optimiser steps taken."""
         return int(self.path.name.removeprefix(_PREFIX))
+
+    @property
+    def run(self) -> RunDirectory:
+        """The run that it belongs to."""
+        return RunDirectory(self.path.parents[1])
 
     def digest(self) -> str:
         """SHA-256 of all that it predicts with: weights, codes, whose they are, labels and settings.
@@ -111,6 +116,19 @@ class Checkpoint:
             raise ShapesysError(
                 f"checkpoint {self.path} was trained on other labels ({_labels(held)} there, {_labels(vocabulary)} "
                 "now); train a new run"
+            )
+
+    def check_framing(self, framing: Framing, store: str) -> None:
+        """Refuse shapes that lie elsewhere than those it was trained on; margins may differ.
+
+        Raises:
+            UsageError: the store has its shapes in another frame.
+        """
+        own = self.framing().name
+        if own != framing.name:
+            raise UsageError(
+                f"checkpoint {self.path} was trained on shapes in the frame {own}, but those of {store} are in "
+                f"{framing.name}; prepare them in another --store with --frame {own}"
             )
 
     def optimiser_state(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -102,7 +102,11 @@ def code_parameters(objective: nn.Module) -> tuple[list[nn.Parameter], list[nn.P
 
 def make_optimiser(objective: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """The optimiser of a configuration, with separate rates for network and codes."""
-    network, codes = code_parameters(objective)
+    return optimiser_of(*code_parameters(objective), config)
+
+
+def optimiser_of(network: Sequence[Tensor], codes: Sequence[Tensor], config: TrainConfig) -> torch.optim.Optimizer:
+    """The same of bare parameters."""
     decay = config.weight_decay
     groups: list[dict[str, Any]] = [
         {"params": network, "lr": config.learning_rate, "weight_decay": decay, "name": "network"}
@@ -171,6 +175,7 @@ class _Session:
         best = checkpoint.best(run.checkpoints)
         if newest:
             newest.check_vocabulary(reader.vocabulary)
+            newest.check_framing(reader.store.framing, reader.store.url)
             newest.load_into(objective, reader.shape_ids)
         # Compiled inside the distributed wrapper, which must stay outermost to hold back its synchronisation.
         module: Any = torch.compile(objective) if job.train.compile else objective

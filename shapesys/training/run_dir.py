@@ -148,6 +148,10 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
+    def network(self, shape_id: str) -> Path:
+        """Weights of the network that is this shape, where a run fits one to each."""
+        return self.path / "networks" / f"{file_name(shape_id)}.safetensors"
+
     @property
     def page(self) -> Path:
         return self.path / "page.html"

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 
 from shapesys.errors import UsageError
 from shapesys.families.base import Batch, FieldPrediction, Objective, Observation, Prediction, Term
-from shapesys.families.fields.codes import CodeSearch, Queries, find_codes
+from shapesys.families.fields.codes import CodeSearch, find_codes
+from shapesys.families.observed import Queries
 from shapesys.fields.field import FieldTraits
 from shapesys.fields.network_field import NetworkField
 from shapesys.nets.implicit_decoder import ImplicitDecoder

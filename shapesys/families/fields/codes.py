@@ -10,7 +10,7 @@ Legend: S shapes, R restarts, K trained codes tried, D latent dimensions, N quer
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,11 +19,8 @@ from torch import Tensor
 
 from shapesys.config.base import Config, setting
 from shapesys.families.base import Observation
+from shapesys.families.observed import ObservedQueries, Queries
 from shapesys.samples.seeds import stable_hash
-
-Queries = Mapping[str, Tensor]
-"""What is observed of S shapes at N queries each: ``points`` (S, N, 3), ``distance`` (S, N), and what else is given;
-and ``noise_seed`` (S,) of this iteration, for whatever is drawn at random."""
 
 Fit = Callable[[Tensor, Queries], tuple[Tensor, Tensor]]
 """(codes (S, R, D), queries) -> error of the fit and prior of the code, (S, R) each."""
@@ -76,7 +73,7 @@ def find_codes(
         encoded: (S, D) first codes; further restarts start near them. Without, all start near 0.
     """
     device = trained.device
-    queries = _Observed(observations, device, seed)
+    queries = ObservedQueries(observations, device, seed)
     codes = torch.from_numpy(_initial_codes(trained.shape[1], observations, config, seed)).to(device)
     if encoded is not None:
         codes[:, 0] = 0.0
@@ -100,33 +97,6 @@ def find_codes(
         return Found(codes[rows, best], final[rows, best])
 
 
-class _Observed:
-    """Observed queries of S shapes, read window by window; each shape's own sequence is circular."""
-
-    def __init__(self, observations: Sequence[Observation], device: torch.device, seed: int) -> None:
-        self._device = device
-        self._seed = seed
-        self._ids = [item.shape_id for item in observations]
-        self._shapes = [
-            {name: torch.as_tensor(values, device=device) for name, values in item.columns.items()}
-            for item in observations
-        ]
-
-    def window(self, iteration: int, count: int) -> Queries:
-        """`count` queries of every shape for one iteration."""
-        offsets = torch.arange(iteration * count, (iteration + 1) * count, device=self._device)
-        read = {
-            name: torch.stack([_circular(shape[name], offsets) for shape in self._shapes]) for name in self._shapes[0]
-        }
-        seeds = [stable_hash(f"{self._seed}/{iteration}/{shape_id}") for shape_id in self._ids]
-        return read | {"noise_seed": torch.tensor(seeds, device=self._device)}
-
-
-def _circular(values: Tensor, offsets: Tensor) -> Tensor:
-    """The rows at these offsets, from the first again behind the last; none where there are none."""
-    return values[offsets % len(values)] if len(values) else values
-
-
 def _some(rows: int, count: int, likely: Sequence[int], seed: int) -> list[int]:
     """At most `count` of the rows: likely ones first, then others; drawn by the seed where there are more."""
     random = np.random.default_rng(seed)
@@ -136,7 +106,7 @@ def _some(rows: int, count: int, likely: Sequence[int], seed: int) -> list[int]:
 
 
 @torch.no_grad()
-def _best_starts(fit: Fit, initial: Tensor, trained: Tensor, queries: _Observed, config: CodeSearch) -> Tensor:
+def _best_starts(fit: Fit, initial: Tensor, trained: Tensor, queries: ObservedQueries, config: CodeSearch) -> Tensor:
     """(S, R, D): of a shape's first initial code and the trained ones (K, D), those that fit best.
 
     Its further initial codes (S, R, D), all alike, fill up where there are too few.

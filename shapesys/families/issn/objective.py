@@ -9,9 +9,10 @@ from torch import Tensor
 
 from shapesys.families.base import Batch, Term, Terms, TrainingData
 from shapesys.families.fields.autodecoder import Autodecoder
-from shapesys.families.fields.codes import CodeSearch, Queries
+from shapesys.families.fields.codes import CodeSearch
 from shapesys.families.fields.saliency import Weighted, start_saliency, weight_by_saliency
 from shapesys.families.issn.config import ClampGradient, ISSNConfig
+from shapesys.families.observed import Queries
 from shapesys.fields.field import FieldTraits
 from shapesys.nets.implicit_decoder import ImplicitDecoder
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from shapesys.families.base import Batch, Term, Terms, TrainingData
-from shapesys.families.fields.codes import CodeSearch, Queries
+from shapesys.families.fields.codes import CodeSearch
 from shapesys.families.fields.losses import sign_agnostic_error
 from shapesys.families.fields.saliency import start_saliency, weight_by_saliency
 from shapesys.families.fields.sign_agnostic import SignAgnostic, share_inside
+from shapesys.families.observed import Queries
 from shapesys.families.sal.config import SALConfig
 
 SURFACE_WEIGHT = 2.0

@@ -8,9 +8,10 @@ from __future__ import annotations
 from torch import Tensor
 
 from shapesys.families.base import Batch, Term, Terms, TrainingData
-from shapesys.families.fields.codes import CodeSearch, Queries
+from shapesys.families.fields.codes import CodeSearch
 from shapesys.families.fields.losses import sign_agnostic_error, sign_agnostic_gradient_error
 from shapesys.families.fields.sign_agnostic import SignAgnostic, share_inside
+from shapesys.families.observed import Queries
 from shapesys.families.sald.config import SALDConfig, SALDInference
 from shapesys.nets.spatial_derivatives import with_gradient
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from shapesys.families.base import Observation
-from shapesys.families.fields.codes import CodeSearch, Queries, find_codes
+from shapesys.families.fields.codes import CodeSearch, find_codes
+from shapesys.families.observed import Queries
 
 SEARCH = CodeSearch(iterations=200, learning_rate=0.05, points=4, trained_starts=8)
 

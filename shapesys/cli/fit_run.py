@@ -1,0 +1,130 @@
+"""Fits of one network per scan from the driver's side: the run that holds them, and how many are fitted together."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from shapesys.cli.background import BackgroundTracker
+from shapesys.cli.training_run import describe_run, told
+from shapesys.errors import UsageError, unknown_name
+from shapesys.evaluation.config import EvaluateConfig
+from shapesys.families import registry
+from shapesys.families.base import Family
+from shapesys.samples.filesystem import Folder
+from shapesys.samples.store import Store
+from shapesys.samples.vocabulary import Vocabulary
+from shapesys.tracking.open import open_tracker
+from shapesys.tracking.tracker import RunDescription
+from shapesys.training import checkpoint, provenance
+from shapesys.training.config import TrainJob, claim, resolve
+from shapesys.training.context import pick_device
+from shapesys.training.fitting import at_once, fresh_network
+from shapesys.training.loop import make_optimiser
+from shapesys.training.run_dir import RunDirectory, check_kind, create, write_json
+
+MOST_AT_ONCE = 64
+"""Shapes of a batch: what is lost where a worker dies."""
+
+
+def check_preset(family_name: str, preset: str) -> None:
+    """Refuse a family or a preset that fits no single shapes.
+
+    Raises:
+        UsageError: says which there are.
+    """
+    family = registry.load(family_name)
+    if not (single := _single_presets(family)):
+        able = ", ".join(name for name in registry.names() if _single_presets(registry.load(name)))
+        raise UsageError(f"family '{family_name}' has no network of one shape; fit one of: {able}")
+    if preset not in family.presets:
+        raise unknown_name(f"preset of {family_name}", preset, single)
+
+
+def check_fits(job: TrainJob) -> None:
+    """Refuse settings that share a network among shapes.
+
+    Raises:
+        UsageError: says which do not.
+    """
+    family = registry.load(job.family)
+    if not family.one_network_each(job.model):
+        raise UsageError(
+            f"preset '{job.preset}' of {job.family} trains one network of many shapes (shapesys train); choose one of "
+            f"a shape ({', '.join(_single_presets(family))}), or add --model.latent-dim 0"
+        )
+
+
+def _single_presets(family: Family) -> list[str]:
+    return [
+        name
+        for name in family.presets
+        if family.one_network_each(resolve(family.name, name, {"data.store": "unused"}).model)
+    ]
+
+
+def usual_batch(job: TrainJob) -> int:
+    """Shapes that a worker takes at a time: as many as it fits together where it has a GPU as this machine has."""
+    return min(MOST_AT_ONCE, at_once(job, pick_device("auto")))
+
+
+def shapes_of(job: TrainJob, settings: EvaluateConfig) -> list[tuple[str, Any]]:
+    """What would be fitted, after checking that the store has what the family needs.
+
+    Raises:
+        ShapesysError: no such store, view or shape.
+    """
+    need = registry.load(job.family).need(job.model)
+    store = Store.open(job.data.store)
+    store.require(need.view, need.columns)
+    shapes = len(store.shapes(settings.split, settings.categories, need.view, columns=()))
+    parameters = sum(parameter.numel() for parameter in fresh_network(job, "").parameters())
+    return [
+        ("store", store.url),
+        ("split", settings.split),
+        ("shapes", shapes),
+        ("parameters of each network", parameters),
+        ("iterations of each", job.train.epochs),
+        ("networks at a time on one worker", usual_batch(job)),
+    ]
+
+
+@contextmanager
+def begin_fits(job: TrainJob, name: str, root: str | Path, tracker: str) -> Iterator[RunDirectory]:
+    """The run that fits belong to, claimed and tracked; its checkpoint holds settings and a network that knows nothing.
+
+    Raises:
+        UsageError: the directory holds a sweep or a set of networks.
+        ShapesysError: no store, or fits by other settings.
+    """
+    store = Store.open(job.data.store)
+    need = registry.load(job.family).need(job.model)
+    store.require(need.view, need.columns)
+    run = create(root, name)
+    check_kind(run, run.config.name)
+    with Folder(str(run.path)).exclusive():
+        claim(run, job)
+        facts = provenance.collect(store.digest(), sys.argv, job)
+        write_json(run.provenance, facts)
+        if checkpoint.latest(run.checkpoints) is None:
+            _write_start(job, run, store)
+        with told(run, BackgroundTracker(open_tracker(run, tracker))) as tracked:
+            tracked.start(_description(job, run, facts))
+            tracked.artifacts([run.config, run.provenance])
+            yield run
+
+
+def _write_start(job: TrainJob, run: RunDirectory, store: Store) -> None:
+    objective = fresh_network(job, "")
+    optimiser = make_optimiser(objective, job.train)
+    checkpoint.save(run.checkpoints, 0, job, objective, (), optimiser, Vocabulary(), framing=store.framing)
+
+
+def _description(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:
+    described = describe_run(job, run, facts)
+    note = described.note.replace("trained on", "one network fitted to each shape of", 1)
+    return replace(described, tags={**described.tags, "kind": "fits"}, note=note)

@@ -1,0 +1,42 @@
+"""Predictions for shapes that a run has not been trained on: by what it shares among shapes, or by a fit to each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from shapesys.config.base import Config
+from shapesys.families.base import Family, FieldPrediction, Objective, Observation, Prediction
+from shapesys.training.config import TrainJob
+from shapesys.training.fitting import Fitted, fit
+
+
+def predict_unseen(
+    family: Family,
+    objective: Objective,
+    job: TrainJob,
+    observations: Sequence[Observation],
+    inference: Config,
+    seed: int,
+) -> list[Prediction]:
+    """One prediction per observation.
+
+    Args:
+        objective: the restored one, whose device is used.
+        inference: of families that share something among shapes.
+
+    Raises:
+        ShapesysError: a shape cannot be predicted.
+    """
+    if not family.one_network_each(job.model):
+        return list(family.infer(objective, observations, inference, seed))
+    device = next(objective.parameters()).device
+    return [as_prediction(family, fitted) for fitted in fit(job, observations, device)]
+
+
+def as_prediction(family: Family, fitted: Fitted) -> Prediction:
+    """What a network that is a shape predicts of it, with the facts of its fit."""
+    assert family.known is not None
+    [prediction] = family.known(fitted.objective, [0], [fitted.shape_id])
+    assert isinstance(prediction, FieldPrediction)
+    return replace(prediction, facts={**prediction.facts, **fitted.facts})

@@ -1,0 +1,55 @@
+"""Networks that a run has fitted to shapes, kept beside it: what was fitted is not fitted again."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from shapesys.training.config import TrainJob
+from shapesys.training.fitting import Fitted, fresh_network
+from shapesys.training.run_dir import RunDirectory, make_folder
+
+
+@dataclass(frozen=True)
+class FittedNetworks:
+    """One file of weights per shape, in the run's folder.
+
+    Attributes:
+        run: whose settings they were fitted by, which do not change.
+        samples: digest of the store that they were fitted to; networks of other samples are not found.
+    """
+
+    run: RunDirectory
+    samples: str
+
+    def load(self, job: TrainJob, shape_id: str, device: torch.device) -> Fitted | None:
+        """What was fitted to the shape; None where nothing was, or a file is damaged."""
+        path = self.run.network(shape_id)
+        if not path.is_file():
+            return None
+        objective = fresh_network(job, shape_id)
+        try:
+            with safe_open(path, framework="pt") as file:
+                told = file.metadata() or {}
+                weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            if told.get("samples") != self.samples:
+                return None
+            objective.load_state_dict(weights)
+            facts = {name: float(value) for name, value in json.loads(told["facts"]).items()}
+        except (OSError, SafetensorError, RuntimeError, ValueError, KeyError):
+            return None
+        return Fitted(shape_id, objective.to(device).eval().requires_grad_(False), facts)
+
+    def save(self, fitted: Fitted) -> None:
+        """Keep a network; whoever reads finds the old file or the new one, never half of one."""
+        path = self.run.network(fitted.shape_id)
+        make_folder(path.parent, "--runs-root or --run")
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        weights = {name: value.detach().cpu().contiguous() for name, value in fitted.objective.state_dict().items()}
+        save_file(weights, part, {"samples": self.samples, "facts": json.dumps(dict(fitted.facts))})
+        part.replace(path)

@@ -1,0 +1,138 @@
+"""Networks of one shape: fitted alone and together, by the seed and the shape's own id."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from shapesys.families.base import Observation
+from shapesys.training import fitting
+from shapesys.training.config import TrainJob, resolve
+from shapesys.training.fitted import FittedNetworks
+from shapesys.training.fitting import Fitted, at_once, fit, fresh_network
+from shapesys.training.loop import TrainingDiverged
+from shapesys.training.run_dir import RunDirectory
+
+CPU = torch.device("cpu")
+SMALL = {"model.hidden": 24, "model.layers": 3, "train.points_per_shape": 64, "train.epochs": 12}
+
+
+def job_of(family: str = "sald", **changes: Any) -> TrainJob:
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    return resolve(family, "single", {"data.store": "unused"} | SMALL | named)
+
+
+def ball(radius: float, count: int = 400, name: str = "") -> Observation:
+    """Queries about a sphere."""
+    points = np.random.default_rng(round(1000 * radius)).uniform(-1, 1, (count, 3)).astype(np.float32)
+    length = np.linalg.norm(points, axis=1, keepdims=True)
+    away = points / length * np.sign(length - radius)
+    columns = {"points": points, "distance": np.abs(length - radius)[:, 0], "direction": away}
+    surface = radius * points / length
+    arrays = {key: values.astype(np.float32) for key, values in (columns | {"surface": surface}).items()}
+    return Observation(name or f"ball/{radius}", arrays)
+
+
+BALLS = [ball(radius) for radius in (0.3, 0.5, 0.7)]
+
+
+def weights(fitted: Fitted) -> dict[str, Tensor]:
+    return fitted.objective.state_dict()
+
+
+def differ(one: Sequence[Fitted], two: Sequence[Fitted]) -> float:
+    pairs = [(weights(a)[name], weights(b)[name]) for a, b in zip(one, two, strict=True) for name in weights(a)]
+    return max(float((first - second).abs().max()) for first, second in pairs)
+
+
+@pytest.mark.parametrize("clip", [0.0, 0.02])
+@pytest.mark.parametrize(("family", "loss"), [("sald", {}), ("sal", {}), ("sal", {"model__loss": "l0"})])
+def test_together_they_become_what_they_become_alone(
+    family: str, loss: dict[str, Any], clip: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = job_of(family, train__gradient_clip=clip, **loss)
+    assert at_once(job, CPU) == 1
+    alone = list(fit(job, BALLS, CPU))
+    monkeypatch.setattr(fitting, "CPU_NUMBERS", 1 << 20)
+    assert at_once(job, CPU) > len(BALLS)
+    together = list(fit(job, BALLS, CPU))
+    assert [item.shape_id for item in together] == [item.shape_id for item in alone] == [b.shape_id for b in BALLS]
+    # Batched products are rounded otherwise, and Adam's first steps magnify what is near 0.
+    assert differ(together, alone) < 5e-4
+    for one, two in zip(together, alone, strict=True):
+        assert one.facts["loss"] == pytest.approx(two.facts["loss"], rel=1e-3)
+
+
+def test_a_shapes_network_depends_on_its_own_queries_id_and_seed_alone() -> None:
+    [among] = [item for item in fit(job_of(), BALLS, CPU) if item.shape_id == "ball/0.5"]
+    [again] = fit(job_of(), [ball(0.5)], CPU)
+    assert differ([among], [again]) == 0.0
+    [other] = fit(job_of(), [ball(0.5, name="another/1")], CPU)
+    [seeded] = fit(job_of(train__seed=1), [ball(0.5)], CPU)
+    assert differ([other], [again]) > 1e-3
+    assert differ([seeded], [again]) > 1e-3
+
+
+def test_fitting_leaves_the_generators_and_threads_as_they_were() -> None:
+    torch.manual_seed(3)
+    expected, threads = torch.rand(1), torch.get_num_threads()
+    torch.manual_seed(3)
+    list(fit(job_of(), BALLS[:1], CPU))
+    assert torch.equal(torch.rand(1), expected)
+    assert torch.get_num_threads() == threads
+
+
+def test_it_learns_the_signed_distance_of_an_unsigned_one() -> None:
+    job = job_of(train__epochs=300, train__points_per_shape=256, model__hidden=48)
+    steps: list[tuple[int, int]] = []
+    [fitted] = fit(job, [ball(0.6, 4000)], CPU, lambda done, whole: steps.append((done, whole)))
+    points = torch.rand(500, 3) * 1.6 - 0.8
+    with torch.no_grad():
+        values = fitted.objective.decoder(torch.zeros(1, 0), points.unsqueeze(0))[0, :, 0]
+    truth = points.norm(dim=1) - 0.6
+    clear = truth.abs() > 0.05
+    assert float(((values < 0) == (truth < 0))[clear].float().mean()) > 0.97
+    assert float((values - truth).abs().median()) < 0.03
+    assert steps[-1] == (300, 300)
+    assert fitted.facts["loss_distance"] < 0.05
+    assert 0 < fitted.facts["statistics_inside"] < 0.5
+
+
+def test_rates_follow_the_schedule_of_training() -> None:
+    still = job_of(train__lr_step_epochs=6, train__lr_factor=1e-9)
+    half = job_of(train__lr_step_epochs=0, train__epochs=6)
+    [stopped], [short] = fit(still, BALLS[:1], CPU), fit(half, BALLS[:1], CPU)
+    assert differ([stopped], [short]) < 1e-6
+
+
+def test_what_diverges_is_named() -> None:
+    broken = Observation("bad/1", {**BALLS[0].columns, "distance": np.full(400, np.nan, np.float32)})
+    with pytest.raises(TrainingDiverged, match=r"iteration 1 of 12 \(bad/1\).*--train.learning-rate"):
+        list(fit(job_of(), [BALLS[1], broken], CPU))
+
+
+def test_networks_are_kept_and_found_by_samples_and_settings(tmp_path: Path) -> None:
+    job, run = job_of(), RunDirectory(tmp_path)
+    [fitted] = fit(job, BALLS[:1], CPU)
+    FittedNetworks(run, "digest").save(fitted)
+    found = FittedNetworks(run, "digest").load(job, "ball/0.3", CPU)
+    assert found is not None
+    assert differ([found], [fitted]) == 0.0
+    assert found.facts == pytest.approx(fitted.facts)
+    assert FittedNetworks(run, "other").load(job, "ball/0.3", CPU) is None
+    assert FittedNetworks(run, "digest").load(job, "ball/9", CPU) is None
+    file = run.network("ball/0.3")
+    file.write_bytes(file.read_bytes()[:200])
+    assert FittedNetworks(run, "digest").load(job, "ball/0.3", CPU) is None
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_fresh_networks_differ_from_shape_to_shape() -> None:
+    one, two = (fresh_network(job_of(), name).state_dict() for name in ("a/1", "a/2"))
+    assert not torch.equal(one["decoder.layers.0.weight"], two["decoder.layers.0.weight"])
