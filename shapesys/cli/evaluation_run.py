@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -39,9 +40,16 @@ class Placement:
 
 
 def run_evaluation(
-    run: RunDirectory, settings: EvaluateConfig, scale: EvaluateScale, placement: Placement
+    run: RunDirectory,
+    settings: EvaluateConfig,
+    scale: EvaluateScale,
+    placement: Placement,
+    measured: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
     """Evaluate, build the page, tell the tracker; return the summary.
+
+    Args:
+        measured: called when all shapes are, before the page is built.
 
     Raises:
         ShapesysError: there is nothing to evaluate, or nothing to evaluate it with.
@@ -52,6 +60,7 @@ def run_evaluation(
             line(done, total, failed=failed)
 
         summary = _evaluate(run, settings, scale, placement, progress)
+    measured()
     page = _page(run) if placement.page else None
     _track(run, settings.split, summary, page, placement.tracker)
     return summary

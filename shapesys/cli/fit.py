@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import click
@@ -96,5 +97,6 @@ def command(
         rows = shapes_of(job, settings)
         return Answer(dict(rows), [table("dry run: nothing was fitted", ("what", "found"), rows)])
     with begin_fits(job, run_name or f"{family}-{preset}", runs_root, placement["tracker"]) as run:
-        summary = run_evaluation(run, settings, scale, replace(Placement(), **placement))
+        finished = partial(run.update_status, state="finished", error=None)
+        summary = run_evaluation(run, settings, scale, replace(Placement(), **placement), finished)
     return evaluated(run, settings.split, summary)

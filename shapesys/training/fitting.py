@@ -29,8 +29,9 @@ from shapesys.training.loop import TrainingDiverged, optimiser_of, scheduled_rat
 
 CPU_NUMBERS, GPU_NUMBERS = 0, 1 << 28
 """Activations of a layer of all networks that are fitted at once. On GPUs the calls that a small network needs cost
-more than its numbers, and only memory ends it. On CPUs batches gain at most a quarter, of networks of some 64 units, and
-lose from twice that on; there, each is fitted alone, and becomes the same bit for bit whatever is fitted beside it."""
+more than its numbers, and only memory ends it. On CPUs batches gain at most a quarter, of networks of some 64 units,
+and lose from twice that on; there, each is fitted alone, and becomes the same bit for bit whatever is fitted beside it.
+"""
 ONE_THREAD = 1 << 18
 """Activations of a layer up to which one thread fits a network."""
 LAST_SHARE = 0.05

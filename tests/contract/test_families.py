@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.multiprocessing as mp
+from torch.func import functional_call, stack_module_state, vmap
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -17,6 +19,7 @@ from contract_support import DATA, SHAPES, batch_of, build, gradients_of_one_ran
 
 from shapesys.config.base import field_paths, flat, search_ranges
 from shapesys.errors import UsageError
+from shapesys.families import registry
 from shapesys.families.base import (
     Family,
     FieldPrediction,
@@ -29,6 +32,11 @@ from shapesys.samples.views import VIEWS
 from shapesys.training import checkpoint
 from shapesys.training.config import TrainJob, job_type, resolve
 from shapesys.training.loop import make_optimiser
+
+SINGLE = [
+    (name, preset) for name in registry.names() for preset in registry.load(name).presets if preset.startswith("single")
+]
+"""Small networks of one shape each."""
 
 
 def test_it_declares_tiny_and_paper_presets_that_resolve(family: Family) -> None:
@@ -120,6 +128,33 @@ def test_inference_answers_for_an_unseen_shape(family: Family, job: TrainJob) ->
     assert isinstance(prediction, family.predicts)
     assert prediction.shape_id == seen.shape_id
     CHECKS[family.predicts](prediction, seen)
+
+
+@pytest.mark.parametrize(("name", "preset"), SINGLE, ids=["-".join(pair) for pair in SINGLE])
+def test_many_networks_of_one_shape_take_a_step_as_one(name: str, preset: str) -> None:
+    family, job = registry.load(name), resolve(name, preset, {"data.store": "unused"})
+    networks = [build(family, job, seed=seed).train() for seed in range(3)]
+    batch = networks[0].complete(batch_of(family, job, [0, 1, 2]) | {"shape_index": torch.zeros(3, dtype=torch.int64)})
+    for network in networks:
+        network.begin_epoch(1, 10)
+    rows = [{name: value[row : row + 1] for name, value in batch.items()} for row in range(3)]
+    alone = torch.stack([network(row).total() for network, row in zip(networks, rows, strict=True)])
+    alone.sum().backward()
+    parameters, buffers = stack_module_state(list(networks))
+    stacked = {name: value.detach().requires_grad_() for name, value in parameters.items()}
+
+    def total(own: dict[str, Any], kept: dict[str, Any], row: dict[str, Any]) -> torch.Tensor:
+        one = {name: value.unsqueeze(0) for name, value in row.items()}
+        return functional_call(networks[0], (own, kept), (one,)).total()
+
+    together = vmap(total)(stacked, buffers, batch)
+    together.sum().backward()
+    torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+    for row, network in enumerate(networks):
+        for name, parameter in network.named_parameters():
+            assert parameter.grad is not None
+            size = float(parameter.grad.abs().max()) + 1e-6
+            torch.testing.assert_close(stacked[name].grad[row], parameter.grad, rtol=1e-3, atol=1e-4 * size)
 
 
 def check_field(prediction: FieldPrediction, seen: Observation) -> None:

@@ -62,6 +62,73 @@ def test_the_loss_term_by_term() -> None:
             assert float(objective(data).total()) == pytest.approx(error.mean() + prior, rel=1e-6)
 
 
+@pytest.mark.parametrize("loss", ["l0", "plain_l1", "plain_l2"])
+def test_the_other_losses_term_by_term(loss: str) -> None:
+    torch.manual_seed(0)
+    objective = SALObjective(SMALL.override({"loss": loss}), shapes=3).double()
+    data = {name: value.double() if value.is_floating_point() else value for name, value in batch().items()}
+    data["surface"] = torch.rand(3, 50, 3, dtype=torch.float64) - 0.5
+    with torch.no_grad():
+        off, on = (objective.decoder(objective.codes.weight, data[at])[..., 0].numpy() for at in ("points", "surface"))
+    h = data["distance"].numpy()
+    expected = {
+        "l0": np.abs(np.abs(off) - 1).mean() + 2.0 * np.abs(on).mean(),
+        "plain_l1": np.abs(off - h).mean(),
+        "plain_l2": np.square(off - h).mean(),
+    }
+    terms = objective(data)
+    code = terms.losses["code"]
+    assert float((terms.total() - code.weight * code.value).detach()) == pytest.approx(expected[loss], rel=1e-6)
+    errors = objective.errors(objective.codes.weight, data, INFERENCE)
+    assert float(errors.detach().mean()) == pytest.approx(expected[loss], rel=1e-6)
+
+
+def test_the_field_of_l0_starts_as_the_sphere_too() -> None:
+    torch.manual_seed(0)
+    objective = SALObjective(SMALL.override({"loss": "l0", "weight_norm": False, "hidden": 128}), shapes=1)
+    directions = torch.nn.functional.normalize(torch.randn(200, 3), dim=1)
+    radii = torch.tensor([0.25, 0.5, 0.75])
+    values = objective.decoder(torch.zeros(1, 4), (radii[:, None, None] * directions).view(1, -1, 3))
+    inner, at, outer = values.view(3, 200)
+    assert bool((inner < 0).all())
+    assert bool((outer > 0).all())
+    assert float(at.abs().mean()) < 0.15
+
+
+def fitted_to_a_sphere(loss: str) -> SALObjective:
+    """A network of one shape that has seen unsigned distances to a sphere of radius 0.6."""
+    torch.manual_seed(0)
+    config = SMALL.override({"latent_dim": 0, "skip_at": None, "loss": loss})
+    objective = SALObjective(config, shapes=1)
+    optimiser = torch.optim.Adam(objective.parameters(), lr=3e-3)
+    for step in range(300):
+        generator = torch.Generator().manual_seed(step)
+        points = torch.rand(1, 256, 3, generator=generator) * 2 - 1
+        surface = 0.6 * torch.nn.functional.normalize(torch.randn(1, 256, 3, generator=generator), dim=2)
+        near = torch.cat([points, surface + 0.05 * torch.randn(1, 256, 3, generator=generator)], dim=1)
+        data = {"points": near, "distance": (near.norm(dim=2) - 0.6).abs(), "surface": surface.repeat(1, 2, 1)}
+        optimiser.zero_grad()
+        objective(data).total().backward()
+        optimiser.step()
+    return objective.eval()
+
+
+def test_plain_losses_visibly_learn_no_inside_where_signs_are_not_known() -> None:
+    for loss, has_an_inside in (("l2", True), ("l0", True), ("plain_l1", False), ("plain_l2", False)):
+        objective = fitted_to_a_sphere(loss)
+        [prediction] = known(objective, [0], ["x/1"])
+        inside = prediction.field.values(np.random.default_rng(0).uniform(-0.3, 0.3, (200, 3)).astype(np.float32))
+        assert bool((inside < 0).mean() > 0.95) == has_an_inside, loss
+        mesh = extract(prediction.field, 32).mesh
+        if has_an_inside:
+            assert abs(np.median(np.linalg.norm(mesh.vertices, axis=1)) - 0.6) < 0.04
+
+
+def test_saliency_weighs_the_errors_of_distances_alone() -> None:
+    with pytest.raises(UsageError, match="saliency_weight to 0 for loss l0"):
+        resolve("sal", "tiny_saliency", {"data.store": "unused", "model.loss": "l0"})
+
+
 def test_a_head_exists_where_saliency_has_a_weight() -> None:
     assert (SMALL.outputs, FAMILY.attributes(SMALL)) == (1, ())
     assert (SALIENT.outputs, FAMILY.attributes(SALIENT)) == (2, ("saliency",))
