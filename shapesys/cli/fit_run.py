@@ -17,14 +17,13 @@ from shapesys.families import registry
 from shapesys.families.base import Family
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
-from shapesys.samples.vocabulary import Vocabulary
 from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import RunDescription
-from shapesys.training import checkpoint, provenance
-from shapesys.training.config import TrainJob, claim, resolve
+from shapesys.training import provenance
+from shapesys.training.config import TrainJob, resolve
 from shapesys.training.context import pick_device
+from shapesys.training.fitted import begin
 from shapesys.training.fitting import at_once, fresh_network
-from shapesys.training.loop import make_optimiser
 from shapesys.training.run_dir import RunDirectory, check_kind, create, write_json
 
 MOST_AT_ONCE = 64
@@ -107,21 +106,13 @@ def begin_fits(job: TrainJob, name: str, root: str | Path, tracker: str) -> Iter
     run = create(root, name)
     check_kind(run, run.config.name)
     with Folder(str(run.path)).exclusive():
-        claim(run, job)
+        begin(run, job)
         facts = provenance.collect(store.digest(), sys.argv, job)
         write_json(run.provenance, facts)
-        if checkpoint.latest(run.checkpoints) is None:
-            _write_start(job, run, store)
         with told(run, BackgroundTracker(open_tracker(run, tracker))) as tracked:
             tracked.start(_description(job, run, facts))
             tracked.artifacts([run.config, run.provenance])
             yield run
-
-
-def _write_start(job: TrainJob, run: RunDirectory, store: Store) -> None:
-    objective = fresh_network(job, "")
-    optimiser = make_optimiser(objective, job.train)
-    checkpoint.save(run.checkpoints, 0, job, objective, (), optimiser, Vocabulary(), framing=store.framing)
 
 
 def _description(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:

@@ -1,4 +1,4 @@
-"""Recipes whose variants are one training each, measured on a split."""
+"""Recipes whose variants are one training each, or one network fitted to each shape, measured on a split."""
 
 from __future__ import annotations
 
@@ -35,14 +35,16 @@ class TrainedVariant(Variant):
 
 @dataclass(frozen=True)
 class TrainedRecipe(Recipe):
-    """Trains every variant with every seed, and measures each.
+    """Trains every variant with every seed, or fits its networks, and measures each.
 
     Attributes:
         pictured: how pictures that an evaluation draws stand on the page; None where none are drawn.
+        measured: scale -> changes to the settings of the evaluation.
     """
 
     variants: Sequence[TrainedVariant]
     pictured: Pictured | None = None
+    measured: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict)
 
     def phases(self, request: Request) -> list[list[Experiment]]:
         # A list of recipes needs no network.

@@ -10,13 +10,17 @@ from typing import Any
 
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.plan import evaluate_locally
+from shapesys.families import registry
+from shapesys.families.base import FieldPrediction
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.finding import Finding, Picture
 from shapesys.reproduction.recipe import Request, Scale
+from shapesys.reproduction.surface_pictures import pictures_of_surfaces
 from shapesys.reproduction.train_once import train_once
 from shapesys.reproduction.trained import Pictured, TrainedRecipe, TrainedVariant
 from shapesys.samples.filesystem import Folder
 from shapesys.training.config import TrainJob, resolve
+from shapesys.training.fitted import begin
 from shapesys.training.network_set import finished_result
 from shapesys.training.run_dir import RunDirectory, create
 
@@ -35,6 +39,7 @@ class TrainedExperiment(Experiment):
         split: what is measured.
         variants: label -> changes to the inference settings.
         pictured: how pictures of the evaluation stand on the page; None for none.
+        measured: changes to the settings of the evaluation.
     """
 
     root: str
@@ -42,6 +47,7 @@ class TrainedExperiment(Experiment):
     split: str
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     pictured: Pictured | None = None
+    measured: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def run(self) -> RunDirectory:
@@ -50,23 +56,34 @@ class TrainedExperiment(Experiment):
     def describe(self) -> dict[str, str]:
         return {"family": self.job.family, "preset": self.job.preset, "measured as": ", ".join(self.variants)}
 
+    @property
+    def fits(self) -> bool:
+        """Whether nothing is trained, and every shape gets a network where it is measured."""
+        return registry.load(self.job.family).one_network_each(self.job.model)
+
     def was_done(self) -> bool:
-        return finished_result(RunDirectory(Path(self.root) / self.name)) is not None
+        run = RunDirectory(Path(self.root) / self.name)
+        return run.evaluation(self.split).summary.exists() if self.fits else finished_result(run) is not None
 
     def perform(self) -> list[Finding]:
         run, job = self.run, self.job
         with Folder(str(run.path)).exclusive():
-            train_once(run, job)
+            if self.fits:
+                begin(run, job)
+            else:
+                train_once(run, job)
             return [self._measured(label, changes) for label, changes in self.variants.items()]
 
     def _measured(self, label: str, changes: Mapping[str, Any]) -> Finding:
-        settings = EvaluateConfig(split=self.split, inference=dict(changes))
-        summary = evaluate_locally(self.run, settings, EvaluateScale(num_actors=1))
+        settings = EvaluateConfig(split=self.split, inference=dict(changes)).override(dict(self.measured))
+        summary = evaluate_locally(self.run, settings, EvaluateScale(num_actors=1, batch_shapes=1 if self.fits else 8))
         pictures = self._kept_pictures(list(self.variants).index(label))
         return Finding(label, self.job.train.seed, str(self.run.path), summary, pictures)
 
     def _kept_pictures(self, number: int) -> tuple[Picture, ...]:
         """Copies of the first pictures: those of another variant will take their place."""
+        if registry.load(self.job.family).predicts is FieldPrediction:
+            return pictures_of_surfaces(self.run.evaluation(self.split), self.run.path / "shown" / str(number), SHOWN)
         if self.pictured is None:
             return ()
         drawn = sorted((self.run.evaluation(self.split).path / "pictures").glob("*.png"))
@@ -91,7 +108,17 @@ def experiments(recipe: TrainedRecipe, request: Request) -> list[TrainedExperime
             job = resolve(first.family, first.presets[request.scale], settings)
             variants = {variant.label: dict(variant.inference) for variant in group}
             name = f"{recipe.name}-{number:02d}-s{seed}"
-            found.append(TrainedExperiment(name, request.root, job, recipe.split, variants, recipe.pictured))
+            found.append(
+                TrainedExperiment(
+                    name,
+                    request.root,
+                    job,
+                    recipe.split,
+                    variants,
+                    recipe.pictured,
+                    recipe.measured.get(request.scale, {}),
+                )
+            )
     return found
 
 

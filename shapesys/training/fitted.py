@@ -1,4 +1,4 @@
-"""Networks that a run has fitted to shapes, kept beside it: what was fitted is not fitted again."""
+"""Runs of one network per shape, and the networks that they have fitted: what was fitted is not fitted again."""
 
 from __future__ import annotations
 
@@ -10,9 +10,27 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from shapesys.training.config import TrainJob
+from shapesys.samples.store import Store
+from shapesys.samples.vocabulary import Vocabulary
+from shapesys.training import checkpoint
+from shapesys.training.config import TrainJob, claim
 from shapesys.training.fitting import Fitted, fresh_network
+from shapesys.training.loop import make_optimiser
 from shapesys.training.run_dir import RunDirectory, make_folder
+
+
+def begin(run: RunDirectory, job: TrainJob) -> None:
+    """Claim a run for fits by a job's settings; its checkpoint holds them, and one network that knows nothing.
+
+    Raises:
+        ShapesysError: no store, or the run holds fits by other settings.
+    """
+    framing = Store.open(job.data.store).framing
+    claim(run, job)
+    if checkpoint.latest(run.checkpoints) is None:
+        start = fresh_network(job, "")
+        optimiser = make_optimiser(start, job.train)
+        checkpoint.save(run.checkpoints, 0, job, start, (), optimiser, Vocabulary(), framing=framing)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,10 @@ from shapesys.tuning.field_rules import allowed, allows, kind_of
 Point = Mapping[str, Any]
 """Dotted path -> plain JSON value of every knob."""
 
-SECTIONS = ("model.", "inference.", "train.")
-"""What may differ between the trials of a sweep; data and scale are the same for all."""
+STORE = "data.store"
+SECTIONS = ("model.", "inference.", "train.", STORE)
+"""What may differ between the trials of a sweep: of the data the store alone, which may hold the same shapes sampled
+otherwise; scale is the same for all."""
 
 _NEVER = {"train.seed": "a sweep's 'seeds' tries every point with several seeds"}
 _NO_KNOB = {"train.epochs": "trials are compared after equal epochs; fix it, or give it to the sweep"}

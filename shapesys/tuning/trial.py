@@ -16,15 +16,16 @@ from shapesys.errors import ShapesysError, UsageError, in_words
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.plan import evaluate_locally
 from shapesys.samples.filesystem import Folder
+from shapesys.samples.store import Store
 from shapesys.training import loop
-from shapesys.training.config import TrainJob, claim
+from shapesys.training.config import TrainJob, absolute, claim
 from shapesys.training.context import LocalContext, pick_device
 from shapesys.training.run_dir import RunDirectory, read_json, write_json
 from shapesys.tuning.config import Sweep
 from shapesys.tuning.ledger import Report, Trial
 from shapesys.tuning.objective import value_of
 from shapesys.tuning.rungs import rung_epochs
-from shapesys.tuning.space import Point
+from shapesys.tuning.space import STORE, Point
 from shapesys.tuning.sweep_dir import SweepDirectory
 
 LOCK_SECONDS = 120.0
@@ -55,7 +56,8 @@ def trial_job(sweep: Sweep, trial: Trial) -> TrainJob:
     Raises:
         UsageError: the point leaves the bounds of a setting.
     """
-    job: TrainJob = sweep.base.override({**trial.point, "train.seed": trial.seed})
+    store = {STORE: absolute(str(trial.point[STORE]))} if STORE in trial.point else {}
+    job: TrainJob = sweep.base.override({**trial.point, **store, "train.seed": trial.seed})
     return job
 
 
@@ -85,7 +87,7 @@ def run_trial(directory: SweepDirectory, sweep: Sweep, trial: Trial, engine: Eng
     with _owned(run), _told(run):
         job = trial_job(sweep, trial)
         claim(run, job)
-        _inherit_provenance(directory, run)
+        _inherit_provenance(directory, run, job.data.store if STORE in trial.point else "")
         known = _reports(run)
         rungs = rungs_of(sweep, job)
         for epoch in rungs:
@@ -118,9 +120,11 @@ def _reports(run: RunDirectory) -> dict[int, Report]:
     return {entry["epoch"]: Report(**entry) for entry in found}
 
 
-def _inherit_provenance(directory: SweepDirectory, run: RunDirectory) -> None:
+def _inherit_provenance(directory: SweepDirectory, run: RunDirectory, own_store: str) -> None:
+    """What the sweep says of itself; of the samples, what they are where the trial has its own."""
     if directory.provenance.exists() and not run.provenance.exists():
-        write_json(run.provenance, read_json(directory.provenance))
+        own = {"data_digest": Store.open(own_store).digest()} if own_store else {}
+        write_json(run.provenance, read_json(directory.provenance) | own)
 
 
 @contextlib.contextmanager

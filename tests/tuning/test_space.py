@@ -83,7 +83,7 @@ def test_every_declared_range_is_within_its_own_field() -> None:
     [
         ("model.latent_dims", {"choices": [8]}, "did you mean model.latent_dim"),
         ("data.split", {"choices": ["train", "val"]}, "'data.split' is the same for all trials"),
-        ("scale.num_workers", {"choices": [1, 2]}, "model., inference., train. only"),
+        ("scale.num_workers", {"choices": [1, 2]}, "model., inference., train., data.store only"),
         ("schema_version", {"choices": [1]}, "'schema_version' is the same for all trials"),
         ("train.seed", {"choices": [0, 1]}, "'train.seed' cannot be searched: a sweep's 'seeds'"),
         ("train.epochs", {"choices": [5, 9]}, "'train.epochs' cannot be searched: trials are compared after equal"),

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,13 @@ def test_a_trial_is_the_base_job_with_its_point_and_seed() -> None:
     assert job.override({"model.saliency_weight": 1e-3, "train.seed": 0}) == sweep.base.override(
         {"model.saliency_weight": 1e-3}
     )
+
+
+def test_a_trial_may_have_samples_of_its_own() -> None:
+    sweep = make_sweep()
+    one = replace(TRIAL, point={**TRIAL.point, "data.store": "stores/sigma-0.1"})
+    assert trial_job(sweep, one).data.store == str(Path("stores/sigma-0.1").resolve())
+    assert trial_job(sweep, TRIAL).data.store == sweep.base.data.store
 
 
 def test_a_trial_is_measured_at_its_rungs(directory: SweepDirectory) -> None:
