@@ -47,6 +47,23 @@ SOUPS = Data(
     brought="the folder ikea_manual, with parts/<Category>/<item>/*.obj",
     differs="real furniture as triangle soups: open shells that overlap, 11 unseen chairs and tables",
 )
+PEOPLE = Data(
+    "dfaust",
+    "dfaust",
+    {"split_train": "train.json", "split_test": "test.json"},
+    sampler="sald",
+    changes={"views": ("meshes", "udf", "cloud")},
+    brought="Dynamic FAUST's scans, and SAL's split files beside them as train.json and test.json",
+)
+BENCHMARK = Data(
+    "surface-reconstruction-benchmark",
+    "cloud_folder",
+    {"category": "scan", "test_fraction": 0.99},
+    sampler="single",
+    changes={"views": ("udf", "cloud")},
+    brought="a folder of scans, such as the five of the surface reconstruction benchmark",
+    differs="measured against the scans alone, of which nobody knows the surface",
+)
 
 _SINGLE: dict[Scale, str] = {"tiny": "single", "paper": "paper_single"}
 _CODES: dict[Scale, str] = {"tiny": "tiny", "paper": "paper_codes"}
@@ -81,7 +98,7 @@ FITS = TrainedRecipe(
         TrainedVariant("SALD", "sald", _SINGLE),
     ),
     measures=_OF_FIELDS,
-    data={"tiny": CLEAN, "holes": HOLES, "noisy": NOISY, "ikea_manual": SOUPS},
+    data={"tiny": CLEAN, "paper": BENCHMARK, "holes": HOLES, "noisy": NOISY, "ikea_manual": SOUPS},
     baseline="SAL, SALD's network",
     notes=(
         *_NOTES,
@@ -109,7 +126,7 @@ SHAPES = TrainedRecipe(
         ),
     ),
     measures=_OF_FIELDS,
-    data={"tiny": MANY, "ikea_manual": SOUPS},
+    data={"tiny": MANY, "paper": PEOPLE, "ikea_manual": SOUPS},
     notes=(
         *_NOTES,
         "SAL is SALD's network without derivatives, so that one term is all that differs",
@@ -129,7 +146,7 @@ LOSSES = TrainedRecipe(
         TrainedVariant("(f - h)^2", "sal", _SINGLE, {"model.loss": "plain_l2"}),
     ),
     measures=(_CHAMFER, _IOU, _SPURIOUS, _FOUND),
-    data={"tiny": CLEAN, "holes": HOLES, "noisy": NOISY},
+    data={"tiny": CLEAN, "paper": BENCHMARK, "holes": HOLES, "noisy": NOISY},
     baseline="||f| - h|, Euclidean h",
     notes=(
         *_NOTES,
@@ -150,7 +167,7 @@ DIVERGENCE = TrainedRecipe(
         TrainedVariant("SIREN, no normals", "digs", _SINGLE, {"model.divergence_weight": 0.0, "model.start": "siren"}),
     ),
     measures=_OF_FIELDS,
-    data={"tiny": CLEAN, "holes": HOLES, "noisy": NOISY},
+    data={"tiny": CLEAN, "paper": BENCHMARK, "holes": HOLES, "noisy": NOISY},
     baseline="IGR, normals",
     notes=_NOTES,
     measured=_MEASURED,

@@ -7,13 +7,17 @@ from unsigned distances. With `saliency_weight`, a second head weights tau by a 
 
 Legend: B shapes, N query points per shape, D latent dimensions.
 
+Three ways to many shapes or one: a PointNet reads the code off the scan, as released for D-FAUST (`encoder`); each
+training scan has a code of its own; or each scan is a network (`latent_dim` 0). `loss` has h as the distance (l2), as 0
+and 1 (l0), and the errors that do know the sign of f, which find no inside: an ablation.
+
 What differs from the published network, and our choices:
-- codes instead of an encoder: the released D-FAUST network is a variational autoencoder; codes, their prior and their
-  start are those of SALD's released autodecoder, but for its bound on their length;
+- trained codes: their prior and their start are those of SALD's released autodecoder, but for its bound on their length;
 - first field: the constant of SALD and IGR, rescaled so that narrow networks start as a sphere too;
-- centre and scale: every shape in its unit sphere, not centred at its mean in metres;
-- saliency: ours. The optimum for an error L is min(1, lambda / L) as in ISSN, but errors here have no clamp, so lambda
-  is to be chosen by the error that training reaches.
+- LightSAL (arXiv 2103.14273), whose layers are not published, is SAL at half of every width: preset `lightsal`;
+- centre and scale: as prepared, every shape in its unit sphere unless told otherwise (`prepare --frame`);
+- saliency: ours, with the loss l2. The optimum for an error L is min(1, lambda / L) as in ISSN, but errors here have no
+  clamp, so lambda is to be chosen by the error that training reaches.
 
 What to expect. tau is as small for any field that changes its sign at only some of the surfaces, so walls thinner than
 what the network resolves tend to become sheets: solid shapes come out well long before thin ones. Where a field has no
@@ -23,7 +27,7 @@ zero crossing at all, the statistic `inside` of training is 0 and extraction rep
 from __future__ import annotations
 
 from shapesys.families.base import Family, Need, Traits
-from shapesys.families.fields.autodecoder import infer, known
+from shapesys.families.fields.autodecoder import LATENT, infer, known
 from shapesys.families.fields.saliency import attributes, check
 from shapesys.families.sal.config import SALConfig, SALInference
 from shapesys.families.sal.inference import observe_points
@@ -41,6 +45,7 @@ FAMILY = Family(
     inference=SALInference,
     infer=infer,
     known=known,
+    latent=LATENT,
     columns=lambda config: config.columns,
     one_network_each=lambda config: config.latent_dim == 0,
     attributes=attributes,

@@ -7,9 +7,9 @@ and gaps are closed by little surface.
 
 Legend: B shapes, N query points per shape, D latent dimensions.
 
-The decoder is the released one: softplus with beta 100, weight norm on every hidden layer, a start that is a sphere.
-Its last layer, which the released code also normalises, is plain here. Codes are per shape, as in the released
-autodecoder, but for its bound on their length.
+The decoder is the released one: softplus with beta 100, weight norm on every layer, a start that is a sphere. Codes are
+read off the scan by a PointNet (`encoder`), or trained per shape, both as released, but for the autodecoder's bound on
+their length; without codes (`latent_dim` 0) each scan is a network.
 
 Spatial gradients are propagated with the layers (`shapesys.nets.spatial_derivatives`), not taken by autograd twice.
 """
@@ -17,7 +17,7 @@ Spatial gradients are propagated with the layers (`shapesys.nets.spatial_derivat
 from __future__ import annotations
 
 from shapesys.families.base import Family, Need, Traits
-from shapesys.families.fields.autodecoder import infer, known
+from shapesys.families.fields.autodecoder import LATENT, infer, known
 from shapesys.families.sal.inference import observe_points
 from shapesys.families.sald.config import SALDConfig, SALDInference
 from shapesys.families.sald.objective import build
@@ -34,6 +34,7 @@ FAMILY = Family(
     inference=SALDInference,
     infer=infer,
     known=known,
+    latent=LATENT,
     columns=lambda config: config.columns,
     one_network_each=lambda config: config.latent_dim == 0,
     observe_points=observe_points,
