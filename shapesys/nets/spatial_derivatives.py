@@ -66,7 +66,12 @@ def with_gradient(decoder: ImplicitDecoder, codes: Tensor, points: Tensor) -> Wi
     Raises:
         ValueError: inputs that the decoder does not take, or one that drops units in training: their gradient is noise.
     """
-    layers = _Layers.of(decoder, codes, points)
+    with decoder.precise(points.device):
+        return _with_gradient(_Layers.of(decoder, codes, points), points.shape)
+
+
+def _with_gradient(layers: _Layers, shape: torch.Size) -> WithGradient:
+    decoder = layers.decoder
     pre, slopes = layers.shares[0], []
     for index in range(1, len(layers.hidden)):
         value, slope = activate_with_slope(pre, decoder.activation)
@@ -77,12 +82,17 @@ def with_gradient(decoder: ImplicitDecoder, codes: Tensor, points: Tensor) -> Wi
     raw = layers.raw(value)
     gradient = _downward(layers, slopes)
     gradient = gradient * read_out_slope(raw[:, :1], decoder.read_out)
-    return WithGradient(layers.output(raw), gradient.view(points.shape))
+    return WithGradient(layers.output(raw), gradient.view(shape))
 
 
 def with_laplacian(decoder: ImplicitDecoder, codes: Tensor, points: Tensor) -> WithLaplacian:
     """Outputs of a decoder, and the spatial gradient and Laplacian of the first; arguments as of `with_gradient`."""
-    layers = _Layers.of(decoder, codes, points)
+    with decoder.precise(points.device):
+        return _with_laplacian(_Layers.of(decoder, codes, points), points.shape)
+
+
+def _with_laplacian(layers: _Layers, shape: torch.Size) -> WithLaplacian:
+    decoder = layers.decoder
     jet = layers.first_jet()
     for index in range(1, len(layers.hidden)):
         jet = layers.pre_activation_jet(index, activate_jet(jet, decoder.activation))
@@ -96,8 +106,8 @@ def with_laplacian(decoder: ImplicitDecoder, codes: Tensor, points: Tensor) -> W
     # The chain rule once more, for what becomes of the output.
     slope, curvature = (of(raw[:, 0], decoder.read_out) for of in (read_out_slope, read_out_curvature))
     bend = bend * slope + along.square().sum(dim=0) * curvature
-    gradient = (along * slope).t().reshape(points.shape)
-    return WithLaplacian(layers.output(raw), gradient, bend.view(points.shape[:2]))
+    gradient = (along * slope).t().reshape(shape)
+    return WithLaplacian(layers.output(raw), gradient, bend.view(shape[:2]))
 
 
 def _downward(layers: _Layers, slopes: list[Tensor]) -> Tensor:

@@ -139,3 +139,12 @@ def test_wrong_shapes_are_named() -> None:
         with_laplacian(decoder, torch.zeros(1, 3), torch.zeros(1, 4, 3))
     with pytest.raises(ValueError, match=r"points \(B, N, 3\).*points \(4, 3\)"):
         with_gradient(decoder, torch.zeros(1, 2), torch.zeros(4, 3))
+
+
+def test_sines_keep_their_precision_under_autocast() -> None:
+    decoder, codes, at = made("SIREN's, as DiGS reads it out", torch.float32)
+    full = [decoder(codes, at), *with_gradient(decoder, codes, at), *with_laplacian(decoder, codes, at)]
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        reduced = [decoder(codes, at), *with_gradient(decoder, codes, at), *with_laplacian(decoder, codes, at)]
+    for ours, expected in zip(reduced, full, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=0, atol=0)
