@@ -83,7 +83,7 @@ class FoldedDecoder:
             points: (n, 3), any device; moved to the decoder's.
             shape: row of the codes.
             precision: `bfloat16` runs the hidden products in bfloat16 (coordinates, first layer and heads stay in
-                full precision): three to four times faster, signed distance within about 1e-2.
+                full precision): three to four times faster, signed distance within about 1e-2. Of sines all stays.
             chunk: points per pass; None takes what suits the device.
 
         Returns:
@@ -99,7 +99,8 @@ class FoldedDecoder:
         return result
 
     def _values(self, points: Tensor, shape: int, precision: Precision) -> Tensor:
-        fast = precision == "bfloat16"
+        # bfloat16 knows sin(30 h) to a tenth.
+        fast = precision == "bfloat16" and self.activation != "sine30"
         hidden = points
         for index, layer in enumerate(self.layers):
             hidden = activated(self._pre_activation(index, layer, hidden, points, shape, fast), self.activation)
