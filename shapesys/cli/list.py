@@ -68,8 +68,17 @@ def _presets(root: Path) -> list[Row]:
 
 
 def _samples(settings: PrepareConfig) -> str:
-    counts = (settings.sdf.count, settings.cloud.points, settings.occupancy.points)
-    return "per shape {:,} distance queries, {:,} cloud points, {:,} occupancy points".format(*counts)
+    from shapesys.samples.settings import WHERE_NAMED
+
+    made = {
+        "sdf": f"{settings.sdf.count:,} distance queries",
+        "udf": f"{settings.udf.count:,} unsigned distances to {settings.udf.to}",
+        "cloud": f"{settings.cloud.points:,} cloud points",
+        "occupancy": f"{settings.occupancy.points:,} occupancy points",
+    }
+    views = settings.views or tuple(view for view in made if view not in WHERE_NAMED)
+    where = "" if settings.framing.is_unit_sphere else f", in the frame {settings.frame}"
+    return "per shape " + ", ".join(made[view] for view in views if view in made) + where
 
 
 def _sources(root: Path) -> list[Row]:

@@ -12,7 +12,6 @@ import click
 from shapesys.cli.options import ConfigOption, config_options, flag, overrides
 from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import Verb, refuse_workers_here, verb
-from shapesys.errors import unknown_name
 from shapesys.report.numbers import duration
 
 if TYPE_CHECKING:
@@ -48,12 +47,18 @@ def _of_source(name: str, taken: set[str]) -> list[ConfigOption]:
 @verb(
     example="shapesys prepare --source folder --root meshes --store stores/mine --views sdf cloud\n"
     "shapesys prepare --source procedural --categories chair table --count 50 --store stores/made --preset tiny\n"
+    "shapesys prepare --source cloud_folder --root scans --store stores/scans --preset sal\n"
     "shapesys prepare --source shapenet --help    # with the flags of the source",
     settings=source_flags,
 )
 @click.option("--source", "source_name", required=True, help="Where shapes come from; see: shapesys list sources.")
 @click.option("--store", required=True, help="Where samples go: a folder or any fsspec address.")
-@click.option("--preset", default="paper", show_default=True, help="Named sampler settings: paper or tiny.")
+@click.option(
+    "--preset",
+    default="paper",
+    show_default=True,
+    help="Named sampler settings: paper or tiny; of scans, sal, sald or single.",
+)
 @click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
 @click.option(
     "--workers", type=click.IntRange(min=1), help="Actors that prepare in parallel, a CPU each. [default: one per CPU]"
@@ -67,16 +72,15 @@ def command(ctx: click.Context, source_name: str, store: str, preset: str, dry_r
 
     A shape that fails, hangs or exhausts memory becomes a row of the rejected table; the job goes on.
     """
-    from shapesys.samples.settings import PRESETS
+    from shapesys.samples.settings import preset as named
     from shapesys.sources.registry import build_source
 
     refuse_workers_here(placement["local"], placement["workers"], "one child of this process prepares")
-    if preset not in PRESETS:
-        raise unknown_name("sampler preset", preset, PRESETS)
     typed = overrides(ctx)
     chosen = {path.removeprefix(_SOURCE): value for path, value in typed.items() if path.startswith(_SOURCE)}
     source = build_source(source_name, chosen)
-    settings = PRESETS[preset].override({path: value for path, value in typed.items() if not path.startswith(_SOURCE)})
+    changes = {path: value for path, value in typed.items() if not path.startswith(_SOURCE)}
+    settings = named(preset, source.gives).override(changes)
     if dry_run:
         return _census(source)
     return _prepare(source, store, settings, placement)

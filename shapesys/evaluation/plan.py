@@ -70,7 +70,8 @@ class EvaluationPlan:
         Raises:
             ShapesysError: no checkpoint, no store, no shape in the split, or none of the saliency maps that inference
                 needs.
-            UsageError: an unknown category, Chamfer convention or inference setting, or saliency maps of no use.
+            UsageError: an unknown category, Chamfer convention or inference setting, saliency maps of no use, or
+                shapes in another frame than that of training.
         """
         results = Results(run.evaluation(settings.split))
         chosen = chosen_of(run)
@@ -82,6 +83,7 @@ class EvaluationPlan:
         job.inference.override(settings.inference)
         maps = maps_to_evaluate_with(job, family, settings)
         store = Store.open(store_url or job.data.store)
+        chosen.check_framing(store.framing, store.url)
         shapes = _shapes(settings, store, family, settings.categories or job.data.evaluated)
         if maps:
             check_maps(maps, store, shapes["shape_id"].to_pylist())

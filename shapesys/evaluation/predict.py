@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from shapesys.geometry.cloud_io import CLOUD_SUFFIXES, parse_cloud
 from shapesys.geometry.io import MESH_SUFFIXES, parse_geometry, read_bytes, read_mesh
 from shapesys.geometry.mesh import Floats, Ints, Mesh
 from shapesys.geometry.neighbours import nearest
-from shapesys.geometry.normalise import UNIT_SPHERE_MARGIN, unit_sphere
+from shapesys.geometry.normalise import Framing, unit_sphere
 from shapesys.geometry.surface import sample_surface
 from shapesys.geometry.validation import clean
 from shapesys.metrics.recognition import predicted_parts
@@ -66,7 +66,7 @@ class SegmentedImage:
 
 @dataclass(frozen=True)
 class Predictor:
-    """A run, restored once for any number of files."""
+    """A run, restored once for any number of files, which are seen in the frame of what it was trained on."""
 
     run: RunDirectory
     family: Family
@@ -74,6 +74,7 @@ class Predictor:
     inference: Config
     vocabulary: Vocabulary
     seed: int
+    framing: Framing = field(default_factory=Framing)
 
     @property
     def predicts(self) -> str:
@@ -104,7 +105,7 @@ class Predictor:
             )
         inference = job.inference.override(dict(changes or {}))
         objective, _, _ = restore(checkpoint, pick_device("auto"))
-        return cls(run, family, objective, inference, checkpoint.vocabulary(), seed)
+        return cls(run, family, objective, inference, checkpoint.vocabulary(), seed, checkpoint.framing())
 
     def predict(self, path: Path, category: str = "") -> RecognisedCloud | SegmentedImage:
         """What the run says of a file: a point cloud or a mesh, or an image.
@@ -139,7 +140,7 @@ class Predictor:
     def _cloud(self, path: Path, category: str) -> RecognisedCloud:
         observed, cloud = read_shape(path, self.seed)
         # As many points as preparation keeps by default; others get the part of the nearest of them.
-        row, frame = normalised_row(cloud, CloudConfig(), UNIT_SPHERE_MARGIN)
+        row, frame = normalised_row(cloud, CloudConfig(), self.framing)
         columns = {name: row[name] for name in self.family.needs[0].columns if name not in TRUE_COLUMNS}
         categories = self.vocabulary.categories
         told = category or (categories[0] if len(categories) == 1 else "")

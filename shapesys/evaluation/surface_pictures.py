@@ -19,7 +19,8 @@ from shapesys.training.run_dir import EvaluationDirectory
 ERROR_SAMPLES = 100_000
 """Surface samples behind the per-vertex error that pictures are coloured by."""
 LONGEST_SHOWN_EDGE = 0.1
-"""Longest edge of the ground truth in pictures, in the normalised frame."""
+"""Longest edge of the ground truth in pictures, in the normalised frame; of larger shapes than the unit sphere holds, a
+twentieth of their longest side."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ def beside_truth(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple
 
     The truth's large faces are divided, since a colour is shown at vertices and nowhere else.
     """
-    truth = subdivided(truth, LONGEST_SHOWN_EDGE)
+    low, high = truth.bounds
+    truth = subdivided(truth, max(LONGEST_SHOWN_EDGE, 0.5 * LONGEST_SHOWN_EDGE * float((high - low).max())))
     vertices = np.asarray(truth.vertices, np.float32)
     shown: Mapping[str, Floats] = dict(truth.attributes) | dict(field.attributes(vertices))
     if predicted.is_empty:

@@ -10,6 +10,9 @@ import numpy as np
 
 from shapesys.geometry.mesh import Floats
 
+BOX_MARGIN = 0.1
+"""Of a box about points, on every side, as a share of its longest: [-1, 1]^3 becomes SAL's [-1.2, 1.2]^3."""
+
 
 @dataclass(frozen=True)
 class Box:
@@ -17,6 +20,14 @@ class Box:
 
     low: tuple[float, float, float]
     high: tuple[float, float, float]
+
+    @classmethod
+    def about(cls, points: Floats, margin: float = BOX_MARGIN) -> Box:
+        """Around (n, 3) points of a surface, parts of which nobody may have seen."""
+        low, high = np.asarray(points, np.float64).min(axis=0), np.asarray(points, np.float64).max(axis=0)
+        beyond = margin * float((high - low).max())
+        (x0, y0, z0), (x1, y1, z1) = (low - beyond).tolist(), (high + beyond).tolist()
+        return cls((x0, y0, z0), (x1, y1, z1))
 
     @property
     def longest_side(self) -> float:
@@ -32,7 +43,8 @@ class FieldTraits:
 
     Attributes:
         level: the value on the surface.
-        box: where the surface lies.
+        box: where the surface lies; that of the unit sphere, unless who predicts the field knows of another. Of shapes
+            in other frames, generic code puts the box about what was seen of each (see `shapesys.fields.in_box`).
         negative_inside: True for signed distance, False for occupancy.
         is_distance: |value - level| approximates the distance to the surface in box units (slope near 1),
             which coarse-to-fine pruning relies on.

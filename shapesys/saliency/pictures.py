@@ -14,7 +14,8 @@ from shapesys.geometry.subdivide import subdivided
 from shapesys.metrics.saliency import Scaling, scaled
 
 LONGEST_EDGE = 0.04
-"""Of pictured meshes, in the normalised frame: a colour is shown at vertices and nowhere else."""
+"""Of pictured meshes, in the normalised frame: a colour is shown at vertices and nowhere else. Of shapes larger than
+the unit sphere holds, a fiftieth of their longest side."""
 _SIDES = ((214, 122, 66), (72, 122, 178))
 """Colours in front of a mirror plane and behind it."""
 
@@ -33,7 +34,7 @@ def picture_of_map(
         saliency: (n,).
         scaling: how the map is brought to [0, 1]; ``none`` shows one that is as it is, so that a flat one looks flat.
     """
-    fine = subdivided(mesh, LONGEST_EDGE)
+    fine = _fine(mesh)
     values = np.asarray(scaled(saliency, scaling), np.float32)
     shown = values[nearest(points, np.asarray(fine.vertices, np.float32)).indices]
     coloured = replace(fine, attributes={"saliency": shown})
@@ -42,7 +43,7 @@ def picture_of_map(
 
 def picture_of_plane(mesh: Mesh, plane: Plane, size: Size = (192, 192)) -> Image:
     """A shape whose two sides of a mirror plane have two colours."""
-    fine = subdivided(mesh, LONGEST_EDGE)
+    fine = _fine(mesh)
     centres = fine.triangles.mean(axis=1)
     behind = centres @ np.asarray(plane.normal) < plane.offset
     colours = np.array(_SIDES, np.uint8)[behind.astype(int)]
@@ -59,3 +60,8 @@ def picture_of_part(part: Mesh, whole: Mesh, size: Size = (192, 192)) -> Image:
     saliency = whole.attributes["saliency"]
     ends = (float(saliency.min()), float(saliency.max()))
     return render(part, framing(whole), size, "saliency", value_range=ends)
+
+
+def _fine(mesh: Mesh) -> Mesh:
+    low, high = mesh.bounds
+    return subdivided(mesh, max(LONGEST_EDGE, 0.5 * LONGEST_EDGE * float((high - low).max())))

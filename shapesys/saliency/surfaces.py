@@ -9,7 +9,8 @@ from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.samples.store import Store
 
 RADIUS = 0.02
-"""Of a drawn point, in the normalised frame: about half the distance between 1,024 points of a shape."""
+"""Of a drawn point, in the normalised frame: about half the distance between 1,024 points of a shape. Of shapes
+larger than the unit sphere holds, a hundredth of their longest side."""
 
 _CORNERS = np.concatenate([np.eye(3), -np.eye(3)])
 _FACES = np.array([[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]])
@@ -24,7 +25,7 @@ def surface_of(store: Store, shape_id: str, points: Floats) -> Mesh:
     try:
         return store.mesh(shape_id)
     except ShapesysError:
-        return mesh_of_points(points)
+        return mesh_of_points(points, max(RADIUS, 0.5 * RADIUS * float(np.ptp(points, axis=0).max())))
 
 
 def mesh_of_points(points: Floats, radius: float = RADIUS) -> Mesh:

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from shapesys.errors import ShapeRejected
 from shapesys.geometry.cloud import Cloud, checked
 from shapesys.geometry.fps import farthest_points
-from shapesys.geometry.mesh import Ints
-from shapesys.geometry.normalise import Normalisation, unit_sphere_of_points
+from shapesys.geometry.mesh import Floats, Ints
+from shapesys.geometry.normalise import Framing, Normalisation, unit_sphere_of_points
 from shapesys.samples.settings import CloudConfig, PrepareConfig
 from shapesys.samples.shape_samples import Row, Seeds, ShapeSamples, known_parts, shape_row
 from shapesys.samples.unsigned_queries import chunked, unsigned_of_points
@@ -17,19 +18,46 @@ from shapesys.sources.base import ShapeRef, Source
 
 LEAST_POINTS = 16
 """Fewer points say nothing of a shape: not even one neighbourhood of the smallest network could be filled."""
+LINE = 1e-5
+"""Points whose spread across their longest direction is at most this share of that along it lie on a line."""
 
 
 def prepare_cloud(source: Source, ref: ShapeRef, cloud: Cloud, settings: PrepareConfig) -> ShapeSamples:
     """The `cloud` and the `udf` view of a cloud in its file's frame; distances are to all of its points.
 
     Raises:
-        ShapeRejected: too few points, all in one place, numbers that are not finite, labels out of range.
+        ShapeRejected: as `checked_scan`, or labels out of range.
     """
-    checked(cloud, least=LEAST_POINTS)
+    checked_scan(cloud)
     known_parts(source, ref, cloud.labels)
-    frame = unit_sphere_of_points(cloud.points, settings.margin)
+    frame = settings.framing.of_points(cloud.points)
     made = rows_of_cloud(cloud, frame, settings.views, settings, Seeds.of(settings.seed, ref.id))
     return ShapeSamples(shape_row(source, ref, settings, frame, {}), made)
+
+
+def checked_scan(cloud: Cloud) -> Cloud:
+    """The cloud, once it is known that it may be of a surface.
+
+    Raises:
+        ShapeRejected: stage "validate": too few points, all in one place or on one line, or numbers that are
+            not finite; stage "normalise": no finite extent.
+    """
+    checked(cloud, least=LEAST_POINTS)
+    check_spread(cloud.points, "points")
+    return cloud
+
+
+def check_spread(points: Floats, what: str) -> None:
+    """Refuse positions (n, 3) on one line, but for `LINE`.
+
+    Raises:
+        ShapeRejected: stage "validate": they are; stage "normalise": they have no finite extent.
+    """
+    near = unit_sphere_of_points(points).apply(np.asarray(points, np.float64))
+    from_mean = near - near.mean(axis=0)
+    _, across, along = np.sqrt(np.maximum(np.linalg.eigvalsh(from_mean.T @ from_mean), 0.0))
+    if across <= LINE * along:
+        raise ShapeRejected("validate", f"all {len(points)} {what} lie on one line, which is no surface")
 
 
 def rows_of_cloud(
@@ -41,14 +69,15 @@ def rows_of_cloud(
         made["cloud"] = [row_in_frame(cloud, settings.cloud, frame)]
     if "udf" in views:
         points = frame.apply(np.asarray(cloud.points, np.float64))
-        queries = unsigned_of_points(points, settings.udf, seeds.unsigned, cloud.normals)
+        radius = settings.framing.radius_of(points)
+        queries = unsigned_of_points(points, settings.udf, seeds.unsigned, cloud.normals, radius)
         made["udf"] = chunked(queries, settings.udf, seeds.order)
     return made
 
 
-def normalised_row(cloud: Cloud, config: CloudConfig, margin: float) -> tuple[Row, Normalisation]:
+def normalised_row(cloud: Cloud, config: CloudConfig, framing: Framing) -> tuple[Row, Normalisation]:
     """The row of a cloud (n points in the file's frame), at most `config.points` of them, and the frame they are in."""
-    frame = unit_sphere_of_points(cloud.points, margin)
+    frame = framing.of_points(cloud.points)
     return row_in_frame(cloud, config, frame), frame
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import ValidationInfo, field_validator
 
 from shapesys.config.base import Config, setting
 from shapesys.errors import UsageError, unknown_name
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.mesh import Mesh
-from shapesys.geometry.normalise import UNIT_SPHERE_MARGIN
+from shapesys.geometry.normalise import UNIT_SPHERE_MARGIN, FrameName, Framing
 from shapesys.geometry.scan import Scan
 from shapesys.samples.isolation import Limits
 from shapesys.samples.manifest import settings_digest
@@ -32,6 +32,9 @@ OBSERVED_VIEWS = frozenset({"udf", "cloud"})
 WHERE_NAMED = frozenset({"udf"})
 """Views that are made where `PrepareConfig.views` names them and nowhere else, so that a store from before they existed
 is completed by the command that began it. Their settings are recorded with the view."""
+UNSAID: dict[tuple[str, ...], Any] = {("frame",): "unit_sphere", ("udf", "to"): "triangles"}
+"""Settings that stores from before them say nothing of -> what these were made with. It is never recorded, so that they
+are completed, too."""
 
 
 class ChunkedConfig(Config):
@@ -68,11 +71,17 @@ class UnsignedConfig(ChunkedConfig):
 
     Each once by a Gaussian as wide as its distance to the k-th neighbour among the surface points, once by one of fixed
     width. SAL's `preprocess_dfaust.py`: 250,000 surface points, 50th neighbour, width 0.2 (in metres, of people).
+    Widths and distances are lengths of the frame: of `--frame mean` and `as_given`, in the unit of the files.
     """
 
     count: int = setting(500_000, help="queries per shape, half of them displaced locally, half globally", ge=1)
     neighbour: int = setting(50, help="k: the local standard deviation is the distance to the k-th neighbour", ge=1)
     global_std: float = setting(0.2, help="the global standard deviation; SAL takes 1 for a single shape", ge=0)
+    to: Literal["triangles", "points"] = setting(
+        "triangles",
+        help="what distances are to: a mesh's triangles, or the points drawn on them before they are displaced; of a "
+        "point cloud they are to all of its points, either way",
+    )
 
 
 class CloudConfig(Config):
@@ -114,7 +123,15 @@ class PrepareConfig(Config):
     udf: UnsignedConfig = UnsignedConfig()
     cloud: CloudConfig = CloudConfig()
     occupancy: OccupancyConfig = OccupancyConfig()
-    margin: float = setting(UNIT_SPHERE_MARGIN, help="the farthest vertex lies at radius 1 / margin", ge=1)
+    frame: FrameName = setting(
+        "unit_sphere",
+        help="where shapes lie: unit_sphere, about the box's centre; mean, the surface's mean (or the cloud's) at the "
+        "origin, in the files' unit; as_given; mean_unit_cube, the mean at the origin and the largest |coordinate| 1. "
+        "A scan whose clean shape is known lies where that does",
+    )
+    margin: float = setting(
+        UNIT_SPHERE_MARGIN, help="of the frame unit_sphere: the farthest vertex lies at radius 1 / margin", ge=1
+    )
     seed: int = setting(0, help="seed of all random points", ge=0)
     limits: LimitConfig = LimitConfig()
 
@@ -126,11 +143,24 @@ class PrepareConfig(Config):
                 raise ValueError(str(unknown_name("view", view, SAMPLE_VIEWS)))
         return tuple(name for name in SAMPLE_VIEWS if name in views)
 
+    @field_validator("margin")
+    @classmethod
+    def _margin_of_the_sphere(cls, margin: float, info: ValidationInfo) -> float:
+        frame = info.data.get("frame", "unit_sphere")
+        if frame != "unit_sphere" and margin != UNIT_SPHERE_MARGIN:
+            raise ValueError(f"only the frame unit_sphere has a margin; leave it out of frame {frame}")
+        return margin
+
+    @property
+    def framing(self) -> Framing:
+        """How every shape gets its frame."""
+        return Framing(self.frame, self.margin)
+
     def of_what(self, gives: type) -> PrepareConfig:
         """The same with the views meant for a source: those named, or what can be made of what it gives by default.
 
         Raises:
-            UsageError: a view was named that cannot be made of it.
+            UsageError: a view was named that cannot be made of it, or one that cannot be made in this frame.
         """
         able, word = VIEWS_OF[gives], WORDS_FOR[gives]
         for view in self.views:
@@ -140,12 +170,35 @@ class PrepareConfig(Config):
                     f"choose among: {', '.join(able)}"
                 )
         usual = tuple(view for view in able if view not in WHERE_NAMED)
-        return self if self.views else self.model_copy(update={"views": usual})
+        found = self if self.views else self.model_copy(update={"views": usual})
+        found._check_frame(able)
+        return found
+
+    def _check_frame(self, able: tuple[str, ...]) -> None:
+        """Refuse views to which the frame means nothing, and those that only the unit sphere has."""
+        if self.framing.is_unit_sphere:
+            return
+        if "superpixels" in self.views:
+            raise UsageError(f"an image lies in no frame; leave out --frame {self.frame}, or a --preset that sets it")
+        if "sdf" in self.views:
+            others = " ".join(view for view in able if view != "sdf")
+            raise UsageError(
+                f"view 'sdf' is made in the frame unit_sphere alone, since its queries fill that sphere; leave out "
+                f"--frame {self.frame}, or name other views: --views {others}"
+            )
 
     def recorded(self) -> dict[str, Any]:
         """The settings that the samples depend on, as plain JSON data."""
         absent = {view for view in WHERE_NAMED if view not in self.views}
+        if not self.framing.is_unit_sphere:
+            absent.add("margin")
         data: dict[str, Any] = self.model_dump(mode="json", exclude={"limits", *absent})
+        for (*sections, name), before in UNSAID.items():
+            holder = data
+            for section in sections:
+                holder = holder.get(section, {})
+            if holder.get(name) == before:
+                del holder[name]
         return data
 
     def digest(self) -> str:
@@ -161,6 +214,8 @@ class PrepareConfig(Config):
         return {view: sizes for view, sizes in chunked.items() if view in self.views}
 
 
+_OF_SCANS = ("udf", "cloud", "meshes")
+"""Views of the presets for scans; sources of bare clouds have no meshes."""
 PRESETS: dict[str, PrepareConfig] = {
     "paper": PrepareConfig(),
     "tiny": PrepareConfig(
@@ -169,5 +224,39 @@ PRESETS: dict[str, PrepareConfig] = {
         cloud=CloudConfig(points=2048),
         occupancy=OccupancyConfig(points=20_000),
     ),
+    "sal": PrepareConfig(views=_OF_SCANS, frame="mean", cloud=CloudConfig(points=16_384)),
+    "sald": PrepareConfig(
+        views=_OF_SCANS,
+        frame="as_given",
+        udf=UnsignedConfig(neighbour=10, global_std=0.3),
+        cloud=CloudConfig(points=29_929),
+    ),
+    "single": PrepareConfig(
+        views=_OF_SCANS,
+        frame="mean_unit_cube",
+        udf=UnsignedConfig(global_std=1.0, to="points"),
+        cloud=CloudConfig(points=16_384),
+    ),
 }
-"""Named settings: `paper` as ISSN publishes, `tiny` for a laptop."""
+"""Named settings: `paper` as ISSN publishes, `tiny` for a laptop, and three that the released code of the sign-agnostic
+methods takes of 250,000 surface points, each displaced twice:
+
+`sal`: D-FAUST (`preprocess_dfaust.py`), in metres about the mean; 50th neighbour, 0.2.
+`sald`: D-FAUST (the file of that name), as given; 10th neighbour, 0.3. It stores 500,000 further surface points for an
+encoder and a normal term of weight 0; here, surface points are those that queries were displaced from.
+`single`: one shape (SAL's `recon_dataset.py`), in the cube about the mean; 50th neighbour, 1.0, distances to points.
+
+Their clouds have as many points as SAL (16,384) and SALD (173^2) measure against."""
+
+
+def preset(name: str, gives: type | None = None) -> PrepareConfig:
+    """Named settings, for a source that gives objects of this class: without views that cannot be made of them.
+
+    Raises:
+        UsageError: no such preset.
+    """
+    if name not in PRESETS:
+        raise unknown_name("sampler preset", name, PRESETS)
+    found = PRESETS[name]
+    able = found.views if gives is None else VIEWS_OF[gives]
+    return found.model_copy(update={"views": tuple(view for view in found.views if view in able)})

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapesys.errors import ShapeRejected
-from shapesys.geometry.cloud import Cloud, checked
+from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.fps import COMPILED_FROM, farthest_points
 from shapesys.geometry.mesh import Floats, Mesh
-from shapesys.geometry.normalise import Normalisation, unit_sphere
+from shapesys.geometry.normalise import Normalisation
 from shapesys.geometry.scan import Scan
 from shapesys.geometry.signed_distance import SignedMesh
 from shapesys.geometry.surface import SurfaceSample, sample_surface
 from shapesys.geometry.validation import clean, validate
-from shapesys.samples.cloud_samples import LEAST_POINTS, cloud_row, prepare_cloud, rows_of_cloud
+from shapesys.samples.cloud_samples import check_spread, checked_scan, cloud_row, prepare_cloud, rows_of_cloud
 from shapesys.samples.queries import box_points, cut_into_chunks, query_points
 from shapesys.samples.settings import (
     OBSERVED_VIEWS,
@@ -34,7 +34,7 @@ from shapesys.sources.base import ShapeRef, Source
 from shapesys.sources.image import AnnotatedImage
 
 NORMAL_PROBE = 1e-3
-"""How far from the surface a normal's two sides are probed, in the normalised frame."""
+"""How far from the surface a normal's two sides are probed, in radii of the shape (1 in the unit sphere)."""
 
 
 def prepare_shape(source: Source, ref: ShapeRef, settings: PrepareConfig) -> ShapeSamples:
@@ -69,11 +69,11 @@ def _prepare_mesh(
 
     Args:
         observed: what a scanner saw of the shape, in the same frame; the shape itself where None. It is normalised as
-            the shape is, so that scans of one shape stay in one frame however noisy they are.
+            the shape is, so that scans of one shape stay in one frame however noisy they are or whatever they lack.
     """
-    cleaned = clean(loaded).mesh
+    cleaned = _cleaned(loaded)
     known_parts(source, ref, cleaned.face_labels)
-    frame = unit_sphere(cleaned, settings.margin)
+    frame = settings.framing.of_mesh(cleaned)
     mesh = _in_frame(cleaned, frame)
     facts = validate(mesh)
     seeds = Seeds.of(settings.seed, ref.id)
@@ -106,6 +106,12 @@ def warm_up() -> None:
     farthest_points(np.resize(corners, (COMPILED_FROM // len(corners), 3)), len(corners))
 
 
+def _cleaned(mesh: Mesh) -> Mesh:
+    cleaned = clean(mesh).mesh
+    check_spread(cleaned.vertices, "vertices")
+    return cleaned
+
+
 def _in_frame(mesh: Mesh, frame: Normalisation) -> Mesh:
     """The mesh as it is stored: all samples refer to these rounded vertices."""
     vertices = frame.apply(mesh.vertices.astype(np.float64)).astype(np.float32)
@@ -119,21 +125,22 @@ def _scan_rows(
     """Those views that are of what was observed."""
     views = [view for view in settings.views if view in OBSERVED_VIEWS]
     if isinstance(observed, Cloud):
-        return rows_of_cloud(checked(observed, least=LEAST_POINTS), frame, views, settings, seeds)
-    mesh = _in_frame(clean(observed).mesh, frame)
+        return rows_of_cloud(checked_scan(observed), frame, views, settings, seeds)
+    mesh = _in_frame(_cleaned(observed), frame)
     signed = SignedMesh(mesh, seed=seeds.sign)
     return {view: _view_rows(view, mesh, signed, settings, seeds) for view in views}
 
 
 def _view_rows(view: str, mesh: Mesh, signed: SignedMesh, settings: PrepareConfig, seeds: Seeds) -> list[Row]:
+    radius = settings.framing.radius_of(mesh.vertices)
     if view == "sdf":
         return sdf_rows(mesh, signed, settings.sdf, seeds)
     if view == "udf":
-        return udf_rows(mesh, signed, settings.udf, seeds)
+        return udf_rows(mesh, signed, settings.udf, seeds, radius)
     if view == "occupancy":
         return [occupancy_row(mesh, signed, settings.occupancy, seeds)]
     if view == "cloud":
-        return [surface_cloud_row(mesh, signed, settings.cloud, seeds)]
+        return [surface_cloud_row(mesh, signed, settings.cloud, seeds, radius)]
     labels = np.empty(0, np.int32) if mesh.face_labels is None else mesh.face_labels
     return [{"vertices": mesh.vertices, "faces": mesh.faces, "face_labels": labels}]
 
@@ -148,18 +155,18 @@ def sdf_rows(mesh: Mesh, signed: SignedMesh, config: QueryConfig, seeds: Seeds) 
     ]
 
 
-def udf_rows(mesh: Mesh, signed: SignedMesh, config: UnsignedConfig, seeds: Seeds) -> list[Row]:
+def udf_rows(mesh: Mesh, signed: SignedMesh, config: UnsignedConfig, seeds: Seeds, radius: float = 1.0) -> list[Row]:
     """One row per chunk of queries about the surface, see `unsigned_of_mesh`."""
 
     def sample(count: int, seed: int) -> Origins:
         found = sample_surface(mesh, count, seed)
-        return Origins(found.points, _outward(found, signed))
+        return Origins(found.points, _outward(found, signed, radius))
 
     def to(points: Floats) -> tuple[Floats, Floats]:
         found = signed.unsigned(points)
         return found.distance, found.closest
 
-    return chunked(unsigned_of_mesh(sample, to, config, seeds.unsigned), config, seeds.order)
+    return chunked(unsigned_of_mesh(sample, to, config, seeds.unsigned, radius), config, seeds.order)
 
 
 def occupancy_row(mesh: Mesh, signed: SignedMesh, config: OccupancyConfig, seeds: Seeds) -> Row:
@@ -168,20 +175,20 @@ def occupancy_row(mesh: Mesh, signed: SignedMesh, config: OccupancyConfig, seeds
     return {"points": points, "inside": signed.inside(points)}
 
 
-def surface_cloud_row(mesh: Mesh, signed: SignedMesh, config: CloudConfig, seeds: Seeds) -> Row:
+def surface_cloud_row(mesh: Mesh, signed: SignedMesh, config: CloudConfig, seeds: Seeds, radius: float = 1.0) -> Row:
     """Surface points (n, 3) in farthest-point order, from the candidate farthest from the frame's origin on."""
     candidates = sample_surface(mesh, config.points * config.oversampling, seeds.cloud)
     start = int(np.square(candidates.points).sum(axis=1).argmax())
     order = farthest_points(candidates.points, config.points, start)
     chosen = SurfaceSample(candidates.points[order], candidates.normals[order], candidates.faces[order])
     labels = None if mesh.face_labels is None else mesh.face_labels[chosen.faces]
-    return cloud_row(chosen.points, Cloud(chosen.points, _outward(chosen, signed), None, labels))
+    return cloud_row(chosen.points, Cloud(chosen.points, _outward(chosen, signed, radius), None, labels))
 
 
-def _outward(sample: SurfaceSample, signed: SignedMesh) -> NDArray[np.float32]:
+def _outward(sample: SurfaceSample, signed: SignedMesh, radius: float) -> NDArray[np.float32]:
     """The normals (n, 3), turned where the inside is in front of them; as the file has them without trusted signs."""
     if not signed.report.trusted:
         return sample.normals
-    step: Floats = np.float32(NORMAL_PROBE) * sample.normals
+    step: Floats = np.float32(NORMAL_PROBE * radius) * sample.normals
     inward = signed.inside(sample.points + step) & ~signed.inside(sample.points - step)
     return np.where(inward[:, None], -sample.normals, sample.normals)

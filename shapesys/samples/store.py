@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from shapesys.errors import ShapesysError, UsageError, unknown_name
 from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.normalise import Framing
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.manifest import Manifest
 from shapesys.samples.part_file import PartFile, damaged
@@ -76,6 +77,11 @@ class Store:
     def clouds_are_ordered(self) -> bool:
         """Whether the points of the `cloud` view are in the order of farthest point sampling."""
         return self.manifest.settings.get("cloud", {}).get("order", "fps") == "fps"
+
+    @property
+    def framing(self) -> Framing:
+        """How its shapes got their frames."""
+        return Framing.of_settings(self.manifest.settings)
 
     @cached_property
     def parts(self) -> tuple[Part, ...]:

@@ -1,9 +1,11 @@
 """Queries with their unsigned distance to a raw surface: a mesh with any holes and orientation, or a scan's points.
 
 Sampled as SAL does (Atzmon and Lipman, CVPR 2020, `preprocess_dfaust.py`): surface points, each displaced once by a
-Gaussian as wide as its distance to the k-th neighbour, once by a Gaussian of one global width. Nothing is drawn again
-where it leaves the unit sphere. As SALD's sampler does (ICLR 2021), each query keeps the direction away from the
-surface, which is the gradient of its distance; and the surface point that it was displaced from.
+Gaussian as wide as its distance to the k-th neighbour, once by a Gaussian of one global width. Nothing is drawn again,
+however far it goes. Where a point is repeated so often that its k-th neighbour is itself, its width is the distance to
+the k-th of the distinct points: else half of its queries would lie on it. As SALD's sampler does (ICLR 2021), each
+query keeps the direction away from the surface, which is the gradient of its distance; and the surface point that it
+was displaced from.
 
 Legend: S points on the surface, n queries.
 """
@@ -22,7 +24,8 @@ from shapesys.samples.settings import UnsignedConfig
 from shapesys.samples.shape_samples import Row
 
 ON_SURFACE = 1e-5
-"""Nearer to the surface, in the normalised frame, single precision knows no direction away from it."""
+"""Nearer to the surface, in radii of the shape (1 in the unit sphere), no direction away from it is known: single
+precision has lost it."""
 
 Nearest = Callable[[Points], tuple[Floats, Floats]]
 """(n, 3) queries -> (n,) unsigned distance to the surface, and (n, 3) the closest point on it."""
@@ -40,12 +43,15 @@ class Origins:
         return Origins(self.points[rows], None if self.normals is None else self.normals[rows])
 
 
-def unsigned_of_mesh(sample: Callable[[int, int], Origins], to: Nearest, config: UnsignedConfig, seed: int) -> Row:
-    """Queries about a mesh, measured to its triangles.
+def unsigned_of_mesh(
+    sample: Callable[[int, int], Origins], to: Nearest, config: UnsignedConfig, seed: int, radius: float = 1.0
+) -> Row:
+    """Queries about a mesh, measured to its triangles, or to the points drawn on them where `config.to` says so.
 
     Args:
         sample: (count, seed) -> that many points of its surface.
-        to: measures queries.
+        to: measures queries to its triangles.
+        radius: of the shape; see `Framing.radius_of`.
 
     Returns:
         ``points`` (n, 3), ``distance`` (n,), ``direction`` (n, 3), ``surface`` (n, 3), ``normals`` (n, 3) or (0, 3),
@@ -53,10 +59,13 @@ def unsigned_of_mesh(sample: Callable[[int, int], Origins], to: Nearest, config:
     """
     rng = np.random.default_rng(seed)
     origins = sample(_origins(config), int(rng.integers(2**32)))
-    return _displaced(origins, origins.points, to, config, rng)
+    measured = to if config.to == "triangles" else _to_points(origins.points)
+    return _displaced(origins, origins.points, measured, config, rng, radius)
 
 
-def unsigned_of_points(cloud: Floats, config: UnsignedConfig, seed: int, normals: Floats | None = None) -> Row:
+def unsigned_of_points(
+    cloud: Floats, config: UnsignedConfig, seed: int, normals: Floats | None = None, radius: float = 1.0
+) -> Row:
     """The same about a cloud (S, 3), measured to its nearest point.
 
     Every point of the cloud is displaced equally often, give or take once.
@@ -64,12 +73,7 @@ def unsigned_of_points(cloud: Floats, config: UnsignedConfig, seed: int, normals
     rng = np.random.default_rng(seed)
     cloud = np.ascontiguousarray(cloud, dtype=np.float32)
     rows = np.resize(rng.permutation(len(cloud)), _origins(config))
-
-    def to(queries: Points) -> tuple[Floats, Floats]:
-        found = nearest(cloud, queries)
-        return found.distances, cloud[found.indices]
-
-    return _displaced(Origins(cloud, normals).take(rows), cloud, to, config, rng)
+    return _displaced(Origins(cloud, normals).take(rows), cloud, _to_points(cloud), config, rng, radius)
 
 
 def chunked(queries: Row, config: UnsignedConfig, seed: int) -> list[Row]:
@@ -83,10 +87,19 @@ def _origins(config: UnsignedConfig) -> int:
     return (config.count + 1) // 2
 
 
-def _displaced(origins: Origins, surface: Floats, to: Nearest, config: UnsignedConfig, rng: np.random.Generator) -> Row:
+def _to_points(surface: Floats) -> Nearest:
+    def to(queries: Points) -> tuple[Floats, Floats]:
+        found = nearest(surface, queries)
+        return found.distances, surface[found.indices]
+
+    return to
+
+
+def _displaced(
+    origins: Origins, surface: Floats, to: Nearest, config: UnsignedConfig, rng: np.random.Generator, radius: float
+) -> Row:
     """All origins displaced locally, then all displaced globally."""
-    farthest = min(config.neighbour, len(surface) - 1)
-    local = k_nearest(surface, origins.points, farthest + 1).distances[:, farthest].astype(np.float32)
+    local = _local_widths(surface, origins.points, config.neighbour)
     widths = np.concatenate([local, np.full(len(local), config.global_std, np.float32)])
     noise = rng.standard_normal((len(widths), 3), dtype=np.float32) * widths[:, None]
     twice = np.resize(np.arange(len(local)), len(widths))[: config.count]
@@ -96,16 +109,30 @@ def _displaced(origins: Origins, surface: Floats, to: Nearest, config: UnsignedC
     return {
         "points": points,
         "distance": np.asarray(distance, dtype=np.float32),
-        "direction": _directions(points, closest, distance),
+        "direction": _directions(points, closest, distance, ON_SURFACE * radius),
         "surface": np.asarray(doubled.points, dtype=np.float32),
         "normals": np.empty((0, 3), np.float32) if doubled.normals is None else doubled.normals.astype(np.float32),
         "spread": local[twice],
     }
 
 
-def _directions(points: Points, closest: Floats, distance: Floats) -> Points:
+def _local_widths(surface: Floats, points: Floats, neighbour: int) -> Floats:
+    """(n,) distance of surface points to their k-th neighbour, or to the last one where there are fewer."""
+    widths = _distance_to_neighbour(surface, points, neighbour)
+    repeated = widths == 0
+    if repeated.any():
+        widths[repeated] = _distance_to_neighbour(np.unique(surface, axis=0), points[repeated], neighbour)
+    return widths
+
+
+def _distance_to_neighbour(surface: Floats, points: Floats, neighbour: int) -> Floats:
+    farthest = min(neighbour, len(surface) - 1)
+    return k_nearest(surface, points, farthest + 1).distances[:, farthest].astype(np.float32)
+
+
+def _directions(points: Points, closest: Floats, distance: Floats, on_surface: float) -> Points:
     """(n, 3) unit vectors from the closest points to the queries; zero where they are too near to have one."""
     away = points - np.asarray(closest, dtype=np.float32)
     length = np.linalg.norm(away, axis=1)
-    known = np.minimum(length, distance) > ON_SURFACE
+    known = np.minimum(length, distance) > on_surface
     return np.asarray(away / np.where(known, length, np.inf)[:, None], dtype=np.float32)

@@ -1,6 +1,7 @@
 """The views of the sample store: every table's columns, dtypes, shapes, units and meaning, declared once.
 
-Frame of all coordinates: the shape's normalised frame (unit sphere, see `shapesys.geometry.normalise`).
+Frame of all coordinates: the shape's normalised frame (the unit sphere, unless the store was prepared with another
+``--frame``; see `shapesys.geometry.normalise`).
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ UDF = View(
     (
         _ID,
         Column("points", _FLOATS, "(n, 3)", "normalised", "query points"),
-        Column("distance", _FLOATS, "(n,)", "normalised", "unsigned distance: to triangles, or to a cloud's points"),
+        Column("distance", _FLOATS, "(n,)", "normalised", "unsigned distance: to triangles, or to points (udf.to)"),
         Column("direction", _FLOATS, "(n, 3)", "unit", "away from the closest point; zero on the surface"),
         Column("surface", _FLOATS, "(n, 3)", "normalised", "the surface point that each query was displaced from"),
         Column("normals", _FLOATS, "(n, 3) or empty", "unit", "of these points, outward where the sign is trusted"),

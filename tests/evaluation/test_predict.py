@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from predictor_support import Answering, classes, halves, image_predictor, predi
 
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.predict import Predictor, RecognisedCloud, SegmentedImage
+from shapesys.geometry.normalise import Framing
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.run_dir import RunDirectory
 
@@ -69,6 +71,17 @@ def test_classes_come_with_probabilities_the_likeliest_first(scan: Path) -> None
     assert found.parts is None
     assert [name for name, _ in found.classes] == ["mug", "chair"]
     assert [share for _, share in found.classes] == pytest.approx([0.8, 0.2])
+
+
+def test_a_file_is_seen_in_the_frame_that_the_run_was_trained_in(tmp_path: Path) -> None:
+    """Where nothing was moved, all of a box above the origin is high."""
+    box = np.random.default_rng(0).uniform(1.0, 2.0, (300, 3))
+    np.save(tmp_path / "box.npy", box)
+    usual = predictor(halves, RUN)
+    for made, high in ((usual, 0.5), (replace(usual, framing=Framing("as_given")), 1.0)):
+        parts = cloud_of(made, tmp_path / "box.npy").parts
+        assert parts is not None
+        assert np.mean(parts) == pytest.approx(high, abs=0.1)
 
 
 def test_a_mesh_is_sampled_first(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from shapesys.families import registry
 from shapesys.families.base import TrainingData
+from shapesys.geometry.normalise import FrameName, Framing
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training import run_dir
 from shapesys.training.checkpoint import save
@@ -16,7 +17,7 @@ from shapesys.training.loop import make_optimiser
 from shapesys.training.run_dir import RunDirectory
 
 
-def run_of_a_ball(root: Path, radius: float, store: str = "unused") -> RunDirectory:
+def run_of_a_ball(root: Path, radius: float, store: str = "unused", frame: FrameName = "unit_sphere") -> RunDirectory:
     """A run of a sign-agnostic family that knows the ball that it starts as, under the one shape ``ball/unseen``."""
     model = {"model.hidden": 64, "model.latent_dim": 4, "model.layers": 3, "model.skip_at": 2, "model.radius": radius}
     job = resolve("sal", "tiny", {"data.store": store, **model})
@@ -24,5 +25,6 @@ def run_of_a_ball(root: Path, radius: float, store: str = "unused") -> RunDirect
     objective = registry.load("sal").build(job.model, TrainingData(1))
     run = run_dir.create(root, "ball")
     claim(run, job)
-    save(run.checkpoints, 1, job, objective, ["ball/unseen"], make_optimiser(objective, job.train), Vocabulary())
+    optimiser, where = make_optimiser(objective, job.train), Framing(frame)
+    save(run.checkpoints, 1, job, objective, ["ball/unseen"], optimiser, Vocabulary(), framing=where)
     return run

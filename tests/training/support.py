@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 
+from shapesys.geometry.normalise import Framing
 from shapesys.training.config import TrainJob
 from shapesys.training.run_dir import RunDirectory
 
@@ -22,6 +24,8 @@ class AnalyticStore:
     chunks: int = 3
     chunk_size: int = 64
     clouds_are_ordered: bool = True
+    framing: ClassVar[Framing] = Framing()
+    url: ClassVar[str] = "analytic"
 
     def shapes(
         self, split: object = None, categories: object = (), view: object = None, columns: object = ()

@@ -1,0 +1,38 @@
+"""A field that is looked for in another box than its own: where the shape is known to lie."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from shapesys.fields.field import Box, Field, FieldTraits, JointField
+from shapesys.geometry.mesh import Floats
+
+
+def in_box(field: Field, box: Box) -> Field:
+    """The same values and attributes, in this box; what else is declared of the field stays."""
+    return _JointInBox(field, box) if isinstance(field, JointField) else _InBox(field, box)
+
+
+@dataclass(frozen=True)
+class _InBox:
+    field: Field
+    box: Box
+
+    @property
+    def traits(self) -> FieldTraits:
+        return replace(self.field.traits, box=self.box)
+
+    def values(self, points: Floats, precision: str = "float32") -> Floats:
+        return self.field.values(points, precision)
+
+    def attributes(self, points: Floats) -> Mapping[str, Floats]:
+        return self.field.attributes(points)
+
+
+@dataclass(frozen=True)
+class _JointInBox(_InBox):
+    field: JointField
+
+    def values_and_attributes(self, points: Floats) -> tuple[Floats, Mapping[str, Floats]]:
+        return self.field.values_and_attributes(points)
