@@ -7,7 +7,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -24,6 +24,7 @@ from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Objective, Observation, Prediction
 from shapesys.fields.field import Box
 from shapesys.fields.in_box import in_box
+from shapesys.geometry.mesh import Floats
 from shapesys.metrics.record import MetricRecord
 from shapesys.samples.store import Store
 from shapesys.samples.views import VIEWS
@@ -45,6 +46,13 @@ class BatchResult:
 
     rows: list[dict[str, Any]]
     records: tuple[MetricRecord, ...]
+
+
+class Code(NamedTuple):
+    """A shape's latent code (D,) float32, and whether training gave it or a search at test time."""
+
+    values: Floats
+    origin: Literal["trained", "found"]
 
 
 @dataclass
@@ -109,8 +117,12 @@ class Evaluator:
         Raises:
             ShapesysError: a shape cannot be read or predicted; all of the batch are without a prediction then.
         """
-        if self.family.one_network_each(self.job.model):
-            return self._fit(shape_ids)
+        fits = self.family.one_network_each(self.job.model)
+        predictions = self._fit(shape_ids) if fits else self._from_shared(shape_ids)
+        return predictions if self.store.framing.is_unit_sphere else [self._where_seen(item) for item in predictions]
+
+    def _from_shared(self, shape_ids: Sequence[str]) -> list[Prediction]:
+        """What one network for all shapes predicts."""
         trained = [shape_id for shape_id in shape_ids if self._has_trained_code(shape_id)]
         unseen = [shape_id for shape_id in shape_ids if shape_id not in set(trained)]
         predictions: list[Prediction] = []
@@ -122,14 +134,33 @@ class Evaluator:
             inference = self.job.inference.override(self.settings.inference)
             observations = [self._observe(shape_id) for shape_id in unseen]
             predictions += self.family.infer(self.objective, observations, inference, self.settings.seed)
-        return predictions if self.store.framing.is_unit_sphere else [self._where_seen(item) for item in predictions]
+        return predictions
 
     def _where_seen(self, prediction: Prediction) -> Prediction:
         """Of a shape that lies anywhere, the surface is looked for about the points that the store has of it."""
         if not isinstance(prediction, FieldPrediction):
             return prediction
-        points = self.store.read("cloud", [prediction.shape_id], ["points"])["points"][0]
-        return replace(prediction, field=in_box(prediction.field, Box.about(points)))
+        return replace(prediction, field=in_box(prediction.field, Box.about(self.points_of(prediction.shape_id))))
+
+    def points_of(self, shape_id: str) -> Floats:
+        """(n, 3) points that the store has of a shape's surface, in the frame of its fields."""
+        points: Floats = self.store.read("cloud", [shape_id], ["points"])["points"][0]
+        return points
+
+    def code(self, shape_id: str) -> Code:
+        """The code that `predict` decodes, of a family whose shapes have any.
+
+        Raises:
+            UsageError: the store has no such shape; names the nearest ones.
+            ShapesysError: what is needed of the shape cannot be read.
+        """
+        latent = self.family.latent
+        assert latent is not None
+        if self._has_trained_code(shape_id):
+            return Code(latent.trained(self.objective, [self.rows_of_codes[shape_id]])[0], "trained")
+        inference = self.job.inference.override(self.settings.inference)
+        found = latent.found(self.objective, [self._observe(shape_id)], inference, self.settings.seed)
+        return Code(found[0], "found")
 
     def _fit(self, shape_ids: Sequence[str]) -> list[Prediction]:
         """Of the networks that are these shapes: those that are there, and new ones for the others."""
@@ -137,7 +168,7 @@ class Evaluator:
         found = [self.networks.load(self.job, shape_id, device) for shape_id in shape_ids]
         done = [fitted for fitted in found if fitted]
         missing = [shape_id for shape_id, fitted in zip(shape_ids, found, strict=True) if not fitted]
-        for fitted in fit(self.job, [self._observe(shape_id) for shape_id in missing], device):
+        for fitted in fit(self.job, [self._observe(shape_id) for shape_id in missing], device, self.networks.half_done):
             self.networks.save(fitted)
             done.append(fitted)
         return [as_prediction(self.family, fitted) for fitted in done]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -71,3 +75,36 @@ class FittedNetworks:
         weights = {name: value.detach().cpu().contiguous() for name, value in fitted.objective.state_dict().items()}
         save_file(weights, part, {"samples": self.samples, "facts": json.dumps(dict(fitted.facts))})
         part.replace(path)
+
+    def half_done(self, shape_ids: Sequence[str]) -> HalfDoneFile:
+        """Where the state of these shapes' fit is kept until they are done."""
+        named = hashlib.sha256("\n".join([self.samples, *shape_ids]).encode()).hexdigest()[:16]
+        return HalfDoneFile(self.run.path / "networks" / "half_done" / f"{named}.pt")
+
+
+@dataclass(frozen=True)
+class HalfDoneFile:
+    """The state of a fit, for a process that goes on with it."""
+
+    path: Path
+
+    def load(self) -> Mapping[str, Any] | None:
+        """What was saved; None where nothing was, or it is damaged."""
+        if not self.path.is_file():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(self.path, map_location="cpu", weights_only=True)
+        except Exception:  # a damaged file can make the restricted unpickler raise anything
+            return None
+        return state
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """A reader finds the old state or the new one, never half of one."""
+        make_folder(self.path.parent, "--runs-root or --run")
+        part = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        torch.save(dict(state), part)
+        part.replace(self.path)
+
+    def drop(self) -> None:
+        """When the networks themselves are there."""
+        self.path.unlink(missing_ok=True)

@@ -11,20 +11,20 @@ Legend: S shapes.
 from __future__ import annotations
 
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch import Tensor
 
 from shapesys.families import registry
 from shapesys.families.base import Batch, Objective, Observation, TrainingData
 from shapesys.families.observed import ObservedQueries
 from shapesys.samples.seeds import stable_hash
-from shapesys.training.config import TrainJob
+from shapesys.training.config import TrainConfig, TrainJob
+from shapesys.training.fitted_together import Networks, networks_of
 from shapesys.training.loop import TrainingDiverged, optimiser_of, scheduled_rate
 
 CPU_NUMBERS, GPU_NUMBERS = 0, 1 << 28
@@ -34,6 +34,8 @@ and lose from twice that on; there, each is fitted alone, and becomes the same b
 """
 ONE_THREAD = 1 << 18
 """Activations of a layer up to which one thread fits a network."""
+SAVE_SECONDS = 60.0
+"""Between saves of a fit's state: what a killed process loses at most."""
 LAST_SHARE = 0.05
 """Of the iterations, over which a fit's losses are averaged."""
 
@@ -57,14 +59,32 @@ class Fitted:
     facts: Mapping[str, float]
 
 
+class HalfDone(Protocol):
+    """Where the state of networks that are fitted together is kept while they are."""
+
+    def load(self) -> Mapping[str, Any] | None:
+        """What an earlier process left of the same fit; None where nothing."""
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        """In place of what was kept before."""
+
+    def drop(self) -> None:
+        """When whoever asked for the networks has taken all of them."""
+
+
 def fit(
-    job: TrainJob, observations: Sequence[Observation], device: torch.device, on_step: OnStep | None = None
+    job: TrainJob,
+    observations: Sequence[Observation],
+    device: torch.device,
+    half_done: Callable[[Sequence[str]], HalfDone] | None = None,
+    on_step: OnStep | None = None,
 ) -> Iterator[Fitted]:
     """Fit one fresh network to each shape, as many at once as pays, and give them as they are done, in order.
 
     Args:
         job: of a family and a model for which `Family.one_network_each` holds.
         observations: the columns that the family needs of each shape, all queries that there are.
+        half_done: ids of shapes that are fitted together -> where their state is kept now and then.
 
     Raises:
         TrainingDiverged: a loss or gradient is not finite; names the shapes.
@@ -74,9 +94,12 @@ def fit(
     for start in range(0, len(observations), size):
         some = observations[start : start + size]
         fresh = [fresh_network(job, item.shape_id) for item in some]
+        kept = half_done([item.shape_id for item in some]) if half_done else None
         with _threads_that_pay(job):
-            done = _fit(job, fresh, some, device, on_step)
+            done = _fit(job, fresh, some, device, kept, on_step)
         yield from done
+        if kept:
+            kept.drop()
 
 
 def at_once(job: TrainJob, device: torch.device) -> int:
@@ -110,42 +133,94 @@ def fresh_network(job: TrainJob, shape_id: str) -> Objective:
 
 def _fit(
     job: TrainJob,
-    objectives: Sequence[Objective],
+    fresh: Sequence[Objective],
     observations: Sequence[Observation],
     device: torch.device,
+    half_done: HalfDone | None,
     on_step: OnStep | None,
 ) -> list[Fitted]:
-    config = job.train
-    networks: _Networks = _Alone(objectives[0], device) if len(objectives) == 1 else _Together(objectives, device)
-    optimiser = optimiser_of(networks.parameters(), [], config)
-    queries = ObservedQueries(observations, device, config.seed)
+    state = _State.begin(job.train, networks_of(fresh, device))
+    if half_done and (left := half_done.load()):
+        state.resume(left)
+    queries = ObservedQueries(observations, device, job.train.seed)
     index = torch.zeros(len(observations), dtype=torch.int64, device=device)
-    mean, started = _LastMean(config.epochs), time.perf_counter()
-    for step in range(config.epochs):
-        for group in optimiser.param_groups:
-            group["lr"] = scheduled_rate(config, config.learning_rate, step)
-        optimiser.zero_grad(set_to_none=True)
-        batch = {**queries.window(step, config.points_per_shape), "shape_index": index, "category_index": index}
-        networks.template.begin_epoch(step, config.epochs)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
-            total, scalars = networks.losses(networks.template.complete(batch))
-        # A loss that is not finite makes every gradient so; a clamp or a sign would have hidden it.
-        total.backward(1.0 + 0.0 * total.detach())
-        norms = networks.norms()
-        _check_finite(norms, observations, f"iteration {step + 1} of {config.epochs}")
-        if config.gradient_clip:
-            networks.scale_gradients((config.gradient_clip / (norms + 1e-6)).clamp(max=1.0))
-        optimiser.step()
-        mean.add(step, scalars)
+    saved = time.perf_counter()
+    for step in range(state.step, job.train.epochs):
+        started = time.perf_counter()
+        batch = {**queries.window(step, job.train.points_per_shape), "shape_index": index, "category_index": index}
+        norms = state.take_step(batch, device)
+        _check_finite(norms, observations, f"iteration {step + 1} of {job.train.epochs}")
+        state.seconds += time.perf_counter() - started
+        if half_done and time.perf_counter() - saved > SAVE_SECONDS:
+            half_done.save(state.left())
+            saved = time.perf_counter()
         if on_step:
-            on_step(step + 1, config.epochs)
-    seconds = (time.perf_counter() - started) / len(observations)
-    facts = [own | {"fit_seconds": seconds} for own in mean.of_each(len(observations))]
-    fitted = networks.unstacked()
+            on_step(step + 1, job.train.epochs)
+    fitted, facts = state.networks.unstacked(), state.facts(len(observations))
     return [
         Fitted(item.shape_id, objective.eval().requires_grad_(False), own)
         for item, objective, own in zip(observations, fitted, facts, strict=True)
     ]
+
+
+@dataclass
+class _State:
+    """Networks on their way, which a killed process leaves behind and another goes on from."""
+
+    config: TrainConfig
+    networks: Networks
+    optimiser: torch.optim.Optimizer
+    mean: _LastMean
+    step: int = 0
+    seconds: float = 0.0
+
+    @classmethod
+    def begin(cls, config: TrainConfig, networks: Networks) -> _State:
+        return cls(config, networks, optimiser_of(networks.parameters(), [], config), _LastMean(config.epochs))
+
+    def take_step(self, batch: Batch, device: torch.device) -> Tensor:
+        """One step of every network; the norms (S,) of their gradients, which where not finite change nothing."""
+        config, template = self.config, self.networks.template
+        for group in self.optimiser.param_groups:
+            group["lr"] = scheduled_rate(config, config.learning_rate, self.step)
+        self.optimiser.zero_grad(set_to_none=True)
+        template.begin_epoch(self.step, config.epochs)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=config.precision == "bfloat16"):
+            total, scalars = self.networks.losses(template.complete(batch))
+        # A loss that is not finite makes every gradient so; a clamp or a sign would have hidden it.
+        total.backward(1.0 + 0.0 * total.detach())
+        norms = self.networks.norms()
+        if bool(torch.isfinite(norms).all()):
+            if config.gradient_clip:
+                self.networks.scale_gradients((config.gradient_clip / (norms + 1e-6)).clamp(max=1.0))
+            self.optimiser.step()
+            self.mean.add(self.step, scalars)
+            self.step += 1
+        return norms
+
+    def left(self) -> dict[str, Any]:
+        """All that `resume` needs."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "parameters": [parameter.detach() for parameter in self.networks.parameters()],
+            "optimiser": self.optimiser.state_dict(),
+            "sums": self.mean.sums,
+            "summed": self.mean.steps,
+        }
+
+    def resume(self, left: Mapping[str, Any]) -> None:
+        """Go on where another process stopped."""
+        with torch.no_grad():
+            for parameter, value in zip(self.networks.parameters(), left["parameters"], strict=True):
+                parameter.copy_(value)
+        self.optimiser.load_state_dict(left["optimiser"])
+        self.step, self.seconds = left["step"], left["seconds"]
+        self.mean.sums, self.mean.steps = dict(left["sums"]), left["summed"]
+
+    def facts(self, shapes: int) -> list[dict[str, float]]:
+        """Of each network: the means of its losses, and its share of the seconds."""
+        return [own | {"fit_seconds": self.seconds / shapes} for own in self.mean.of_each(shapes)]
 
 
 def _check_finite(norms: Tensor, observations: Sequence[Observation], when: str) -> None:
@@ -159,120 +234,23 @@ def _check_finite(norms: Tensor, observations: Sequence[Observation], when: str)
         )
 
 
-class _Networks(ABC):
-    """Networks of S shapes that take the same step.
-
-    Attributes:
-        template: an objective of their kind.
-    """
-
-    template: Objective
-
-    @abstractmethod
-    def parameters(self) -> list[Tensor]:
-        """What is optimised."""
-
-    @abstractmethod
-    def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        """Totals (S,) with gradients, and every scalar (S,)."""
-
-    @abstractmethod
-    def norms(self) -> Tensor:
-        """(S,) of each network's gradient."""
-
-    @abstractmethod
-    def scale_gradients(self, factors: Tensor) -> None:
-        """Each network's gradient times its factor (S,)."""
-
-    @abstractmethod
-    def unstacked(self) -> list[Objective]:
-        """The networks one by one."""
-
-
-class _Alone(_Networks):
-    """One network, as training has it."""
-
-    def __init__(self, objective: Objective, device: torch.device) -> None:
-        self.template = objective.to(device).train()
-
-    def parameters(self) -> list[Tensor]:
-        return list(self.template.parameters())
-
-    def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        terms = self.template(batch)
-        scalars = {name: value.unsqueeze(0) for name, value in terms.scalars().items()}
-        return terms.total().unsqueeze(0), scalars
-
-    def norms(self) -> Tensor:
-        gradients = [parameter.grad for parameter in self.template.parameters() if parameter.grad is not None]
-        return torch.nn.utils.get_total_norm(gradients).unsqueeze(0)
-
-    def scale_gradients(self, factors: Tensor) -> None:
-        for parameter in self.template.parameters():
-            if parameter.grad is not None:
-                parameter.grad.mul_(factors[0])
-
-    def unstacked(self) -> list[Objective]:
-        return [self.template]
-
-
-class _Together(_Networks):
-    """Many networks as one whose parameters have an axis more."""
-
-    def __init__(self, objectives: Sequence[Objective], device: torch.device) -> None:
-        self._all = [objective.to(device).train() for objective in objectives]
-        self.template = self._all[0]
-        parameters, self._buffers = stack_module_state(list(self._all))
-        self._parameters = {name: value.detach().requires_grad_() for name, value in parameters.items()}
-
-    def parameters(self) -> list[Tensor]:
-        return list(self._parameters.values())
-
-    def losses(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-        def of_one(parameters: Batch, buffers: Batch, row: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-            one = {name: value.unsqueeze(0) for name, value in row.items()}
-            terms = functional_call(self.template, (dict(parameters), dict(buffers)), (one,))
-            return terms.total(), terms.scalars()
-
-        total, scalars = vmap(of_one)(self._parameters, self._buffers, batch)
-        return total, scalars
-
-    def norms(self) -> Tensor:
-        squares = [gradient.flatten(1).square().sum(dim=1) for gradient in self._gradients()]
-        return torch.stack(squares).sum(dim=0).sqrt()
-
-    def scale_gradients(self, factors: Tensor) -> None:
-        for gradient in self._gradients():
-            gradient.mul_(factors.view(-1, *[1] * (gradient.ndim - 1)))
-
-    def _gradients(self) -> list[Tensor]:
-        return [parameter.grad for parameter in self._parameters.values() if parameter.grad is not None]
-
-    def unstacked(self) -> list[Objective]:
-        for row, objective in enumerate(self._all):
-            nn.Module.load_state_dict(
-                objective, {name: value[row].detach() for name, value in (self._parameters | self._buffers).items()}
-            )
-        return self._all
-
-
 class _LastMean:
     """Averages scalars (S,) over the last iterations."""
 
     def __init__(self, iterations: int) -> None:
         self._from = iterations - max(1, int(LAST_SHARE * iterations))
-        self._sums: dict[str, Tensor] = {}
-        self._steps = 0
+        self.sums: dict[str, Tensor] = {}
+        self.steps = 0
 
     def add(self, step: int, scalars: Mapping[str, Tensor]) -> None:
         if step < self._from:
             return
-        self._steps += 1
+        self.steps += 1
         for name, value in scalars.items():
-            self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value.detach()
+            self.sums[name] = self.sums.get(name, torch.zeros_like(value)) + value.detach()
 
     def of_each(self, shapes: int) -> list[dict[str, float]]:
         """Name -> mean of every shape; ``loss`` is the total."""
-        named = {name.replace("loss/total", "loss").replace("/", "_"): value for name, value in self._sums.items()}
-        means = {name: (value / self._steps).tolist() for name, value in named.items()}
+        named = {name.replace("loss/total", "loss").replace("/", "_"): value for name, value in self.sums.items()}
+        means = {name: (value / self.steps).tolist() for name, value in named.items()}
         return [{name: values[row] for name, values in means.items()} for row in range(shapes)]

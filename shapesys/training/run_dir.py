@@ -9,6 +9,7 @@ runs/<name>/
   checkpoints/step_00000200/ model.safetensors, codes.safetensors, codes.json, config.json, state.pt
   evaluation/<split>/        shapes.parquet (one row per shape), summary.json, and what pictures
                              are drawn of: meshes/ and truth/ or scans/, or clouds/, or pictures/
+  interpolation/<a>--<b>/    surfaces between two shapes: a picture, meshes, interpolation.json
   page.html                  the offline page
 
 runs/<sweep>/trials/<trial>/ holds a run of a sweep, runs/<set>/<category>/ one of a set of networks, with the same
@@ -151,6 +152,10 @@ class RunDirectory:
     def network(self, shape_id: str) -> Path:
         """Weights of the network that is this shape, where a run fits one to each."""
         return self.path / "networks" / f"{file_name(shape_id)}.safetensors"
+
+    def interpolation(self, first: str, second: str) -> Path:
+        """Surfaces between two shapes, by their ids or the names of their files."""
+        return self.path / "interpolation" / f"{file_name(first)}--{file_name(second)}"
 
     @property
     def page(self) -> Path:

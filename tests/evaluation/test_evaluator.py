@@ -36,7 +36,7 @@ class Faulty(Evaluator):
 @pytest.fixture
 def evaluator() -> Faulty:
     unused: Any = None
-    return Faulty(unused, unused, unused, {}, unused, EvaluateConfig(), None, SHAPES)
+    return Faulty(unused, unused, unused, {}, unused, EvaluateConfig(), None, SHAPES, unused)
 
 
 def test_a_fault_of_the_device_fails_no_shape(evaluator: Faulty) -> None:

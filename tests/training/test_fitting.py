@@ -91,7 +91,7 @@ def test_fitting_leaves_the_generators_and_threads_as_they_were() -> None:
 def test_it_learns_the_signed_distance_of_an_unsigned_one() -> None:
     job = job_of(train__epochs=300, train__points_per_shape=256, model__hidden=48)
     steps: list[tuple[int, int]] = []
-    [fitted] = fit(job, [ball(0.6, 4000)], CPU, lambda done, whole: steps.append((done, whole)))
+    [fitted] = fit(job, [ball(0.6, 4000)], CPU, on_step=lambda done, whole: steps.append((done, whole)))
     points = torch.rand(500, 3) * 1.6 - 0.8
     with torch.no_grad():
         values = fitted.objective.decoder(torch.zeros(1, 0), points.unsqueeze(0))[0, :, 0]
@@ -109,6 +109,36 @@ def test_rates_follow_the_schedule_of_training() -> None:
     half = job_of(train__lr_step_epochs=0, train__epochs=6)
     [stopped], [short] = fit(still, BALLS[:1], CPU), fit(half, BALLS[:1], CPU)
     assert differ([stopped], [short]) < 1e-6
+
+
+class Stopped(Exception):
+    """In place of a killed process."""
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_a_killed_fit_goes_on_to_the_same_network(
+    together: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fitting, "CPU_NUMBERS", 1 << 20 if together else 0)
+    monkeypatch.setattr(fitting, "SAVE_SECONDS", 0.0)
+    job, kept = job_of(train__epochs=40), FittedNetworks(RunDirectory(tmp_path), "digest")
+    expected = list(fit(job, BALLS, CPU))
+    steps = []
+
+    def stop(done: int, whole: int) -> None:
+        steps.append(done)
+        if len(steps) == 39:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        list(fit(job, BALLS[:2], CPU, kept.half_done, stop))
+    found = list(fit(job, BALLS[:2], CPU, kept.half_done, lambda done, whole: steps.append(done)))
+    assert steps[:39] == list(range(1, 40))
+    assert steps[39] == 40, "it went on from the last state"
+    assert differ(found, expected[:2]) == (pytest.approx(0.0, abs=1e-4) if together else 0.0)
+    for one, two in zip(found, expected[:2], strict=True):
+        assert one.facts["loss"] == pytest.approx(two.facts["loss"], rel=1e-3)
+    assert not list(tmp_path.rglob("*.pt"))
 
 
 def test_what_diverges_is_named() -> None:
