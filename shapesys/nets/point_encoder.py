@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shapesys.nets.linear import PointLinear, linear
+
 BLOCKS = 4
 _FIRST_LOG_STD = -10.0
 
@@ -46,7 +48,7 @@ class PointEncoder(nn.Module):
     def __init__(self, latent_dim: int, width: int) -> None:
         super().__init__()
         self.positions = nn.Linear(3, 2 * width)
-        self.blocks = nn.ModuleList(nn.Linear(2 * width, width) for _ in range(BLOCKS))
+        self.blocks = nn.ModuleList(PointLinear(2 * width, width) for _ in range(BLOCKS))
         self.mean = nn.Linear(width, latent_dim)
         self.log_std = nn.Linear(width, latent_dim)
         for head, bias in ((self.mean, 0.0), (self.log_std, _FIRST_LOG_STD)):
@@ -58,12 +60,13 @@ class PointEncoder(nn.Module):
 
         Half of every block's input is its cloud's maximum, the same for all points: it is multiplied once per cloud.
         """
-        features = self.blocks[0](self._positions(points).relu())
-        for block in self.blocks[1:]:
+        first, *others = self.blocks
+        features = first(self._positions(points).relu())
+        for block in others:
             features = features.relu()
             own, of_cloud = cast(Tensor, block.weight).chunk(2, dim=1)
             shared = F.linear(features.amax(dim=1), of_cloud, cast(Tensor, block.bias))
-            features = F.linear(features, own) + shared.unsqueeze(1)
+            features = linear(features, own) + shared.unsqueeze(1)
         # Occupancy Networks and SAL activate once more behind the last maximum.
         pooled = features.amax(dim=1).relu()
         with torch.autocast(pooled.device.type, enabled=False):
