@@ -6,7 +6,8 @@ input on average, and a head of constant weights sqrt(pi) / sqrt(width) reads th
 wide ReLU layers; the head is then rescaled so that the mean over directions is the distance on the sphere and at twice
 its radius. A softplus, which is no ReLU near 0, makes the ball's middle shallower: above -r, but negative.
 
-SAL's own code has twice that constant, a sphere of half the radius and twice the slope.
+The released codes of SAL, SALD and IGR leave out the rescaling, and have a bias of -1: SALD and IGR with that constant,
+a sphere of radius 1; SAL with twice of it, half the radius and twice the slope.
 """
 
 from __future__ import annotations
@@ -29,13 +30,15 @@ _DIRECTIONS = 512
 
 
 @torch.no_grad()
-def start_as_sphere(decoder: ImplicitDecoder, radius: float) -> None:
+def start_as_sphere(decoder: ImplicitDecoder, radius: float, rescaled: bool = True) -> None:
     """Draw hidden weights anew, and make the first head |x| - radius for small codes; other heads are left alone.
 
     Args:
         decoder: whose first output passes through nothing that moves its zeros, and whose `skip_scale` is 1/sqrt(2)
             where it has a skip. Behind `tanh_plus` the slope is twice as large near the sphere.
         radius: of the first zero level.
+        rescaled: make it the distance also where the network is narrow or no ReLU; else as released: |x| / radius - 1
+            for infinitely wide ReLU layers, about that for others.
 
     Raises:
         ValueError: a radius that is not positive, or a decoder that this start does not fit.
@@ -48,6 +51,11 @@ def start_as_sphere(decoder: ImplicitDecoder, radius: float) -> None:
     nn.init.normal_(head.weight[0], math.sqrt(math.pi / decoder.hidden), _HEAD_STD)
     head.bias[0] = 0.0
     head.renew_gain()
+    if not rescaled:
+        head.weight[0] /= radius
+        head.bias[0] = -1.0
+        head.renew_gain()
+        return
     here, beyond = (_mean_over_sphere(decoder, length) for length in (radius, 2.0 * radius))
     slope = radius / (beyond - here)
     head.weight[0] *= slope

@@ -88,3 +88,16 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"skip_scale must be 1/sqrt\(2\) .* got 1"):
         start_as_sphere(plain, 1.0)
     assert math.isclose(SKIP_SCALE**2, 0.5)
+
+
+def test_as_released_it_is_minus_one_in_the_middle_and_about_zero_on_the_sphere() -> None:
+    torch.manual_seed(0)
+    directions = torch.nn.functional.normalize(torch.randn(400, 3), dim=1)
+    for radius in (0.5, 1.0):
+        made = ImplicitDecoder(
+            0, hidden=512, layers=4, skip_at=None, outputs=1, dropout=0.0, read_out="plain", weight_norm_head=True
+        )
+        start_as_sphere(made, radius, rescaled=False)
+        at = torch.stack([0.0 * directions, radius * directions, 2 * radius * directions])
+        values = made(torch.zeros(3, 0), at)[..., 0].mean(dim=1)
+        torch.testing.assert_close(values, torch.tensor([-1.0, 0.0, 1.0]), rtol=0, atol=0.2)

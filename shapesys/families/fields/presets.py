@@ -71,6 +71,7 @@ DFAUST_AUTODECODER: Mapping[str, Any] = {
     "model.skip_at": 4,
     "model.weight_norm": True,
     "model.radius": 1.0,
+    "model.rescaled_start": False,
     "model.code_std": 0.0,
     "model.code_weight": 1e-3 / 256,
     "train.learning_rate": 5e-4,

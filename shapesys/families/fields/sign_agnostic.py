@@ -45,6 +45,11 @@ class SphereConfig(Config):
         le=2,
         search=Search(0.25, 1.0),
     )
+    rescaled_start: bool = setting(
+        True,
+        help="start as the distance to that sphere, however narrow the network; no: as released, |x| / radius - 1 for "
+        "infinitely wide ones",
+    )
     code_std: float = setting(0.0, help="standard deviation of initial codes; large ones deform the first sphere", ge=0)
     code_weight: float = setting(4e-6, help="of the prior |z|^2", ge=0, search=Search(1e-6, 1e-2, log=True))
 
@@ -80,7 +85,7 @@ class SphereConfig(Config):
             activation=self.activation,
             skip_scale=SKIP_SCALE,
         )
-        start_as_sphere(decoder, self.radius)
+        start_as_sphere(decoder, self.radius, self.rescaled_start)
         return decoder
 
 

@@ -12,8 +12,8 @@ training scan has a code of its own; or each scan is a network (`latent_dim` 0).
 and 1 (l0), and the errors that do know the sign of f, which find no inside: an ablation.
 
 What differs from the published network, and our choices:
-- trained codes: their prior and their start are those of SALD's released autodecoder, but for its bound on their length;
-- first field: the constant of SALD and IGR, rescaled so that narrow networks start as a sphere too;
+- trained codes: prior and start are those of SALD's released autodecoder, but for its bound on their length;
+- first field: of small presets the distance to a sphere, rescaled so that narrow networks start as one too;
 - LightSAL (arXiv 2103.14273), whose layers are not published, is SAL at half of every width: preset `lightsal`;
 - centre and scale: as prepared, every shape in its unit sphere unless told otherwise (`prepare --frame`);
 - saliency: ours, with the loss l2. The optimum for an error L is min(1, lambda / L) as in ISSN, but errors here have no

@@ -22,6 +22,7 @@ _OURS = "ours: the published network encodes scans instead of optimising codes; 
 _PAPER_CODES: Mapping[str, Any] = {
     **DFAUST_AUTODECODER,
     "model.activation": "relu",
+    "model.radius": 0.5,
     "model.loss": "l2",
     "model.saliency_weight": 0.0,
     "train.epochs": 2000,
@@ -34,7 +35,7 @@ _PAPER_CODES: Mapping[str, Any] = {
     "inference.cloud_std": 0.2,
 }
 _PAPER_ORIGINS = dict.fromkeys(_PAPER_CODES, _CODE) | {
-    "model.radius": "SALD's and IGR's constant sqrt(pi); SAL's code has twice that, about half the radius",
+    "model.radius": f"{_CODE}: its constant 2 sqrt(pi)",
     "model.saliency_weight": "SAL has no saliency",
     "inference.initial_std": _OURS,
     "inference.iterations": f"{_CODE}: its refinement of codes at test time",
@@ -84,6 +85,7 @@ _PAPER_SINGLE: Mapping[str, Any] = {
     "model.weight_norm": True,
     "model.activation": "relu",
     "model.radius": 0.5,
+    "model.rescaled_start": False,
     "model.loss": "l2",
     "train.epochs": 10_000,
     "train.points_per_shape": 16_384,
@@ -96,7 +98,7 @@ _PAPER_SINGLE: Mapping[str, Any] = {
 _RECON = "SAL's released code for one shape"
 _SINGLE_ORIGINS = dict.fromkeys(_PAPER_SINGLE, _RECON) | {
     "train.epochs": "our choice: as many iterations as DiGS takes; the released number of epochs depends on the data",
-    "model.radius": f"{_RECON}: about what its constant 2 sqrt(pi) gives",
+    "model.radius": f"{_RECON}: its constant 2 sqrt(pi)",
 }
 PAPER_SINGLE = Preset(
     summary="SAL's network of one shape: 16,384 queries a step, a GPU; prepare with 50 neighbours, 1.0, to points",

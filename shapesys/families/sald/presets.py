@@ -78,6 +78,7 @@ _PAPER_SINGLE: Mapping[str, Any] = {
     "model.weight_norm": True,
     "model.weight_norm_head": True,
     "model.radius": 1.0,
+    "model.rescaled_start": False,
     "model.activation": "softplus100",
     "model.derivative_weight": 0.1,
     "train.epochs": 10_000,
