@@ -14,13 +14,12 @@ from shapesys.cli.training_run import describe_run, told
 from shapesys.errors import UsageError, unknown_name
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.families import registry
-from shapesys.families.base import Family
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
 from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import RunDescription
 from shapesys.training import provenance
-from shapesys.training.config import TrainJob, resolve
+from shapesys.training.config import TrainJob, presets_of_one_shape
 from shapesys.training.context import pick_device
 from shapesys.training.fitted import begin
 from shapesys.training.fitting import at_once, fresh_network
@@ -37,8 +36,8 @@ def check_preset(family_name: str, preset: str) -> None:
         UsageError: says which there are.
     """
     family = registry.load(family_name)
-    if not (single := _single_presets(family)):
-        able = ", ".join(name for name in registry.names() if _single_presets(registry.load(name)))
+    if not (single := presets_of_one_shape(family)):
+        able = ", ".join(name for name in registry.names() if presets_of_one_shape(registry.load(name)))
         raise UsageError(f"family '{family_name}' has no network of one shape; fit one of: {able}")
     if preset not in family.presets:
         raise unknown_name(f"preset of {family_name}", preset, single)
@@ -54,16 +53,8 @@ def check_fits(job: TrainJob) -> None:
     if not family.one_network_each(job.model):
         raise UsageError(
             f"preset '{job.preset}' of {job.family} trains one network of many shapes (shapesys train); choose one of "
-            f"a shape ({', '.join(_single_presets(family))}), or add --model.latent-dim 0"
+            f"a shape ({', '.join(presets_of_one_shape(family))}), or add --model.latent-dim 0"
         )
-
-
-def _single_presets(family: Family) -> list[str]:
-    return [
-        name
-        for name in family.presets
-        if family.one_network_each(resolve(family.name, name, {"data.store": "unused"}).model)
-    ]
 
 
 def usual_batch(job: TrainJob) -> int:

@@ -54,17 +54,20 @@ def _families(root: Path) -> list[Row]:
 def _presets(root: Path) -> list[Row]:
     from shapesys.families import registry
     from shapesys.samples.settings import PRESETS
+    from shapesys.training.config import presets_of_one_shape
 
-    train = [
-        {"verb": "train", "family": name, "preset": preset, "summary": chosen.summary}
-        for name in registry.names()
-        for preset, chosen in registry.load(name).presets.items()
-    ]
+    found: list[Row] = []
+    for name in registry.names():
+        family = registry.load(name)
+        fitted = presets_of_one_shape(family)
+        for preset, chosen in family.presets.items():
+            verb = "fit" if preset in fitted else "train"
+            found.append({"verb": verb, "family": name, "preset": preset, "summary": chosen.summary})
     prepare = [
         {"verb": "prepare", "family": None, "preset": preset, "summary": _samples(chosen)}
         for preset, chosen in PRESETS.items()
     ]
-    return train + prepare
+    return found + prepare
 
 
 def _samples(settings: PrepareConfig) -> str:

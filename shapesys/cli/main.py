@@ -26,6 +26,7 @@ VERBS = {
     "saliency": "Make, measure and draw saliency maps of clouds.",
     "tune": "Search a family's settings for the best by any metric.",
     "reconstruct": "Turn a mesh or scan of your own into a mesh.",
+    "interpolate": "Draw the shapes between two shapes of a run.",
     "predict": "Recognise clouds or images of your own: class, parts, superpixels.",
     "compare": "Set runs beside each other: settings, metrics, shapes.",
     "reproduce": "Print a published table's numbers beside ours.",

@@ -119,7 +119,7 @@ def reconstruct(
     objective, job, _ = restore(checkpoint, pick_device("auto"))
     inference = job.inference.override(dict(changes or {}))
     framing = checkpoint.framing()
-    observed = _observe(Path(path), family, family.need(job.model), inference, framing, queries, seed)
+    observed = observe_file(Path(path), family, family.need(job.model), inference, framing, queries, seed)
     seen = Observation(Path(path).stem, observed.columns)
     [prediction] = predict_unseen(family, objective, job, [seen], inference, seed)
     assert isinstance(prediction, FieldPrediction)
@@ -133,7 +133,7 @@ def reconstruct(
 
 
 @dataclass(frozen=True)
-class _Observed:
+class ObservedFile:
     """What was seen of a file.
 
     Attributes:
@@ -149,10 +149,19 @@ class _Observed:
     frame: Normalisation
 
 
-def _observe(
+def observe_file(
     path: Path, family: Family, need: Need, inference: Config, framing: Framing, queries: int, seed: int
-) -> _Observed:
-    """A mesh where the file holds faces, else a point cloud."""
+) -> ObservedFile:
+    """What a family sees of a mesh, where the file holds faces, else of a point cloud.
+
+    Args:
+        need: the view, and the columns of it, that the family infers from.
+        framing: how the shapes that the run was trained on got their frame.
+        queries: samples drawn around a mesh.
+
+    Raises:
+        ShapesysError: an unusable file, or one that the family cannot observe; `ShapeRejected` names the stage.
+    """
     if path.suffix.lower() in _CLOUD_ONLY:
         return _observe_cloud(path, family, need, inference, framing, seed)
     try:
@@ -164,7 +173,7 @@ def _observe(
     return _observe_mesh(mesh, path.stem, need, framing, queries, seed)
 
 
-def _observe_mesh(mesh: Mesh, name: str, need: Need, framing: Framing, queries: int, seed: int) -> _Observed:
+def _observe_mesh(mesh: Mesh, name: str, need: Need, framing: Framing, queries: int, seed: int) -> ObservedFile:
     """The samples that preparation would give the family."""
     settings = PrepareConfig(
         views=(need.view,),
@@ -182,7 +191,7 @@ def _observe_mesh(mesh: Mesh, name: str, need: Need, framing: Framing, queries: 
     columns = {name: np.concatenate([_unfolded(row[name], of_view[name]) for row in rows]) for name in need.columns}
     frame = Normalisation(tuple(made.shape["centre"]), made.shape["scale"])
     used = np.asarray(mesh.vertices[np.unique(mesh.faces)], np.float64)
-    return _Observed("mesh", columns, frame.apply(used), frame)
+    return ObservedFile("mesh", columns, frame.apply(used), frame)
 
 
 def _unfolded(values: Any, column: Column) -> np.ndarray:
@@ -190,7 +199,9 @@ def _unfolded(values: Any, column: Column) -> np.ndarray:
     return array.reshape(-1, 3) if column.shape.startswith("(n, 3)") else array
 
 
-def _observe_cloud(path: Path, family: Family, need: Need, inference: Config, framing: Framing, seed: int) -> _Observed:
+def _observe_cloud(
+    path: Path, family: Family, need: Need, inference: Config, framing: Framing, seed: int
+) -> ObservedFile:
     if family.observe_points is None and family.observe_cloud is None:
         raise ShapesysError(f"family '{family.name}' cannot observe a point cloud; give a mesh")
     points, normals = read_points(path)
@@ -198,7 +209,7 @@ def _observe_cloud(path: Path, family: Family, need: Need, inference: Config, fr
     frame = framing.of_points(points)
     seen = frame.apply(points)
     made = _columns_of_cloud(path, family, seen, normals, inference, seed)
-    return _Observed("cloud", {name: made[name] for name in need.columns}, seen, frame)
+    return ObservedFile("cloud", {name: made[name] for name in need.columns}, seen, frame)
 
 
 def _columns_of_cloud(

@@ -253,6 +253,24 @@ class SuperpixelPrediction:
 Prediction = FieldPrediction | PointPrediction | SuperpixelPrediction
 
 
+@dataclass(frozen=True)
+class LatentSpace:
+    """The codes by which a family tells shapes, apart from the fields that they stand for.
+
+    Legend: S shapes, D latent dimensions; codes are (S, D) float32.
+
+    Attributes:
+        trained: (objective, rows of training shapes) -> their codes, where `Objective.holds_codes`.
+        found: (objective, observations, inference config, seed) -> codes of unseen shapes, those behind what
+            `Family.infer` predicts.
+        decoded: (objective, codes, a name for each) -> what any codes stand for, whether or not a shape has them.
+    """
+
+    trained: Callable[[Any, Sequence[int]], np.ndarray]
+    found: Callable[[Any, Sequence[Observation], Any, int], np.ndarray]
+    decoded: Callable[[Any, np.ndarray, Sequence[str]], Sequence[FieldPrediction]]
+
+
 @dataclass(frozen=True, eq=False)
 class Family:
     """One model family.
@@ -271,6 +289,7 @@ class Family:
         saliency_use: model config -> what it does with saliency maps; None for families that know none.
         known: (objective, rows of training shapes, their ids) -> predictions from what was trained of each; None
             without.
+        latent: the codes of its shapes, but for models of which `one_network_each` holds; None for families without.
         inference: configuration of `infer`.
         attributes: model config -> what predicted fields carry at every point beside their value, e.g. ``saliency``.
         observe_cloud: (points, normals, inference config, seed) -> columns for an observation, from a user's cloud.
@@ -296,6 +315,7 @@ class Family:
     sample: Sample | None = None
     saliency_use: Callable[[Any], SaliencyUse] | None = None
     known: Callable[[Any, Sequence[int], Sequence[str]], Sequence[Prediction]] | None = None
+    latent: LatentSpace | None = None
     attributes: Callable[[Any], tuple[str, ...]] = lambda config: ()
     observe_cloud: Callable[[np.ndarray, np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
     observe_points: Callable[[np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None

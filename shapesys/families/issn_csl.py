@@ -30,7 +30,7 @@ from torch.nn import functional as F
 
 from shapesys.config.base import Search, setting
 from shapesys.families.base import Batch, Family, Need, Preset, Term, Terms, TrainingData, Traits
-from shapesys.families.fields.autodecoder import infer, known
+from shapesys.families.fields.autodecoder import LATENT, infer, known
 from shapesys.families.fields.saliency import attributes, check_common, saliency_warnings
 from shapesys.families.issn.config import ISSNConfig, ISSNInference
 from shapesys.families.issn.inference import observe_cloud
@@ -194,6 +194,7 @@ FAMILY = Family(
     inference=ISSNInference,
     infer=infer,
     known=known,
+    latent=LATENT,
     attributes=attributes,
     observe_cloud=observe_cloud,
     warnings=warnings,

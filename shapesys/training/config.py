@@ -147,6 +147,12 @@ def resolve(family_name: str, preset_name: str, changes: Mapping[str, Any]) -> T
     return base.override(dict(family.presets[preset_name].settings) | changes)
 
 
+def presets_of_one_shape(family: Family) -> list[str]:
+    """Presets of a family whose networks are one shape each: they are fitted, and all others are trained."""
+    models = {name: resolve(family.name, name, {"data.store": "unused"}).model for name in family.presets}
+    return [name for name, model in models.items() if family.one_network_each(model)]
+
+
 def absolute(place: str) -> str:
     """A local path as seen from anywhere, since workers run in folders of their own; addresses as they are."""
     return place if "://" in place else str(Path(place).resolve())

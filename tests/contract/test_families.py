@@ -197,3 +197,22 @@ CHECKS: dict[type, Callable[..., None]] = {
 def test_the_same_seed_gives_the_same_objective(family: Family, job: TrainJob) -> None:
     one, two = build(family, job, seed=5), build(family, job, seed=5)
     assert all(torch.equal(value, two.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+def test_codes_stand_for_what_it_predicts(family: Family, job: TrainJob) -> None:
+    """Of families that tell shapes by codes: trained ones, and those it finds."""
+    if family.latent is None or family.one_network_each(job.model):
+        return
+    objective, seen, quick = build(family, job), observation(family, job), job.inference.override({"iterations": 3})
+    points = np.random.default_rng(0).uniform(-1, 1, (64, 3)).astype(np.float32)
+    pairs = [(family.latent.found(objective, [seen], quick, 0), family.infer(objective, [seen], quick, 0))]
+    if objective.holds_codes:
+        assert family.known is not None
+        pairs.append((family.latent.trained(objective, [2, 0]), family.known(objective, [2, 0], ["a", "b"])))
+    for codes, predictions in pairs:
+        assert (codes.dtype, len(codes)) == (np.float32, len(predictions))
+        names = [prediction.shape_id for prediction in predictions]
+        for again, prediction in zip(family.latent.decoded(objective, codes, names), predictions, strict=True):
+            assert isinstance(prediction, FieldPrediction)
+            assert again.shape_id == prediction.shape_id
+            np.testing.assert_array_equal(again.field.values(points), prediction.field.values(points))

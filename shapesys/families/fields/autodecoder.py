@@ -8,12 +8,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from shapesys.errors import UsageError
-from shapesys.families.base import Batch, FieldPrediction, Objective, Observation, Prediction, Term
-from shapesys.families.fields.codes import CodeSearch, find_codes
+from shapesys.families.base import Batch, FieldPrediction, LatentSpace, Objective, Observation, Term
+from shapesys.families.fields.codes import CodeSearch, Found, find_codes
 from shapesys.families.observed import Queries
 from shapesys.fields.field import FieldTraits
 from shapesys.fields.network_field import NetworkField
@@ -76,12 +77,51 @@ class Autodecoder(Objective):
 
 def infer(
     objective: Autodecoder, observations: Sequence[Observation], config: CodeSearch, seed: int
-) -> list[Prediction]:
-    """Codes of unseen shapes from the queries observed of them, all shapes and restarts in one batch.
+) -> list[FieldPrediction]:
+    """Predictions for unseen shapes, by the codes that fit what is observed of them.
 
     Raises:
         UsageError: the decoder is one shape, or trained codes are asked for where none are held.
     """
+    found = _search(objective, observations, config, seed)
+    return _predictions(objective, found.codes, [item.shape_id for item in observations], found.errors.tolist())
+
+
+def known(objective: Autodecoder, rows: Sequence[int], shape_ids: Sequence[str]) -> list[FieldPrediction]:
+    """Predictions for training shapes, from their trained codes; or for the one shape that the decoder is."""
+    if not objective.holds_codes:
+        return _predictions(objective, _trained(objective).new_zeros(len(rows), 0), shape_ids, None)
+    return _predictions(objective, _rows_of_trained(objective, rows), shape_ids, None)
+
+
+def trained_codes(objective: Autodecoder, rows: Sequence[int]) -> np.ndarray:
+    """(S, D) float32 trained codes of training shapes, where they are held."""
+    return _array(_rows_of_trained(objective, rows))
+
+
+def found_codes(
+    objective: Autodecoder, observations: Sequence[Observation], config: CodeSearch, seed: int
+) -> np.ndarray:
+    """(S, D) float32 codes of unseen shapes, as `infer` finds them.
+
+    Raises:
+        UsageError: as `infer`.
+    """
+    return _array(_search(objective, observations, config, seed).codes)
+
+
+def decoded(objective: Autodecoder, codes: np.ndarray, names: Sequence[str]) -> list[FieldPrediction]:
+    """Predictions for any codes (S, D)."""
+    like = objective.decoder.head.weight
+    return _predictions(objective, torch.as_tensor(codes, dtype=like.dtype, device=like.device), names, None)
+
+
+LATENT = LatentSpace(trained_codes, found_codes, decoded)
+"""The latent space of every `Autodecoder` whose decoder is not one shape."""
+
+
+def _search(objective: Autodecoder, observations: Sequence[Observation], config: CodeSearch, seed: int) -> Found:
+    """Codes of unseen shapes from the queries observed of them, all shapes and restarts in one batch."""
     objective.eval().requires_grad_(False)
     if not objective.decoder.latent_dim:
         raise UsageError("this network is one shape and has no code for another; fit it one: shapesys fit")
@@ -92,16 +132,13 @@ def infer(
         return _fit(objective, codes, queries, config)
 
     trained, encoded = _trained(objective), objective.encoded(observations)
-    found = find_codes(fit, trained, observations, config, seed, objective.likely_starts, encoded)
-    return _predictions(objective, found.codes, [item.shape_id for item in observations], found.errors.tolist())
+    return find_codes(fit, trained, observations, config, seed, objective.likely_starts, encoded)
 
 
-def known(objective: Autodecoder, rows: Sequence[int], shape_ids: Sequence[str]) -> list[Prediction]:
-    """Predictions for training shapes, from their trained codes; or for the one shape that the decoder is."""
-    if not objective.holds_codes:
-        return _predictions(objective, _trained(objective).new_zeros(len(rows), 0), shape_ids, None)
+def _rows_of_trained(objective: Autodecoder, rows: Sequence[int]) -> Tensor:
     index = torch.as_tensor(list(rows), device=objective.codes.weight.device)
-    return _predictions(objective, objective.codes(index).detach(), shape_ids, None)
+    codes: Tensor = objective.codes(index)
+    return codes.detach()
 
 
 def _trained(objective: Autodecoder) -> Tensor:
@@ -121,12 +158,16 @@ def _fit(objective: Autodecoder, codes: Tensor, queries: Queries, config: CodeSe
 
 def _predictions(
     objective: Autodecoder, codes: Tensor, shape_ids: Sequence[str], errors: Sequence[float] | None
-) -> list[Prediction]:
+) -> list[FieldPrediction]:
     folded = objective.decoder.for_shapes(codes)
     norms = codes.norm(dim=1).tolist()
-    found: list[Prediction] = []
+    found: list[FieldPrediction] = []
     for row, shape_id in enumerate(shape_ids):
         facts = {"code_norm": norms[row]} if objective.decoder.latent_dim else {}
         facts |= {"fit_error": errors[row]} if errors is not None else {}
         found.append(FieldPrediction(shape_id, NetworkField(folded, row, objective.field_traits), facts))
     return found
+
+
+def _array(codes: Tensor) -> np.ndarray:
+    return codes.detach().float().cpu().numpy()

@@ -27,7 +27,7 @@ What the paper leaves open, and our choice:
 from __future__ import annotations
 
 from shapesys.families.base import Family, Need, Traits
-from shapesys.families.fields.autodecoder import infer, known
+from shapesys.families.fields.autodecoder import LATENT, infer, known
 from shapesys.families.fields.saliency import attributes, check
 from shapesys.families.issn.config import ISSNConfig, ISSNInference, warnings
 from shapesys.families.issn.inference import observe_cloud
@@ -45,6 +45,7 @@ FAMILY = Family(
     inference=ISSNInference,
     infer=infer,
     known=known,
+    latent=LATENT,
     attributes=attributes,
     observe_cloud=observe_cloud,
     warnings=warnings,
