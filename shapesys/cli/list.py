@@ -107,6 +107,7 @@ def _metrics(root: Path) -> list[Row]:
         {
             "metric": name,
             "measures": "surfaces",
+            "against": convention.against,
             "distances": "squared" if convention.squared else "plain",
             "directions": convention.combine,
             "times": convention.multiplier,
@@ -115,7 +116,7 @@ def _metrics(root: Path) -> list[Row]:
         }
         for name, convention in CONVENTIONS.items()
     ]
-    empty = dict.fromkeys(("distances", "directions", "times", "frame"))
+    empty = dict.fromkeys(("against", "distances", "directions", "times", "frame"))
     others = {"labels": LABELS, "labels of a set": WHOLE_SET, "superpixels": SUPERPIXELS}
     return chamfer + [
         {"metric": name, "measures": what, **empty, "origin": said}
