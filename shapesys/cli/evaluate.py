@@ -10,12 +10,15 @@ from typing import Any
 
 import click
 
-from shapesys.cli.options import config_options, overrides
+from shapesys.cli.options import config_options, flag, overrides
 from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import Verb, refuse_workers_here, verb
+from shapesys.errors import UsageError
 
 MOST_REASONS = 20
 _SCALE = "scale."
+NOT_OF_FITS = ("codes", "observed_queries", "inference")
+"""What is asked of networks that share something among shapes, and not of networks of one shape each."""
 
 
 def evaluation_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[click.Parameter]:
@@ -57,7 +60,7 @@ def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **place
     --scale.retry-failed. While it runs, rows can be read from the Parquet files in evaluation/SPLIT/parts.
     """
     from shapesys.cli.evaluation_run import Placement, run_evaluation
-    from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+    from shapesys.evaluation.config import EvaluateConfig
     from shapesys.training.run_dir import find
 
     typed = overrides(ctx)
@@ -65,25 +68,46 @@ def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **place
     refuse_workers_here(placement["local"], actors, "this process evaluates", "--scale.num-actors")
     measured = {path: v for path, v in typed.items() if not path.startswith(_SCALE)}
     settings = EvaluateConfig().override(measured)
-    scale = EvaluateScale().override(
-        {path.removeprefix(_SCALE): v for path, v in typed.items() if path.startswith(_SCALE)}
-    )
     found = find(run, runs_root)
     _refuse_foreign(found, list(measured))
+    scale = _scale(found, {path.removeprefix(_SCALE): v for path, v in typed.items() if path.startswith(_SCALE)})
     if dry_run:
         return _rehearse(found, settings, placement["store"])
     summary = run_evaluation(found, settings, scale, replace(Placement(), **placement))
     return evaluated(found, settings.split, summary)
 
 
+def _scale(run: Any, typed: dict[str, Any]) -> Any:
+    """Where it runs, by what the run is: networks of one shape each may still have to be fitted."""
+    from shapesys.evaluation.config import EvaluateScale
+    from shapesys.families import registry
+    from shapesys.training.config import load_job
+
+    job = load_job(run.config)
+    if not registry.load(job.family).one_network_each(job.model):
+        return EvaluateScale().override(typed)
+    from shapesys.cli.fit_run import scale_of_fits
+
+    return scale_of_fits(job, typed)
+
+
 def _refuse_foreign(run: Any, typed: list[str]) -> None:
-    """Refuse flags that measure what the run does not predict."""
+    """Refuse flags that measure what the run does not predict, or that say how codes are found where there are none."""
     from shapesys.evaluation.suites import refuse_foreign, suite_of
     from shapesys.families import registry
     from shapesys.training.config import load_job
 
-    if typed:
-        refuse_foreign(typed, suite_of(registry.load(load_job(run.config).family)), f"run '{run.name}'")
+    if not typed:
+        return
+    job = load_job(run.config)
+    family = registry.load(job.family)
+    refuse_foreign(typed, suite_of(family), f"run '{run.name}'")
+    unused = [name for name in NOT_OF_FITS if name in typed]
+    if unused and family.one_network_each(job.model):
+        raise UsageError(
+            f"{flag(unused[0])} is for networks that are told each shape by a code; run '{run.name}' fits a network to "
+            "each shape by the settings it began with: leave it out"
+        )
 
 
 def evaluated(run: Any, split: str, summary: dict[str, Any]) -> Answer:

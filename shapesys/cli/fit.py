@@ -9,9 +9,10 @@ from typing import Any
 
 import click
 
-from shapesys.cli.evaluate import evaluated, evaluation_flags
+from shapesys.cli.evaluate import NOT_OF_FITS, evaluated, evaluation_flags
 from shapesys.cli.options import ConfigOption, config_options, overrides
 from shapesys.cli.output import Answer, table
+from shapesys.cli.train import config_answer
 from shapesys.cli.verb import Verb, refuse_workers_here, verb
 from shapesys.errors import unknown_name
 
@@ -20,11 +21,8 @@ _NOT_OF_ONE_SHAPE = (
     *("select", "validate_epochs", "log_steps"),
 )
 """What training many shapes with one network knows beside."""
-_NOT_OF_FITS = ("codes", "observed_queries", "inference")
-"""What evaluation asks of networks that share something among shapes."""
 _SECTIONS = ("model.", "train.")
 _SCALE = "scale."
-_HOURS = 24.0
 
 
 def fit_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[click.Parameter]:
@@ -41,7 +39,7 @@ def fit_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[cl
     fields |= field_paths(TrainConfig, "train.")
     own = config_options(fields, skip=[f"train.{name}" for name in _NOT_OF_ONE_SHAPE])
     measured = evaluation_flags(command, ctx, args)
-    return [*own, *(one for one in measured if isinstance(one, ConfigOption) and one.path not in _NOT_OF_FITS)]
+    return [*own, *(one for one in measured if isinstance(one, ConfigOption) and one.path not in NOT_OF_FITS)]
 
 
 @verb(
@@ -59,6 +57,7 @@ def fit_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[cl
 @click.option("--local", is_flag=True, help="Fit in this process, without Ray.")
 @click.option("--page/--no-page", default=True, help="Build the run's offline page afterwards.")
 @click.option("--tracker", default="auto", show_default=True, help="auto, mlflow, jsonl or none.")
+@click.option("--show-config", is_flag=True, help="Print every setting with its origin, and stop.")
 @click.option("--dry-run", is_flag=True, help="Say what would be fitted, and stop.")
 @click.pass_context
 def command(
@@ -68,6 +67,7 @@ def command(
     preset: str,
     run_name: str | None,
     runs_root: str,
+    show_config: bool,
     dry_run: bool,
     **placement: Any,
 ) -> Answer:
@@ -76,27 +76,31 @@ def command(
     Nothing is shared among scans: there is no training set. Each scan becomes a row of the table, a mesh and a file of
     weights. The same command again does only what is missing. Measured once more (shapesys evaluate RUN), networks that
     are there are not fitted again.
+
+    In what follows an epoch is an iteration; where the preset says otherwise, its values go before the defaults that
+    are shown (--show-config).
     """
     from shapesys.cli.evaluation_run import Placement, run_evaluation
-    from shapesys.cli.fit_run import begin_fits, check_fits, check_preset, shapes_of, usual_batch
-    from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+    from shapesys.cli.fit_run import begin_fits, check_fits, check_preset, scale_of_fits, shapes_of
+    from shapesys.evaluation.config import EvaluateConfig
     from shapesys.training.config import resolve
 
     typed = overrides(ctx)
     check_preset(family, preset)
     changes = {path: value for path, value in typed.items() if path.startswith(_SECTIONS)}
     job = resolve(family, preset, {**changes, "data.store": store})
+    if show_config:
+        return config_answer(job, changes)
     check_fits(job)
     refuse_workers_here(placement["local"], typed.get("scale.num_actors"), "this process fits", "--scale.num-actors")
     scaled = {path.removeprefix(_SCALE): value for path, value in typed.items() if path.startswith(_SCALE)}
-    patience = {"batch_shapes": usual_batch(job), "shape_limit_s": _HOURS * 3600}
-    scale = EvaluateScale().override({**patience, **scaled})
+    scale = scale_of_fits(job, scaled)
     others = {path: v for path, v in typed.items() if not path.startswith((*_SECTIONS, _SCALE))}
     settings = EvaluateConfig().override(others)
     if dry_run:
         rows = shapes_of(job, settings)
         return Answer(dict(rows), [table("dry run: nothing was fitted", ("what", "found"), rows)])
-    with begin_fits(job, run_name or f"{family}-{preset}", runs_root, placement["tracker"]) as run:
+    with begin_fits(job, settings, run_name or f"{family}-{preset}", runs_root, placement["tracker"]) as run:
         finished = partial(run.update_status, state="finished", error=None)
         summary = run_evaluation(run, settings, scale, replace(Placement(), **placement), finished)
     return evaluated(run, settings.split, summary)

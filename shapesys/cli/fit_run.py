@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
+
 from shapesys.cli.background import BackgroundTracker
 from shapesys.cli.training_run import describe_run, told
 from shapesys.errors import UsageError, unknown_name
-from shapesys.evaluation.config import EvaluateConfig
+from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+from shapesys.evaluation.plan import shapes_to_evaluate
 from shapesys.families import registry
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
@@ -25,6 +29,7 @@ from shapesys.training.fitted import begin
 from shapesys.training.fitting import at_once, fresh_network
 from shapesys.training.run_dir import RunDirectory, check_kind, create, write_json
 
+_DAY = 24 * 3600.0
 MOST_AT_ONCE = 64
 """Shapes of a batch: what is lost where a worker dies."""
 
@@ -68,10 +73,7 @@ def shapes_of(job: TrainJob, settings: EvaluateConfig) -> list[tuple[str, Any]]:
     Raises:
         ShapesysError: no such store, view or shape.
     """
-    need = registry.load(job.family).need(job.model)
-    store = Store.open(job.data.store)
-    store.require(need.view, need.columns)
-    shapes = len(store.shapes(settings.split, settings.categories, need.view, columns=()))
+    store, shapes = _checked(job, settings)
     parameters = sum(parameter.numel() for parameter in fresh_network(job, "").parameters())
     return [
         ("store", store.url),
@@ -80,20 +82,36 @@ def shapes_of(job: TrainJob, settings: EvaluateConfig) -> list[tuple[str, Any]]:
         ("parameters of each network", parameters),
         ("iterations of each", job.train.epochs),
         ("networks at a time on one worker", usual_batch(job)),
+        *(("warning", text) for text in registry.load(job.family).warnings(job.model)),
     ]
 
 
+def _checked(job: TrainJob, settings: EvaluateConfig) -> tuple[Store, int]:
+    """The store and how many shapes of it there are to fit, which have all that fitting and measuring need."""
+    family, store = registry.load(job.family), Store.open(job.data.store)
+    need = family.need(job.model)
+    store.require(need.view, need.columns)
+    return store, len(shapes_to_evaluate(settings, store, family, settings.categories))
+
+
+def scale_of_fits(job: TrainJob, typed: Mapping[str, Any]) -> EvaluateScale:
+    """Where fits run: a worker takes as many shapes as it fits together, and a network may take a day."""
+    return EvaluateScale().override({"batch_shapes": usual_batch(job), "shape_limit_s": _DAY, **typed})
+
+
 @contextmanager
-def begin_fits(job: TrainJob, name: str, root: str | Path, tracker: str) -> Iterator[RunDirectory]:
+def begin_fits(
+    job: TrainJob, settings: EvaluateConfig, name: str, root: str | Path, tracker: str
+) -> Iterator[RunDirectory]:
     """The run that fits belong to, claimed and tracked; its checkpoint holds settings and a network that knows nothing.
 
     Raises:
         UsageError: the directory holds a sweep or a set of networks.
-        ShapesysError: no store, or fits by other settings.
+        ShapesysError: no store, no shape to fit, or fits by other settings.
     """
-    store = Store.open(job.data.store)
-    need = registry.load(job.family).need(job.model)
-    store.require(need.view, need.columns)
+    store, _ = _checked(job, settings)
+    for text in registry.load(job.family).warnings(job.model):
+        click.echo(f"warning: {text}", err=True)
     run = create(root, name)
     check_kind(run, run.config.name)
     with Folder(str(run.path)).exclusive():
@@ -104,6 +122,7 @@ def begin_fits(job: TrainJob, name: str, root: str | Path, tracker: str) -> Iter
             tracked.start(_description(job, run, facts))
             tracked.artifacts([run.config, run.provenance])
             yield run
+            shutil.rmtree(run.half_done, ignore_errors=True)
 
 
 def _description(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:

@@ -76,7 +76,9 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
             **inference: int | None) -> Answer:  # fmt: skip
     """Reconstruct a mesh or a scan with RUN's network, coloured by saliency where it has one, in the file's frame.
 
-    A scan needs normals, but for families that learn without signs (sal)."""
+    A scan needs normals, but for families that learn without signs (sal, sald, digs). Where RUN fits a network to each
+    shape, it fits one to this."""
+    from shapesys.cli.progress import Progress
     from shapesys.evaluation.reconstruct import reconstruct
     from shapesys.fields.extraction import ExtractionSettings
     from shapesys.geometry.points import read_points
@@ -93,7 +95,9 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     points = None if cloud is None else read_points(cloud)[0]
     changes = {name: value for name, value in inference.items() if value is not None}
     started = time.monotonic()
-    made = reconstruct(found, path, resolution, changes, queries, seed, ExtractionSettings(close_at_box=close_at_box))
+    settings = ExtractionSettings(close_at_box=close_at_box)
+    with Progress("fit", "iterations") as line:
+        made = reconstruct(found, path, resolution, changes, queries, seed, settings, line)
     colour = next(iter(made.mesh.attributes), None)
     write_mesh(made.mesh, target, colour)
     written: dict[str, Any] = {"mesh": target.resolve()}

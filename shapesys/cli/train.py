@@ -82,12 +82,13 @@ def command(
 
     Flags of the sections below override the preset.
     """
-    from shapesys.training.config import resolve
+    from shapesys.training.config import refuse_fits, resolve
 
     changes = overrides(ctx)
     job = resolve(family, preset, changes)
     if show_config:
-        return _config_answer(job, changes)
+        return config_answer(job, changes)
+    refuse_fits(job)
     if each_category:
         from shapesys.cli.network_set_run import Placement
         from shapesys.cli.network_set_screen import list_set, train_set
@@ -118,7 +119,7 @@ def _train(job: Any, name: str, runs_root: str, address: str | None, local: bool
     return Answer(result, [table("", ("trained", name), rows), f"next: shapesys evaluate {result['path']}"])
 
 
-def _config_answer(job: Any, changes: dict[str, Any]) -> Answer:
+def config_answer(job: Any, changes: dict[str, Any]) -> Answer:
     from shapesys.config.base import flat
     from shapesys.training.config import origins
 

@@ -69,7 +69,7 @@ def resolve_sweep(space: Any, family_name: str, preset: str, typed: dict[str, An
     from shapesys.config.base import parse
     from shapesys.evaluation.suites import refuse_foreign, suite_of
     from shapesys.families import registry
-    from shapesys.training.config import resolve
+    from shapesys.training.config import refuse_fits, resolve
     from shapesys.tuning.config import TrialEvaluation, TuneConfig, sweep_type
     from shapesys.tuning.objective import check_metric
 
@@ -87,6 +87,7 @@ def resolve_sweep(space: Any, family_name: str, preset: str, typed: dict[str, An
         "evaluate": TrialEvaluation().override(evaluate).model_dump(mode="json"),
     }
     sweep = parse(sweep_type(family), data)
+    refuse_fits(resolve(family_name, preset, base))
     check_metric(sweep.tune.metric, family, sweep.evaluate, sweep.base)
     _check_search(sweep)
     _check_split(sweep)

@@ -37,7 +37,7 @@ from shapesys.training.saliency import open_maps
 
 TRUE_COLUMNS = frozenset({"labels", "annotations"})
 """What the truth consists of, which no inference may see."""
-_OF_THE_SHAPE = ("centre", "scale", "symmetry_plane", "parts")
+_OF_THE_SHAPE = ("centre", "scale", "symmetry_plane", "parts", "digest")
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Evaluator:
         if maps:
             # Where the file cannot be read, every shape would fail.
             open_maps(maps)
-        networks = FittedNetworks(checkpoint.run, store.digest())
+        networks = FittedNetworks(checkpoint.run, lambda shape_id: str(shape_row(shapes, shape_id)["digest"]))
         return cls(family, objective, job, rows, store, settings, keep, shapes, networks, maps)
 
     def evaluate(self, shape_ids: Sequence[str]) -> BatchResult:
@@ -199,7 +199,7 @@ class Evaluator:
         pieces: list[dict[str, np.ndarray]] = []
         wanted = self._queries_wanted()
         for chunk in range(self.store.chunk_count(view)):
-            rows = self.store.read_chunk(view, chunk, [shape_id])
+            rows = self.store.read_chunk(view, chunk, [shape_id], columns)
             pieces.append({name: rows[name][0, : min(wanted, len(rows[name][0]))] for name in columns})
             wanted -= len(pieces[-1][columns[0]])
             if wanted <= 0:

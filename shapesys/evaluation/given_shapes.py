@@ -118,8 +118,8 @@ class CodedShapes:
 
     @cached_property
     def _objective(self) -> Objective:
-        opened = self.__dict__.get("_evaluator")
-        return opened.objective if opened else restore(self.checkpoint, pick_device("auto"))[0]
+        # Restored once more beside an evaluator's own: two files need no store.
+        return restore(self.checkpoint, pick_device("auto"))[0]
 
 
 def _latent_of(run: RunDirectory, family: Family, job: TrainJob) -> LatentSpace:

@@ -84,7 +84,7 @@ class EvaluationPlan:
         maps = maps_to_evaluate_with(job, family, settings)
         store = Store.open(store_url or job.data.store)
         chosen.check_framing(store.framing, store.url)
-        shapes = _shapes(settings, store, family, settings.categories or job.data.evaluated)
+        shapes = shapes_to_evaluate(settings, store, family, settings.categories or job.data.evaluated)
         if maps:
             check_maps(maps, store, shapes["shape_id"].to_pylist())
         depends = settings.applying_to(suite.predicts) | facts_of(maps)
@@ -189,8 +189,12 @@ def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:
     return Folder(str(folder)).exclusive()
 
 
-def _shapes(settings: EvaluateConfig, store: Store, family: Family, categories: tuple[str, ...]) -> pa.Table:
-    """The shapes of the split that have all that it takes to evaluate them."""
+def shapes_to_evaluate(settings: EvaluateConfig, store: Store, family: Family, categories: tuple[str, ...]) -> pa.Table:
+    """shape_id, category and split of the shapes of the split that have all that it takes to evaluate them.
+
+    Raises:
+        ShapesysError: there is none, or the store lacks a view; says which.
+    """
     # Of millions of shapes, the other columns would not fit into memory.
     found = store.shapes(settings.split, categories, columns=())
     for view in _needed_views(store, family):

@@ -32,6 +32,7 @@ from shapesys.samples.views import VIEWS, Column
 from shapesys.sources.base import Census, ShapeRef, Source, digest_of
 from shapesys.training.checkpoint import chosen_of, restore
 from shapesys.training.context import pick_device
+from shapesys.training.fitting import OnStep
 from shapesys.training.run_dir import RunDirectory
 
 _CLOUD_ONLY = frozenset(POINT_SUFFIXES) - {".ply", ".obj", ".off"}
@@ -96,6 +97,7 @@ def reconstruct(
     queries: int = 100_000,
     seed: int = 0,
     settings: ExtractionSettings | None = None,
+    on_step: OnStep | None = None,
 ) -> Reconstruction:
     """Infer the shape in a file with a run's checkpoint, and extract its surface.
 
@@ -106,9 +108,10 @@ def reconstruct(
         changes: changes to the run's inference settings, by name.
         queries: samples drawn around a mesh.
         settings: of the extraction.
+        on_step: told of every iteration, where the run fits a network to each shape.
 
     Raises:
-        UsageError: the run predicts no surfaces.
+        UsageError: the run predicts no surfaces, or `changes` are asked of a fit.
         ShapesysError: no checkpoint, or an unusable file; `ShapeRejected` names the stage and the reason.
     """
     checkpoint = chosen_of(run)
@@ -117,11 +120,16 @@ def reconstruct(
         predicts = suite_of(family).predicts
         raise UsageError(f"run '{run.name}' predicts {predicts}, no surfaces; use: shapesys predict {run.path} {path}")
     objective, job, _ = restore(checkpoint, pick_device("auto"))
+    if changes and family.one_network_each(job.model):
+        raise UsageError(
+            f"run '{run.name}' fits a network to each shape by the settings it began with; leave out "
+            f"{', '.join(sorted(changes))}"
+        )
     inference = job.inference.override(dict(changes or {}))
     framing = checkpoint.framing()
     observed = observe_file(Path(path), family, family.need(job.model), inference, framing, queries, seed)
     seen = Observation(Path(path).stem, observed.columns)
-    [prediction] = predict_unseen(family, objective, job, [seen], inference, seed)
+    [prediction] = predict_unseen(family, objective, job, [seen], inference, seed, on_step)
     assert isinstance(prediction, FieldPrediction)
     # What lies in the unit sphere lies in the field's own box.
     field = prediction.field if framing.is_unit_sphere else in_box(prediction.field, Box.about(observed.points))
@@ -209,21 +217,25 @@ def _observe_cloud(
     frame = framing.of_points(points)
     seen = frame.apply(points)
     made = _columns_of_cloud(path, family, seen, normals, inference, seed)
+    if lacking := [name for name in need.columns if not len(made.get(name, ()))]:
+        raise ShapesysError(
+            f"{path} has points without {lacking[0]}, which the run learned from; give them as columns nx ny nz, a "
+            f"mesh, or a run of family '{family.name}' that was trained without"
+        )
     return ObservedFile("cloud", {name: made[name] for name in need.columns}, seen, frame)
 
 
 def _columns_of_cloud(
     path: Path, family: Family, points: Floats, normals: Floats | None, inference: Config, seed: int
 ) -> Mapping[str, np.ndarray]:
+    if normals is not None and family.observe_cloud is not None:
+        return family.observe_cloud(points, normals, inference, seed)
     if family.observe_points is not None:
         return family.observe_points(points, inference, seed)
-    if normals is None:
-        raise ShapesysError(
-            f"{path} has points without normals, so inside and outside are unknown to family '{family.name}'; give "
-            "oriented normals as columns nx ny nz, a mesh, or a run of a family that needs no signs"
-        )
-    assert family.observe_cloud is not None
-    return family.observe_cloud(points, normals, inference, seed)
+    raise ShapesysError(
+        f"{path} has points without normals, so inside and outside are unknown to family '{family.name}'; give "
+        "oriented normals as columns nx ny nz, a mesh, or a run of a family that needs no signs"
+    )
 
 
 class _OneMesh(Source):

@@ -8,7 +8,7 @@ from dataclasses import replace
 from shapesys.config.base import Config
 from shapesys.families.base import Family, FieldPrediction, Objective, Observation, Prediction
 from shapesys.training.config import TrainJob
-from shapesys.training.fitting import Fitted, fit
+from shapesys.training.fitting import Fitted, OnStep, fit
 
 
 def predict_unseen(
@@ -18,12 +18,14 @@ def predict_unseen(
     observations: Sequence[Observation],
     inference: Config,
     seed: int,
+    on_step: OnStep | None = None,
 ) -> list[Prediction]:
     """One prediction per observation.
 
     Args:
         objective: the restored one, whose device is used.
         inference: of families that share something among shapes.
+        on_step: told of every iteration of a fit.
 
     Raises:
         ShapesysError: a shape cannot be predicted.
@@ -31,7 +33,7 @@ def predict_unseen(
     if not family.one_network_each(job.model):
         return list(family.infer(objective, observations, inference, seed))
     device = next(objective.parameters()).device
-    return [as_prediction(family, fitted) for fitted in fit(job, observations, device)]
+    return [as_prediction(family, fitted) for fitted in fit(job, observations, device, on_step=on_step)]
 
 
 def as_prediction(family: Family, fitted: Fitted) -> Prediction:

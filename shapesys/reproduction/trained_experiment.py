@@ -20,7 +20,9 @@ from shapesys.reproduction.train_once import train_once
 from shapesys.reproduction.trained import Pictured, TrainedRecipe, TrainedVariant
 from shapesys.samples.filesystem import Folder
 from shapesys.training.config import TrainJob, resolve
+from shapesys.training.context import pick_device
 from shapesys.training.fitted import begin
+from shapesys.training.fitting import at_once
 from shapesys.training.network_set import finished_result
 from shapesys.training.run_dir import RunDirectory, create
 
@@ -76,7 +78,8 @@ class TrainedExperiment(Experiment):
 
     def _measured(self, label: str, changes: Mapping[str, Any]) -> Finding:
         settings = EvaluateConfig(split=self.split, inference=dict(changes)).override(dict(self.measured))
-        summary = evaluate_locally(self.run, settings, EvaluateScale(num_actors=1, batch_shapes=1 if self.fits else 8))
+        together = at_once(self.job, pick_device("auto")) if self.fits else EvaluateScale().batch_shapes
+        summary = evaluate_locally(self.run, settings, EvaluateScale(num_actors=1, batch_shapes=together))
         pictures = self._kept_pictures(list(self.variants).index(label))
         return Finding(label, self.job.train.seed, str(self.run.path), summary, pictures)
 

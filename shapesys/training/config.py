@@ -153,6 +153,19 @@ def presets_of_one_shape(family: Family) -> list[str]:
     return [name for name, model in models.items() if family.one_network_each(model)]
 
 
+def refuse_fits(job: TrainJob) -> None:
+    """Refuse to train what shares nothing among shapes.
+
+    Raises:
+        UsageError: every shape would be a network of its own.
+    """
+    if registry.load(job.family).one_network_each(job.model):
+        raise UsageError(
+            "--model.latent-dim 0 makes every shape a network of its own, and training shares one among shapes; fit "
+            f"them: shapesys fit {job.family} --preset {job.preset}, or choose a preset with codes"
+        )
+
+
 def absolute(place: str) -> str:
     """A local path as seen from anywhere, since workers run in folders of their own; addresses as they are."""
     return place if "://" in place else str(Path(place).resolve())

@@ -18,7 +18,7 @@ from shapesys.families.base import Batch, Family, TrainingData
 from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
 from shapesys.samples.vocabulary import Vocabulary
-from shapesys.training.config import DataConfig, TrainJob
+from shapesys.training.config import DataConfig, TrainJob, refuse_fits
 from shapesys.training.contrast_plan import contrasting
 from shapesys.training.plan import RankPlan, TrainPlan
 from shapesys.training.reader import Columns, Reader
@@ -64,11 +64,7 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
         ShapesysError: no such store, view, column, category or split; shapes that cannot teach the family; or saliency
             maps that are missing, of other shapes or of no use.
     """
-    if family.one_network_each(job.model):
-        raise UsageError(
-            f"--model.latent-dim 0 makes every shape a network of its own, and training shares one among shapes; fit "
-            f"them: shapesys fit {job.family} --preset {job.preset}, or train with codes"
-        )
+    refuse_fits(job)
     maps = maps_to_train_on(job, family)
     store = Store.open(job.data.store)
     reader = replace(_reader(job, family, store, job.data.split), saliency=maps)
@@ -159,7 +155,7 @@ def _chunking(job: TrainJob, family: Family, reader: Reader) -> tuple[int, int]:
     if family.sample is not None:
         reader.store.require(reader.view, reader.columns)
         return 1, _points_per_shape(job, family)
-    first = reader.store.read_chunk(reader.view, 0, reader.shape_ids[:1])
+    first = reader.store.read_chunk(reader.view, 0, reader.shape_ids[:1], reader.columns[:1])
     return reader.store.chunk_count(reader.view), first[reader.columns[0]].shape[1]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,15 +43,16 @@ class FittedNetworks:
 
     Attributes:
         run: whose settings they were fitted by, which do not change.
-        samples: digest of the store that they were fitted to; networks of other samples are not found.
+        samples: shape id -> digest of the samples that its network is fitted to; other samples get networks of their
+            own, such as another store's of the same shape.
     """
 
     run: RunDirectory
-    samples: str
+    samples: Callable[[str], str]
 
     def load(self, job: TrainJob, shape_id: str, device: torch.device) -> Fitted | None:
         """What was fitted to the shape; None where nothing was, or a file is damaged."""
-        path = self.run.network(shape_id)
+        path = self._path(shape_id)
         if not path.is_file():
             return None
         objective = fresh_network(job, shape_id)
@@ -59,8 +60,6 @@ class FittedNetworks:
             with safe_open(path, framework="pt") as file:
                 told = file.metadata() or {}
                 weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            if told.get("samples") != self.samples:
-                return None
             objective.load_state_dict(weights)
             facts = {name: float(value) for name, value in json.loads(told["facts"]).items()}
         except (OSError, SafetensorError, RuntimeError, ValueError, KeyError):
@@ -69,17 +68,21 @@ class FittedNetworks:
 
     def save(self, fitted: Fitted) -> None:
         """Keep a network; whoever reads finds the old file or the new one, never half of one."""
-        path = self.run.network(fitted.shape_id)
+        path = self._path(fitted.shape_id)
         make_folder(path.parent, "--runs-root or --run")
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         weights = {name: value.detach().cpu().contiguous() for name, value in fitted.objective.state_dict().items()}
-        save_file(weights, part, {"samples": self.samples, "facts": json.dumps(dict(fitted.facts))})
+        save_file(weights, part, {"facts": json.dumps(dict(fitted.facts))})
         part.replace(path)
 
     def half_done(self, shape_ids: Sequence[str]) -> HalfDoneFile:
         """Where the state of these shapes' fit is kept until they are done."""
-        named = hashlib.sha256("\n".join([self.samples, *shape_ids]).encode()).hexdigest()[:16]
-        return HalfDoneFile(self.run.path / "networks" / "half_done" / f"{named}.pt")
+        parts = [f"{shape_id} {self.samples(shape_id)}" for shape_id in shape_ids]
+        named = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+        return HalfDoneFile(self.run.half_done / f"{named}.pt")
+
+    def _path(self, shape_id: str) -> Path:
+        return self.run.network(shape_id, self.samples(shape_id))
 
 
 @dataclass(frozen=True)

@@ -87,7 +87,7 @@ class Reader:
         return {name: _join([piece[name] for piece in pieces]) for name in self.columns}
 
     def _window(self, chunk: int, start: int, stop: int, ids: list[str]) -> Columns:
-        rows = self.store.read_chunk(self.view, chunk, ids)
+        rows = self.store.read_chunk(self.view, chunk, ids, self.columns)
         return {name: rows[name][:, start:stop] for name in self.columns}
 
 

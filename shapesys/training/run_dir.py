@@ -149,9 +149,14 @@ class RunDirectory:
     def checkpoints(self) -> Path:
         return self.path / "checkpoints"
 
-    def network(self, shape_id: str) -> Path:
-        """Weights of the network that is this shape, where a run fits one to each."""
-        return self.path / "networks" / f"{file_name(shape_id)}.safetensors"
+    def network(self, shape_id: str, samples: str) -> Path:
+        """Weights of the network that is this shape, where a run fits one to each; by the digest of its samples."""
+        return self.path / "networks" / f"{file_name(shape_id)}.{samples[:12]}.safetensors"
+
+    @property
+    def half_done(self) -> Path:
+        """The state of networks that are being fitted."""
+        return self.path / "networks" / "half_done"
 
     def interpolation(self, first: str, second: str) -> Path:
         """Surfaces between two shapes, by their ids or the names of their files."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,15 @@ from safetensors.torch import load_file
 SMALL = ["--model.hidden", 32, "--model.layers", 3, "--train.points-per-shape", 128, "--train.epochs", 400]
 QUICK = ["--resolution", 24, "--samples", 1000, "--tracker", "none", "--no-page"]
 
+PREPARE = ["prepare", "--source", "procedural_scans", "--categories", "sofa", "--preset", "tiny", "--local"]
+PREPARE += ["--udf.count", 4096, "--udf.chunk", 2048, "--cloud.points", 1024, "--occupancy.points", 500]
+PREPARE += ["--views", "udf,meshes,cloud,occupancy"]
+
 
 @pytest.fixture(scope="module")
 def scans(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("fits") / "scans"
-    source = ["--source", "procedural_scans", "--categories", "sofa", "--count", 4, "--test-fraction", 0.5]
-    small = ["--udf.count", 4096, "--udf.chunk", 2048, "--cloud.points", 1024, "--occupancy.points", 500]
-    views = ["--views", "udf,meshes,cloud,occupancy"]
-    result = invoke("prepare", *source, *small, *views, "--store", folder, "--preset", "tiny", "--local")
+    result = invoke(*PREPARE, "--count", 4, "--test-fraction", 0.5, "--store", folder)
     assert result.exit_code == 0, result.output
     return folder
 
@@ -52,7 +54,7 @@ def test_every_scan_has_a_row_a_mesh_and_a_network(fitted: Path) -> None:
     assert [row["status"] for row in rows] == ["ok", "ok"]
     for row in rows:
         name = row["shape_id"].replace("/", "__")
-        assert (fitted / "networks" / f"{name}.safetensors").is_file()
+        assert len(list((fitted / "networks").glob(f"{name}.*.safetensors"))) == 1
         assert (fitted / "evaluation/test/meshes" / f"{name}.glb").is_file()
         assert 0 < row["fact/loss"] < 0.1
         assert row["fact/fit_seconds"] > 0
@@ -79,6 +81,29 @@ def test_measured_anew_the_networks_are_those_that_are_there_and_a_lost_one_is_f
     assert all(torch.equal(again[name], value) for name, value in weights.items())
     for row in rows_of(fitted):
         assert row["iou/uniform_box"] == pytest.approx(first[row["shape_id"]], abs=0.05)
+
+
+def test_a_shape_that_joins_the_store_costs_the_others_nothing(scans: Path, fitted: Path, tmp_path: Path) -> None:
+    run, store = tmp_path / "runs" / "fits", tmp_path / "scans"
+    shutil.copytree(fitted, run)
+    shutil.copytree(scans, store)
+    before = {path.name: path.read_bytes() for path in (run / "networks").iterdir()}
+    assert invoke(*PREPARE, "--count", 5, "--test-fraction", 0.5, "--store", store).exit_code == 0
+    result = invoke("evaluate", run, "--store", store, *QUICK, "--local")
+    assert result.exit_code == 0, result.output
+    after = {path.name: path.read_bytes() for path in (run / "networks").iterdir()}
+    assert len(after) == len(before) + 1
+    assert {name: after[name] for name in before} == before
+
+
+@pytest.mark.parametrize("flag", ["--codes", "--observed-queries", "--inference"])
+def test_what_is_asked_of_codes_is_refused_of_fits(fitted: Path, flag: str) -> None:
+    value = {"--codes": "trained", "--observed-queries": "500", "--inference": '{"iterations": 3}'}[flag]
+    result = invoke("evaluate", fitted, flag, value, "--local")
+    assert result.exit_code == 2
+    assert f"{flag} is for networks that are told each shape by a code" in " ".join(result.output.split())
+    refused = invoke("reconstruct", fitted, fitted / "config.json", "--iterations", 5)
+    assert "leave out iterations" in " ".join(refused.output.split())
 
 
 def test_other_settings_need_another_run(scans: Path, fitted: Path) -> None:

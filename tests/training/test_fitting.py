@@ -121,7 +121,7 @@ def test_a_killed_fit_goes_on_to_the_same_network(
 ) -> None:
     monkeypatch.setattr(fitting, "CPU_NUMBERS", 1 << 20 if together else 0)
     monkeypatch.setattr(fitting, "SAVE_SECONDS", 0.0)
-    job, kept = job_of(train__epochs=40), FittedNetworks(RunDirectory(tmp_path), "digest")
+    job, kept = job_of(train__epochs=40), FittedNetworks(RunDirectory(tmp_path), str)
     expected = list(fit(job, BALLS, CPU))
     steps = []
 
@@ -147,20 +147,23 @@ def test_what_diverges_is_named() -> None:
         list(fit(job_of(), [BALLS[1], broken], CPU))
 
 
-def test_networks_are_kept_and_found_by_samples_and_settings(tmp_path: Path) -> None:
+def test_networks_are_kept_and_found_by_the_digest_of_their_samples(tmp_path: Path) -> None:
     job, run = job_of(), RunDirectory(tmp_path)
     [fitted] = fit(job, BALLS[:1], CPU)
-    FittedNetworks(run, "digest").save(fitted)
-    found = FittedNetworks(run, "digest").load(job, "ball/0.3", CPU)
+    first, second = FittedNetworks(run, lambda shape_id: "first"), FittedNetworks(run, lambda shape_id: "second")
+    first.save(fitted)
+    found = first.load(job, "ball/0.3", CPU)
     assert found is not None
     assert differ([found], [fitted]) == 0.0
     assert found.facts == pytest.approx(fitted.facts)
-    assert FittedNetworks(run, "other").load(job, "ball/0.3", CPU) is None
-    assert FittedNetworks(run, "digest").load(job, "ball/9", CPU) is None
-    file = run.network("ball/0.3")
+    assert first.load(job, "ball/9", CPU) is None
+    assert second.load(job, "ball/0.3", CPU) is None
+    second.save(fitted)
+    file = run.network("ball/0.3", "second")
     file.write_bytes(file.read_bytes()[:200])
-    assert FittedNetworks(run, "digest").load(job, "ball/0.3", CPU) is None
-    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert second.load(job, "ball/0.3", CPU) is None
+    assert first.load(job, "ball/0.3", CPU) is not None
+    assert len([*file.parent.iterdir()]) == 2
 
 
 def test_fresh_networks_differ_from_shape_to_shape() -> None:
