@@ -12,9 +12,8 @@ import click
 from shapesys.cli.evaluate import NOT_OF_FITS, evaluated, evaluation_flags
 from shapesys.cli.options import ConfigOption, config_options, overrides
 from shapesys.cli.output import Answer, table
-from shapesys.cli.train import config_answer
+from shapesys.cli.train import config_answer, typed_family
 from shapesys.cli.verb import Verb, refuse_workers_here, verb
-from shapesys.errors import unknown_name
 
 _NOT_OF_ONE_SHAPE = (
     *("shapes_per_step", "code_learning_rate", "accumulate", "compile", "checkpoint_epochs", "keep_checkpoints"),
@@ -31,10 +30,7 @@ def fit_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[cl
     from shapesys.families import registry
     from shapesys.training.config import TrainConfig
 
-    names = registry.names()
-    family = next((word for word in args if word in names), None)
-    if family is None and (typed := command.peek(ctx, args).get("family")) and not str(typed).startswith("-"):
-        raise unknown_name("family", str(typed), names)
+    family = typed_family(command, ctx, args)
     fields: dict[str, Any] = field_paths(registry.load(family).config, "model.") if family else {}
     fields |= field_paths(TrainConfig, "train.")
     own = config_options(fields, skip=[f"train.{name}" for name in _NOT_OF_ONE_SHAPE])

@@ -29,10 +29,7 @@ def family_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence
     from shapesys.families import registry
     from shapesys.training.config import DataConfig, ScaleConfig, TrainConfig
 
-    names = registry.names()
-    family = next((word for word in args if word in names), None)
-    if family is None and (typed := command.peek(ctx, args).get("family")) and not str(typed).startswith("-"):
-        raise unknown_name("family", str(typed), names)
+    family = typed_family(command, ctx, args)
     fields: dict[str, Any] = {}
     if family is not None:
         loaded = registry.load(family)
@@ -41,6 +38,21 @@ def family_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence
     for section, config in sections.items():
         fields |= field_paths(config, f"{section}.")
     return config_options(fields, aliases=ALIASES)
+
+
+def typed_family(command: Verb, ctx: click.Context, args: list[str]) -> str | None:
+    """The family among the words typed, or None.
+
+    Raises:
+        UsageError: what stands in its place is no family.
+    """
+    from shapesys.families import registry
+
+    names = registry.names()
+    family = next((word for word in args if word in names), None)
+    if family is None and (typed := command.peek(ctx, args).get("family")) and not str(typed).startswith("-"):
+        raise unknown_name("family", str(typed), names)
+    return family
 
 
 @verb(
