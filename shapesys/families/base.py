@@ -293,7 +293,7 @@ class Family:
         inference: configuration of `infer`.
         attributes: model config -> what predicted fields carry at every point beside their value, e.g. ``saliency``.
         observe_cloud: (points, normals, inference config, seed) -> columns for an observation, from a user's cloud.
-        observe_points: (points, inference config, seed) -> the same where a cloud needs no normals; goes first.
+        observe_points: (points, inference config, seed) -> the same where a cloud has no normals, or needs none.
         columns: model config -> further columns of the first needed view that it takes.
         one_network_each: model config -> whether a network is one shape, fitted where the shape is met, and training
             has nothing to share among shapes. `known` gives what was fitted, as row 0.

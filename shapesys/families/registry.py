@@ -14,7 +14,9 @@ _FAMILIES = Plugins(
     "shapesys.families",
     {
         "dgcnn": "shapesys.families.dgcnn:FAMILY",
+        "digs": "shapesys.families.digs:FAMILY",
         "dpgnet": "shapesys.families.dpgnet:FAMILY",
+        "igr": "shapesys.families.igr:FAMILY",
         "issn": "shapesys.families.issn:FAMILY",
         "issn_csl": "shapesys.families.issn_csl:FAMILY",
         "pointnet": "shapesys.families.pointnet:FAMILY",

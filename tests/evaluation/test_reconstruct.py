@@ -69,6 +69,23 @@ def ball(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     return run_of_a_ball(tmp_path_factory.mktemp("runs"), radius=0.8)
 
 
+def test_normals_of_a_cloud_are_used_by_a_family_that_learned_from_some(tmp_path: Path) -> None:
+    run = run_of_a_ball(tmp_path, radius=0.8, family="igr")
+    directions = np.random.default_rng(0).normal(size=(300, 3))
+    outward = directions / np.linalg.norm(directions, axis=1, keepdims=True)
+    errors: list[float] = []
+    for number, normals in enumerate((outward, -outward)):
+        path = tmp_path / f"{number}.npy"
+        np.save(path, np.concatenate([SHIFT + SIZE * outward, normals], axis=1))
+        found = reconstruct(run, path, resolution=24, changes={"iterations": 0})
+        assert found.observed == "cloud"
+        errors.append(found.facts["fit_error"])
+    assert errors[0] < errors[1] - 1.0, "inward normals fit a ball badly"
+    np.save(path, SHIFT + SIZE * outward)
+    with pytest.raises(ShapesysError, match="points without normals, which the run learned from"):
+        reconstruct(run, path)
+
+
 def test_points_alone_are_enough_where_the_family_needs_no_signs(ball: RunDirectory, tmp_path: Path) -> None:
     directions = np.random.default_rng(0).normal(size=(500, 3))
     path = tmp_path / "scan.ply"

@@ -17,12 +17,14 @@ from shapesys.training.loop import make_optimiser
 from shapesys.training.run_dir import RunDirectory
 
 
-def run_of_a_ball(root: Path, radius: float, store: str = "unused", frame: FrameName = "unit_sphere") -> RunDirectory:
-    """A run of a sign-agnostic family that knows the ball that it starts as, under the one shape ``ball/unseen``."""
+def run_of_a_ball(
+    root: Path, radius: float, store: str = "unused", frame: FrameName = "unit_sphere", family: str = "sal"
+) -> RunDirectory:
+    """A run of a family that knows the ball that it starts as, under the one shape ``ball/unseen``."""
     model = {"model.hidden": 64, "model.latent_dim": 4, "model.layers": 3, "model.skip_at": 2, "model.radius": radius}
-    job = resolve("sal", "tiny", {"data.store": store, **model})
+    job = resolve(family, "tiny", {"data.store": store, **model})
     torch.manual_seed(0)
-    objective = registry.load("sal").build(job.model, TrainingData(1))
+    objective = registry.load(family).build(job.model, TrainingData(1))
     run = run_dir.create(root, "ball")
     claim(run, job)
     optimiser, where = make_optimiser(objective, job.train), Framing(frame)
