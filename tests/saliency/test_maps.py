@@ -106,10 +106,10 @@ def test_a_shape_that_cannot_be_observed_is_without_a_map_and_the_others_have_th
     whole = field_maps(network, store, names, SETTINGS, CPU)
     lacking, read = names[1], Store.read_chunk
 
-    def without_signs(self: Store, view: str, chunk: int, shape_ids: Sequence[str]) -> Any:
+    def without_signs(self: Store, view: str, chunk: int, shape_ids: Sequence[str], columns: Any) -> Any:
         if lacking in shape_ids:
             raise ShapesysError(f"'{lacking}' has no view '{view}'")
-        return read(self, view, chunk, shape_ids)
+        return read(self, view, chunk, shape_ids, columns)
 
     monkeypatch.setattr(Store, "read_chunk", without_signs)
     found = field_maps(network, store, names, SETTINGS, CPU)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -37,9 +37,10 @@ class AnalyticStore:
     def chunk_count(self, view: str) -> int:
         return self.chunks
 
-    def read_chunk(self, view: str, chunk: int, shape_ids: object) -> dict[str, np.ndarray]:
+    def read_chunk(self, view: str, chunk: int, shape_ids: object, columns: Sequence[str]) -> dict[str, np.ndarray]:
         ids = [int(str(name).split("/")[1]) for name in shape_ids]  # type: ignore[attr-defined]
         rows = [np.random.default_rng([index, chunk]).uniform(-1, 1, (self.chunk_size, 3)) for index in ids]
         points = np.stack(rows).astype(np.float32)
         radius = 0.4 + 0.05 * np.asarray(ids, dtype=np.float32)
-        return {"points": points, "distance": np.linalg.norm(points, axis=2) - radius[:, None]}
+        made = {"points": points, "distance": np.linalg.norm(points, axis=2) - radius[:, None]}
+        return {name: made[name] for name in columns}
