@@ -70,9 +70,9 @@ def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **place
     settings = EvaluateConfig().override(measured)
     found = find(run, runs_root)
     _refuse_foreign(found, list(measured))
-    scale = _scale(found, {path.removeprefix(_SCALE): v for path, v in typed.items() if path.startswith(_SCALE)})
     if dry_run:
         return _rehearse(found, settings, placement["store"])
+    scale = _scale(found, {path.removeprefix(_SCALE): v for path, v in typed.items() if path.startswith(_SCALE)})
     summary = run_evaluation(found, settings, scale, replace(Placement(), **placement))
     return evaluated(found, settings.split, summary)
 

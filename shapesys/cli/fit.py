@@ -20,7 +20,8 @@ _NOT_OF_ONE_SHAPE = (
     *("select", "validate_epochs", "log_steps"),
 )
 """What training many shapes with one network knows beside."""
-_SECTIONS = ("model.", "train.")
+SECTIONS = ("model.", "train.")
+"""Of a training job, what a fit knows; its other flags say what is measured and where it runs."""
 _SCALE = "scale."
 
 
@@ -83,7 +84,7 @@ def command(
 
     typed = overrides(ctx)
     check_preset(family, preset)
-    changes = {path: value for path, value in typed.items() if path.startswith(_SECTIONS)}
+    changes = {path: value for path, value in typed.items() if path.startswith(SECTIONS)}
     job = resolve(family, preset, {**changes, "data.store": store})
     if show_config:
         return config_answer(job, changes)
@@ -91,7 +92,7 @@ def command(
     refuse_workers_here(placement["local"], typed.get("scale.num_actors"), "this process fits", "--scale.num-actors")
     scaled = {path.removeprefix(_SCALE): value for path, value in typed.items() if path.startswith(_SCALE)}
     scale = scale_of_fits(job, scaled)
-    others = {path: v for path, v in typed.items() if not path.startswith((*_SECTIONS, _SCALE))}
+    others = {path: v for path, v in typed.items() if not path.startswith((*SECTIONS, _SCALE))}
     settings = EvaluateConfig().override(others)
     if dry_run:
         rows = shapes_of(job, settings)

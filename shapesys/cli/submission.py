@@ -25,9 +25,6 @@ _PLACES = {"store", "root", "runs_root", "folder", "out", "split_file", "shared"
 _WRITES_HERE = {"reconstruct": ("out", "-o"), "predict": ("out", "-o")}
 """Verbs that write into the current folder where this setting is not given."""
 
-_FIT = ("model.", "train.")
-"""Sections of a fit that are a training job's; its others say what is measured and where it runs."""
-
 _MORE_FOLDERS = {"bench": ("benchmarks",)}
 
 
@@ -159,9 +156,10 @@ def _files_elsewhere(command: click.Command) -> Iterator[None]:
 def _check_settings(name: str, ctx: click.Context) -> None:
     """Settings that the verb would refuse when it runs, refused now."""
     if name in ("train", "fit"):
+        from shapesys.cli.fit import SECTIONS
         from shapesys.training.config import resolve
 
-        typed = {path: value for path, value in overrides(ctx).items() if name == "train" or path.startswith(_FIT)}
+        typed = {path: value for path, value in overrides(ctx).items() if name == "train" or path.startswith(SECTIONS)}
         resolve(ctx.params["family"], ctx.params["preset"], {"data.store": ctx.params.get("store"), **typed})
     elif name == "prepare":
         from shapesys.samples.settings import preset

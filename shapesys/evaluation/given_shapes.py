@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -58,6 +58,7 @@ class CodedShapes:
     job: TrainJob
     settings: EvaluateConfig
     store: str
+    _opened: Evaluator | None = field(default=None, init=False)
 
     @classmethod
     def open(cls, run: RunDirectory, settings: EvaluateConfig, store: str | None = None) -> CodedShapes:
@@ -110,16 +111,17 @@ class CodedShapes:
         code = self.latent.found(self._objective, [seen], inference, seed)[0]
         return GivenShape(str(path), path.stem, code, "found", None if framing.is_unit_sphere else observed.points)
 
-    @cached_property
+    @property
     def _evaluator(self) -> Evaluator:
-        opened = Evaluator.open(self.checkpoint, self.store, self.settings, None, pick_device("auto"))
-        self.checkpoint.check_framing(opened.store.framing, opened.store.url)
-        return opened
+        if self._opened is None:
+            self._opened = Evaluator.open(self.checkpoint, self.store, self.settings, None, pick_device("auto"))
+            self.checkpoint.check_framing(self._opened.store.framing, self._opened.store.url)
+        return self._opened
 
     @cached_property
     def _objective(self) -> Objective:
-        # Restored once more beside an evaluator's own: two files need no store.
-        return restore(self.checkpoint, pick_device("auto"))[0]
+        """That of the evaluator, where a shape of the store was asked for; two files need no store."""
+        return self._opened.objective if self._opened else restore(self.checkpoint, pick_device("auto"))[0]
 
 
 def _latent_of(run: RunDirectory, family: Family, job: TrainJob) -> LatentSpace:

@@ -24,6 +24,7 @@ from shapesys.geometry.colormap import viridis
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.render import WHITE, Image, contact_sheet, framing, render, write_png
 from shapesys.geometry.write import COLOR, write_mesh
+from shapesys.sources.files import join_parts
 from shapesys.training.run_dir import make_folder, read_json, write_json
 
 PICTURE, FACTS = "strip.png", "interpolation.json"
@@ -71,7 +72,7 @@ def strip(found: Interpolation) -> Image:
         found: with at least one surface.
     """
     meshes = [step.mesh for step in found.steps]
-    camera = framing(_together(meshes))
+    camera = framing(join_parts(meshes))
     blank = np.full((*SIZE, 3), WHITE, np.uint8)
     pictures = [
         blank if step.empty else render(mesh, camera, SIZE, COLOR if COLOR in mesh.attributes else None)
@@ -89,13 +90,6 @@ def _labels(found: Interpolation) -> list[str]:
 def _label(step: Step, name: str) -> str:
     shown = name if len(name) <= _LONGEST_LABEL else f"...{name[3 - _LONGEST_LABEL :]}"
     return "\n".join(filter(None, (f"{step.fraction:.3g}  {shown}".rstrip(), "no surface" if step.empty else "")))
-
-
-def _together(meshes: Sequence[Mesh]) -> Mesh:
-    """All meshes as one, without attributes."""
-    starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes[:-1])])
-    faces = [mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]
-    return Mesh(np.concatenate([mesh.vertices for mesh in meshes]), np.concatenate(faces))
 
 
 def _coloured(meshes: Sequence[Mesh]) -> list[Mesh]:

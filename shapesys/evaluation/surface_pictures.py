@@ -11,7 +11,7 @@ from shapesys.evaluation.measured import Measured
 from shapesys.fields.field import Field
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.neighbours import nearest
-from shapesys.geometry.subdivide import subdivided
+from shapesys.geometry.subdivide import subdivided_to_show
 from shapesys.geometry.surface import sample_surface
 from shapesys.geometry.write import write_mesh, write_points
 from shapesys.training.run_dir import EvaluationDirectory
@@ -56,8 +56,7 @@ def beside_truth(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple
 
     The truth's large faces are divided, since a colour is shown at vertices and nowhere else.
     """
-    low, high = truth.bounds
-    truth = subdivided(truth, max(LONGEST_SHOWN_EDGE, 0.5 * LONGEST_SHOWN_EDGE * float((high - low).max())))
+    truth = subdivided_to_show(truth, LONGEST_SHOWN_EDGE)
     vertices = np.asarray(truth.vertices, np.float32)
     shown: Mapping[str, Floats] = dict(truth.attributes) | dict(field.attributes(vertices))
     if predicted.is_empty:

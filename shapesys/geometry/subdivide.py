@@ -34,6 +34,13 @@ def subdivided(mesh: Mesh, longest_edge: float) -> Mesh:
     return Mesh(vertices, faces, face_labels=labels)
 
 
+def subdivided_to_show(mesh: Mesh, longest_edge: float) -> Mesh:
+    """The same for pictures, whose colours are at vertices: of meshes larger than the unit sphere holds, whatever their
+    unit, no edge is longer than that share of half the longest side."""
+    low, high = mesh.bounds
+    return subdivided(mesh, longest_edge * max(1.0, 0.5 * float((high - low).max())))
+
+
 def _edge_lengths(vertices: Floats, faces: Ints) -> Floats:
     """(F, 3) length of the edge from corner k to corner k + 1."""
     return np.linalg.norm(vertices[faces] - vertices[np.roll(faces, -1, axis=1)], axis=2)

@@ -15,30 +15,19 @@ from shapesys.reproduction.trained import TrainedRecipe, TrainedVariant
 
 _VIEWS: dict[str, Any] = {"views": ("meshes", "udf", "cloud", "occupancy"), "udf.count": 65_536}
 _SOLID: Mapping[str, Any] = {"categories": ("bottle", "car", "chair", "sofa"), "count": 6, "test_fraction": 0.35}
-_MADE = "built-in scans of procedural shapes whose true surface is known: 2 to be measured of each of 4 categories"
 
-CLEAN = Data("scans-clean", "procedural_scans", _SOLID, changes=_VIEWS, differs=_MADE)
-ONE_EACH = Data(
-    "scans-one-each",
-    "procedural_scans",
-    {**_SOLID, "count": 3},
-    changes=_VIEWS,
-    differs="built-in scans of procedural shapes whose true surface is known: 1 to be measured of each of 4 categories",
-)
-HOLES = Data(
-    "scans-holes",
-    "procedural_scans",
-    {**_SOLID, "condition": "holes"},
-    changes=_VIEWS,
-    differs=f"{_MADE}, with holes",
-)
-NOISY = Data(
-    "scans-noisy",
-    "procedural_scans",
-    {**_SOLID, "condition": "noisy"},
-    changes=_VIEWS,
-    differs=f"{_MADE}, with noise",
-)
+
+def _scans(name: str, measured: int = 2, how: str = "", **changes: Any) -> Data:
+    """Scans of shapes that are known, `measured` of each of four categories, with changes to the source's settings."""
+    made = f"built-in scans of procedural shapes whose true surface is known: {measured} to be measured of each of 4"
+    differs = f"{made} categories{how}"
+    return Data(f"scans-{name}", "procedural_scans", {**_SOLID, **changes}, changes=_VIEWS, differs=differs)
+
+
+CLEAN = _scans("clean")
+ONE_EACH = _scans("one-each", measured=1, count=3)
+HOLES = _scans("holes", how=", with holes", condition="holes")
+NOISY = _scans("noisy", how=", with noise", condition="noisy")
 MANY = Data(
     "scans-of-categories",
     "procedural_scans",

@@ -26,9 +26,9 @@ def pictures_of_surfaces(evaluation: EvaluationDirectory, folder: Path, count: i
     Args:
         count: shapes that are shown: first one of each category.
     """
-    rows = pq.read_table(evaluation.rows, columns=["shape_id", "status"]).to_pylist()
+    measured = pq.read_table(evaluation.rows, columns=["shape_id"])["shape_id"].to_pylist()
     # Only what has a surface is there to be seen; the table counts the others.
-    able = [row["shape_id"] for row in rows if evaluation.prediction_mesh(row["shape_id"]).is_file()]
+    able = [shape_id for shape_id in measured if evaluation.prediction_mesh(shape_id).is_file()]
     folder.mkdir(parents=True, exist_ok=True)
     return tuple(_picture(evaluation, shape_id, folder) for shape_id in _of_each_category(able)[:count])
 

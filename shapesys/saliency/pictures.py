@@ -10,7 +10,7 @@ from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.neighbours import nearest
 from shapesys.geometry.plane import Plane
 from shapesys.geometry.render import Image, framing, render
-from shapesys.geometry.subdivide import subdivided
+from shapesys.geometry.subdivide import subdivided_to_show
 from shapesys.metrics.saliency import Scaling, scaled
 
 LONGEST_EDGE = 0.04
@@ -34,7 +34,7 @@ def picture_of_map(
         saliency: (n,).
         scaling: how the map is brought to [0, 1]; ``none`` shows one that is as it is, so that a flat one looks flat.
     """
-    fine = _fine(mesh)
+    fine = subdivided_to_show(mesh, LONGEST_EDGE)
     values = np.asarray(scaled(saliency, scaling), np.float32)
     shown = values[nearest(points, np.asarray(fine.vertices, np.float32)).indices]
     coloured = replace(fine, attributes={"saliency": shown})
@@ -43,7 +43,7 @@ def picture_of_map(
 
 def picture_of_plane(mesh: Mesh, plane: Plane, size: Size = (192, 192)) -> Image:
     """A shape whose two sides of a mirror plane have two colours."""
-    fine = _fine(mesh)
+    fine = subdivided_to_show(mesh, LONGEST_EDGE)
     centres = fine.triangles.mean(axis=1)
     behind = centres @ np.asarray(plane.normal) < plane.offset
     colours = np.array(_SIDES, np.uint8)[behind.astype(int)]
@@ -60,8 +60,3 @@ def picture_of_part(part: Mesh, whole: Mesh, size: Size = (192, 192)) -> Image:
     saliency = whole.attributes["saliency"]
     ends = (float(saliency.min()), float(saliency.max()))
     return render(part, framing(whole), size, "saliency", value_range=ends)
-
-
-def _fine(mesh: Mesh) -> Mesh:
-    low, high = mesh.bounds
-    return subdivided(mesh, max(LONGEST_EDGE, 0.5 * LONGEST_EDGE * float((high - low).max())))

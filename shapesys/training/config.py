@@ -87,7 +87,7 @@ class DataConfig(Config):
             raise ValueError("a checkpoint chosen on the test split makes its own score better; choose another split")
         return split
 
-    @field_validator("saliency")
+    @field_validator("store", "saliency")
     @classmethod
     def _seen_from_anywhere(cls, path: str) -> str:
         return absolute(path) if path else path
@@ -143,8 +143,7 @@ def resolve(family_name: str, preset_name: str, changes: Mapping[str, Any]) -> T
     if store is None:
         raise UsageError("no sample store given; name one with --store DIR (make it with 'shapesys prepare')")
     base = parse(job, {"family": family_name, "preset": preset_name, "data": {"store": store}})
-    changes = dict(changes) | {"data.store": absolute(str(store))}
-    return base.override(dict(family.presets[preset_name].settings) | changes)
+    return base.override({**family.presets[preset_name].settings, **changes})
 
 
 def presets_of_one_shape(family: Family) -> list[str]:

@@ -90,12 +90,15 @@ def fit(
         TrainingDiverged: a loss or gradient is not finite; names the shapes.
         ShapesysError: a shape's columns cannot teach the family.
     """
-    size = at_once(job, device)
+    if not observations:
+        return
+    numbers = _activations(job)
+    size = _fitting_together(numbers, device)
     for start in range(0, len(observations), size):
         some = observations[start : start + size]
         fresh = [fresh_network(job, item.shape_id) for item in some]
         kept = half_done([item.shape_id for item in some]) if half_done else None
-        with _threads_that_pay(job):
+        with _threads_that_pay(numbers):
             done = _fit(job, fresh, some, device, kept, on_step)
         yield from done
         if kept:
@@ -104,8 +107,11 @@ def fit(
 
 def at_once(job: TrainJob, device: torch.device) -> int:
     """How many networks of a job are fitted together: 1 where batching them does not pay."""
-    room = CPU_NUMBERS if device.type == "cpu" else GPU_NUMBERS
-    return max(1, room // _activations(job))
+    return _fitting_together(_activations(job), device)
+
+
+def _fitting_together(activations: int, device: torch.device) -> int:
+    return max(1, (CPU_NUMBERS if device.type == "cpu" else GPU_NUMBERS) // activations)
 
 
 def _activations(job: TrainJob) -> int:
@@ -114,10 +120,10 @@ def _activations(job: TrainJob) -> int:
 
 
 @contextmanager
-def _threads_that_pay(job: TrainJob) -> Iterator[None]:
+def _threads_that_pay(activations: int) -> Iterator[None]:
     """One thread where networks are small: more would wait for each other, for long where other programs run too."""
     before = torch.get_num_threads()
-    torch.set_num_threads(before if _activations(job) > ONE_THREAD else 1)
+    torch.set_num_threads(before if activations > ONE_THREAD else 1)
     try:
         yield
     finally:
@@ -148,8 +154,9 @@ def _fit(
     for step in range(state.step, job.train.epochs):
         started = time.perf_counter()
         batch = {**queries.window(step, job.train.points_per_shape), "shape_index": index, "category_index": index}
-        norms = state.take_step(batch, device)
-        _check_finite(norms, observations, f"iteration {step + 1} of {job.train.epochs}")
+        finite = state.take_step(batch, device)
+        if not all(finite):
+            raise _diverged(finite, observations, f"iteration {step + 1} of {job.train.epochs}")
         state.seconds += time.perf_counter() - started
         if half_done and time.perf_counter() - saved > SAVE_SECONDS:
             half_done.save(state.left())
@@ -178,8 +185,8 @@ class _State:
     def begin(cls, config: TrainConfig, networks: Networks) -> _State:
         return cls(config, networks, optimiser_of(networks.parameters(), [], config), _LastMean(config.epochs))
 
-    def take_step(self, batch: Batch, device: torch.device) -> Tensor:
-        """One step of every network; the norms (S,) of their gradients, which where not finite change nothing."""
+    def take_step(self, batch: Batch, device: torch.device) -> list[bool]:
+        """One step of every network; whether each one's gradient is finite. Where one is not, nothing has changed."""
         config, template = self.config, self.networks.template
         for group in self.optimiser.param_groups:
             group["lr"] = scheduled_rate(config, config.learning_rate, self.step)
@@ -190,13 +197,14 @@ class _State:
         # A loss that is not finite makes every gradient so; a clamp or a sign would have hidden it.
         total.backward(1.0 + 0.0 * total.detach())
         norms = self.networks.norms()
-        if bool(torch.isfinite(norms).all()):
+        finite: list[bool] = torch.isfinite(norms).tolist()
+        if all(finite):
             if config.gradient_clip:
                 self.networks.scale_gradients((config.gradient_clip / (norms + 1e-6)).clamp(max=1.0))
             self.optimiser.step()
             self.mean.add(self.step, scalars)
             self.step += 1
-        return norms
+        return finite
 
     def left(self) -> dict[str, Any]:
         """All that `resume` needs."""
@@ -223,15 +231,13 @@ class _State:
         return [own | {"fit_seconds": self.seconds / shapes} for own in self.mean.of_each(shapes)]
 
 
-def _check_finite(norms: Tensor, observations: Sequence[Observation], when: str) -> None:
-    """Refuse gradients of which a norm (S,) is not finite."""
-    finite = torch.isfinite(norms)
-    if not bool(finite.all()):
-        ids = [item.shape_id for item, fine in zip(observations, finite.tolist(), strict=True) if not fine]
-        raise TrainingDiverged(
-            f"the gradient is not finite in {when} ({', '.join(ids[:3])}); lower --train.learning-rate or set "
-            "--train.gradient-clip"
-        )
+def _diverged(finite: Sequence[bool], observations: Sequence[Observation], when: str) -> TrainingDiverged:
+    """What to say of the shapes whose gradients are not finite."""
+    ids = [item.shape_id for item, fine in zip(observations, finite, strict=True) if not fine]
+    return TrainingDiverged(
+        f"the gradient is not finite in {when} ({', '.join(ids[:3])}); lower --train.learning-rate or set "
+        "--train.gradient-clip"
+    )
 
 
 class _LastMean:

@@ -18,7 +18,7 @@ from shapesys.evaluation.plan import evaluate_locally
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
 from shapesys.training import loop
-from shapesys.training.config import TrainJob, absolute, claim
+from shapesys.training.config import TrainJob, claim
 from shapesys.training.context import LocalContext, pick_device
 from shapesys.training.run_dir import RunDirectory, read_json, write_json
 from shapesys.tuning.config import Sweep
@@ -56,8 +56,7 @@ def trial_job(sweep: Sweep, trial: Trial) -> TrainJob:
     Raises:
         UsageError: the point leaves the bounds of a setting.
     """
-    store = {STORE: absolute(str(trial.point[STORE]))} if STORE in trial.point else {}
-    job: TrainJob = sweep.base.override({**trial.point, **store, "train.seed": trial.seed})
+    job: TrainJob = sweep.base.override({**trial.point, "train.seed": trial.seed})
     return job
 
 
