@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -11,8 +12,11 @@ from typing import Any
 
 from shapesys.cli.background import BackgroundTracker
 from shapesys.cli.failure import page_if_possible
+from shapesys.cli.fits_under_way import followed
 from shapesys.cli.progress import Progress
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+from shapesys.evaluation.plan import Progress as Counted
+from shapesys.families import registry
 from shapesys.report.page import build_page
 from shapesys.report.summary import all_lines
 from shapesys.tracking.names import measured_name
@@ -54,16 +58,25 @@ def run_evaluation(
     Raises:
         ShapesysError: there is nothing to evaluate, or nothing to evaluate it with.
     """
-    with Progress("evaluate", "shapes") as line:
-
-        def progress(done: int, total: int, failed: int) -> None:
-            line(done, total, failed=failed)
-
+    with _counted(run) as progress:
         summary = _evaluate(run, settings, scale, placement, progress)
     measured()
     page = _page(run) if placement.page else None
     _track(run, settings.split, summary, page, placement.tracker)
     return summary
+
+
+@contextmanager
+def _counted(run: RunDirectory) -> Iterator[Counted]:
+    """A progress line that counts shapes; where each may take a fit of its own, it tells how far these are."""
+    job = load_job(run.config)
+    fits = registry.load(job.family).one_network_each(job.model)
+    with Progress("fit" if fits else "evaluate", "shapes") as line:
+        if fits:
+            with followed(line, run) as counted:
+                yield counted
+        else:
+            yield lambda done, total, failed: line(done, total, failed=failed)
 
 
 def _evaluate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -34,6 +35,8 @@ def fit_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[cl
     family = typed_family(command, ctx, args)
     fields: dict[str, Any] = field_paths(registry.load(family).config, "model.") if family else {}
     fields |= field_paths(TrainConfig, "train.")
+    fields["train.epochs"] = copy(fields["train.epochs"])
+    fields["train.epochs"].description = "iterations; each reads the next stretch of queries"
     own = config_options(fields, skip=[f"train.{name}" for name in _NOT_OF_ONE_SHAPE])
     measured = evaluation_flags(command, ctx, args)
     return [*own, *(one for one in measured if isinstance(one, ConfigOption) and one.path not in NOT_OF_FITS)]
@@ -74,8 +77,8 @@ def command(
     weights. The same command again does only what is missing. Measured once more (shapesys evaluate RUN), networks that
     are there are not fitted again.
 
-    In what follows an epoch is an iteration; where the preset says otherwise, its values go before the defaults that
-    are shown (--show-config).
+    An epoch is an iteration here. Where the preset says otherwise, its values go before the defaults that are shown
+    (--show-config).
     """
     from shapesys.cli.evaluation_run import Placement, run_evaluation
     from shapesys.cli.fit_run import begin_fits, check_fits, check_preset, scale_of_fits, shapes_of

@@ -209,6 +209,9 @@ def _help(info: Any) -> str:
     notes = []
     if not info.is_required():
         notes.append(f"default: {_default(info.get_default(call_default_factory=True))}")
+    extra = info.json_schema_extra
+    if isinstance(extra, dict) and "needs" in extra:
+        notes.append(f"needs {extra['needs'].replace('_', '-')}")
     notes += [f"{sign} {value}" for name, sign in _BOUNDS.items() if (value := _bound(info, name)) is not None]
     text = (info.description or "").rstrip(".")
     return f"{text}. [{'; '.join(notes)}]" if notes else f"{text}."

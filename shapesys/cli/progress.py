@@ -39,18 +39,22 @@ class Progress:
         self._live = self._stream.isatty()
         self._clock = clock
         self._start = self._last = clock()
-        self._first_done: int | None = None
+        self._first_done: float | None = None
         self._finished = False
         self._line = ""
         self._width = 0
 
-    def __call__(self, done: int, total: int | None = None, **facts: Any) -> None:
-        """Report `done` of `total`, with facts such as ``loss=0.012``."""
+    def __call__(self, done: int, total: int | None = None, under_way: float = 0.0, **facts: Any) -> None:
+        """Report `done` of `total`, with facts such as ``loss=0.012``.
+
+        Args:
+            under_way: what is done of items that are not yet done, in items.
+        """
         self.total = total if total is not None else self.total
         if self._first_done is None:
             # What an earlier run finished must not count towards this run's rate.
-            self._first_done, self._start = done, self._clock()
-        self._line = self._text(done, facts)
+            self._first_done, self._start = done + under_way, self._clock()
+        self._line = self._text(done, under_way, facts)
         finished = self.total is not None and done >= self.total
         # The end is told at once, for what comes after it may take long, and not each time more is told of it.
         ends, self._finished = finished and not self._finished, finished
@@ -90,16 +94,17 @@ class Progress:
         self._stream.flush()
         self._line, self._last = "", self._clock()
 
-    def _text(self, done: int, facts: Mapping[str, Any]) -> str:
+    def _text(self, done: int, under_way: float, facts: Mapping[str, Any]) -> str:
         count = f"{done}/{self.total}" if self.total is not None else str(done)
-        parts = [f"{self.label}: {count} {self.unit}", *(_fact(name, value) for name, value in facts.items())]
+        begun = [f"{under_way:.1f} of those under way"] if under_way else []
+        parts = [f"{self.label}: {count} {self.unit}", *begun, *(_fact(name, value) for name, value in facts.items())]
         elapsed = self._clock() - self._start
-        moved = done - (self._first_done or 0)
+        moved = done + under_way - (self._first_done or 0)
         if moved > 0 and elapsed > 0:
             rate = moved / elapsed
             parts.append(f"{rate:.3g} {self.unit}/s")
             if self.total is not None and done < self.total:
-                parts.append(f"{duration((self.total - done) / rate)} left")
+                parts.append(f"{duration((self.total - done - under_way) / rate)} left")
         return ", ".join(parts)
 
 

@@ -29,9 +29,13 @@ class Search:
     choices: tuple[Any, ...] | None = None
 
 
-def setting(default: Any = ..., *, help: str, search: Search | None = None, **bounds: Any) -> Any:
-    """A configuration field: `default` (`...` where required), its help text, and bounds (ge, gt, le, lt, ...)."""
-    extra: dict[str, Any] = {"search": search} if search else {}
+def setting(default: Any = ..., *, help: str, search: Search | None = None, needs: str = "", **bounds: Any) -> Any:
+    """A configuration field: `default` (`...` where required), its help text, and bounds (ge, gt, le, lt, ...).
+
+    Args:
+        needs: another field of the same section, without which (where it is 0, off or empty) this one does nothing.
+    """
+    extra: dict[str, Any] = {name: value for name, value in (("search", search), ("needs", needs)) if value}
     return Field(default, description=help, json_schema_extra=extra, **bounds)
 
 
@@ -106,8 +110,20 @@ def field_paths(model: type[BaseModel], prefix: str = "") -> dict[str, Any]:
 
 def search_ranges(model: type[BaseModel]) -> dict[str, Search]:
     """Dotted path -> declared search range, for the fields that have one."""
+    return _declared(model, "search")
+
+
+def idle(config: Config, path: str) -> str | None:
+    """The path of the field without which the one at `path` does nothing, where it is off; else None."""
+    above, dot, _ = path.rpartition(".")
+    needed = _declared(type(config), "needs").get(path)
+    return f"{above}{dot}{needed}" if needed and not flat(config)[f"{above}{dot}{needed}"] else None
+
+
+def _declared(model: type[BaseModel], what: str) -> dict[str, Any]:
+    """Dotted path -> what its declaration says of this, for the fields where it says anything."""
     extras = {path: info.json_schema_extra for path, info in field_paths(model).items()}
-    return {path: extra["search"] for path, extra in extras.items() if isinstance(extra, dict) and "search" in extra}
+    return {path: extra[what] for path, extra in extras.items() if isinstance(extra, dict) and what in extra}
 
 
 Difference = tuple[str, Any, Any]

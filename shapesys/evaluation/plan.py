@@ -134,12 +134,16 @@ class Tally:
         self._progress = progress
         self._done = len(plan.shapes) - len(plan.waiting)
         self._failed = plan.failed
+        self._tell()
 
     def add(self, rows: list[Row], records: tuple[MetricRecord, ...] = ()) -> None:
         """Record finished shapes."""
         self._plan.results.add(rows, records)
         self._done += len(rows)
         self._failed += sum(row["status"] == "failed" for row in rows)
+        self._tell()
+
+    def _tell(self) -> None:
         if self._progress:
             self._progress(self._done, len(self._plan.shapes), self._failed)
 

@@ -178,15 +178,18 @@ def observe_file(
         if path.suffix.lower() not in POINT_SUFFIXES:
             raise
         return _observe_cloud(path, family, need, inference, framing, seed)
-    return _observe_mesh(mesh, path.stem, need, framing, queries, seed)
+    unsigned = family.unsigned(inference) if family.unsigned else UnsignedConfig()
+    return _observe_mesh(mesh, path.stem, need, unsigned, framing, queries, seed)
 
 
-def _observe_mesh(mesh: Mesh, name: str, need: Need, framing: Framing, queries: int, seed: int) -> ObservedFile:
+def _observe_mesh(
+    mesh: Mesh, name: str, need: Need, unsigned: UnsignedConfig, framing: Framing, queries: int, seed: int
+) -> ObservedFile:
     """The samples that preparation would give the family."""
     settings = PrepareConfig(
         views=(need.view,),
         sdf=QueryConfig(count=queries, chunk=queries),
-        udf=UnsignedConfig(count=queries, chunk=queries),
+        udf=unsigned.override({"count": queries, "chunk": queries}),
         frame=framing.name,
         margin=framing.margin,
         seed=seed,

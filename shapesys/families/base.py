@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from shapesys.config.base import Config
 from shapesys.fields.field import Field
+from shapesys.samples.settings import UnsignedConfig
 from shapesys.samples.shape_ids import category_of
 from shapesys.samples.vocabulary import Vocabulary
 
@@ -294,6 +295,8 @@ class Family:
         attributes: model config -> what predicted fields carry at every point beside their value, e.g. ``saliency``.
         observe_cloud: (points, normals, inference config, seed) -> columns for an observation, from a user's cloud.
         observe_points: (points, inference config, seed) -> the same where a cloud has no normals, or needs none.
+        unsigned: inference config -> how distances are sampled about a user's own mesh, where `observe_points` samples
+            them about points; None for the sampler's defaults.
         columns: model config -> further columns of the first needed view that it takes.
         one_network_each: model config -> whether a network is one shape, fitted where the shape is met, and training
             has nothing to share among shapes. `known` gives what was fitted, as row 0.
@@ -319,6 +322,7 @@ class Family:
     attributes: Callable[[Any], tuple[str, ...]] = lambda config: ()
     observe_cloud: Callable[[np.ndarray, np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
     observe_points: Callable[[np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
+    unsigned: Callable[[Any], UnsignedConfig] | None = None
     columns: Callable[[Any], tuple[str, ...]] = lambda config: ()
     one_network_each: Callable[[Any], bool] = lambda config: False
     warnings: Callable[[Any], list[str]] = lambda config: []

@@ -6,6 +6,7 @@ Legend: S shapes, N queries.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 
 import torch
 from torch import Tensor
@@ -33,11 +34,24 @@ class ObservedQueries:
     def window(self, iteration: int, count: int) -> Queries:
         """`count` queries of every shape for one iteration."""
         offsets = torch.arange(iteration * count, (iteration + 1) * count, device=self._device)
-        read = {
-            name: torch.stack([_circular(shape[name], offsets) for shape in self._shapes]) for name in self._shapes[0]
-        }
+        read = {name: self._stacked(name, offsets) for name in self._shapes[0]}
         seeds = [stable_hash(f"{self._seed}/{iteration}/{shape_id}") for shape_id in self._ids]
         return read | {"noise_seed": torch.tensor(seeds, device=self._device)}
+
+    def _stacked(self, name: str, offsets: Tensor) -> Tensor:
+        """Rows of a column at these offsets (S, N, ...); zeros, as of what is not known, where others have some."""
+        rows = [_circular(shape[name], offsets) for shape in self._shapes]
+        longest = max(rows, key=len)
+        return torch.stack([values if len(values) else torch.zeros_like(longest) for values in rows])
+
+
+def alike(observations: Sequence[Observation]) -> list[list[Observation]]:
+    """Neighbours of which the same columns are known, in order: what a loss asks of one, it may ask of all."""
+    return [list(some) for _, some in groupby(observations, _known_columns)]
+
+
+def _known_columns(observation: Observation) -> frozenset[str]:
+    return frozenset(name for name, values in observation.columns.items() if len(values))
 
 
 def _circular(values: Tensor, offsets: Tensor) -> Tensor:

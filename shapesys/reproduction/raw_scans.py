@@ -51,6 +51,14 @@ PEOPLE = Data(
     changes={"views": ("meshes", "udf", "cloud")},
     brought="Dynamic FAUST's scans, and SAL's split files beside them as train.json and test.json",
 )
+SCANS = Data(
+    "scans-of-a-folder",
+    "cloud_folder",
+    {"category": "scan", "test_fraction": 0.99},
+    changes={"views": ("udf", "cloud"), "udf.count": 65_536},
+    brought="a folder of scans: XYZ, PLY, PCD, NPY, NPZ or CSV files",
+    differs="measured against the scans alone, of which nobody knows the surface",
+)
 BENCHMARK = Data(
     "surface-reconstruction-benchmark",
     "cloud_folder",
@@ -94,7 +102,7 @@ FITS = TrainedRecipe(
         TrainedVariant("SALD", "sald", _SINGLE),
     ),
     measures=_OF_FIELDS,
-    data={"tiny": CLEAN, "paper": BENCHMARK, "holes": HOLES, "noisy": NOISY, "ikea_manual": SOUPS},
+    data={"tiny": CLEAN, "paper": BENCHMARK, "holes": HOLES, "noisy": NOISY, "ikea_manual": SOUPS, "scans": SCANS},
     baseline="SAL, SALD's network",
     notes=(
         *_NOTES,

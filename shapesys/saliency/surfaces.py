@@ -8,9 +8,8 @@ from shapesys.errors import ShapesysError
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.samples.store import Store
 
-RADIUS = 0.02
-"""Of a drawn point, in the normalised frame: about half the distance between 1,024 points of a shape. Of shapes
-larger than the unit sphere holds, a hundredth of their longest side."""
+SHARE = 0.01
+"""Radius of a drawn point, of the shape's longest side: about half the distance between 1,024 points."""
 
 _CORNERS = np.concatenate([np.eye(3), -np.eye(3)])
 _FACES = np.array([[0, 1, 2], [1, 3, 2], [3, 4, 2], [4, 0, 2], [1, 0, 5], [3, 1, 5], [4, 3, 5], [0, 4, 5]])
@@ -25,11 +24,13 @@ def surface_of(store: Store, shape_id: str, points: Floats) -> Mesh:
     try:
         return store.mesh(shape_id)
     except ShapesysError:
-        return mesh_of_points(points, max(RADIUS, 0.5 * RADIUS * float(np.ptp(points, axis=0).max())))
+        return mesh_of_points(points)
 
 
-def mesh_of_points(points: Floats, radius: float = RADIUS) -> Mesh:
+def mesh_of_points(points: Floats) -> Mesh:
     """An octahedron around each of (n, 3) points: 6n vertices, 8n faces."""
-    vertices = np.asarray(points, np.float64)[:, None] + radius * _CORNERS
+    points = np.asarray(points, np.float64)
+    radius = SHARE * float(np.ptp(points, axis=0).max())
+    vertices = points[:, None] + radius * _CORNERS
     faces = _FACES + 6 * np.arange(len(points))[:, None, None]
     return Mesh(vertices.reshape(-1, 3), faces.reshape(-1, 3))

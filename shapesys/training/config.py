@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SerializeAsAny, create_model, field_validator
 
-from shapesys.config.base import Config, Precision, Search, diff, flat, parse, setting
+from shapesys.config.base import Config, Precision, Search, diff, flat, idle, parse, setting
 from shapesys.errors import ShapesysError, UsageError, unknown_name
 from shapesys.families import registry
 from shapesys.training.maps_claim import claim_maps
@@ -133,17 +133,23 @@ def resolve(family_name: str, preset_name: str, changes: Mapping[str, Any]) -> T
     """Defaults, then the preset's settings, then `changes` (dotted path -> value), validated.
 
     Raises:
-        UsageError: unknown family, preset or setting, or a value out of bounds.
+        UsageError: unknown family, preset or setting, a value out of bounds, or a change that does nothing.
     """
     family = registry.load(family_name)
     if preset_name not in family.presets:
         raise unknown_name(f"preset of {family_name}", preset_name, family.presets)
-    job = job_type(family)
     store = changes.get("data.store")
     if store is None:
         raise UsageError("no sample store given; name one with --store DIR (make it with 'shapesys prepare')")
-    base = parse(job, {"family": family_name, "preset": preset_name, "data": {"store": store}})
-    return base.override({**family.presets[preset_name].settings, **changes})
+    base = parse(job_type(family), {"family": family_name, "preset": preset_name, "data": {"store": store}})
+    job: TrainJob = base.override({**family.presets[preset_name].settings, **changes})
+    for path in changes:
+        if needed := idle(job, path):
+            raise UsageError(
+                f"setting '{path}' does nothing where '{needed}' is {flat(job)[needed]!r}; change that, too, or leave "
+                "it out"
+            )
+    return job
 
 
 def presets_of_one_shape(family: Family) -> list[str]:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,12 @@ from shapesys.training.config import TrainJob, claim
 from shapesys.training.fitting import Fitted, fresh_network
 from shapesys.training.loop import make_optimiser
 from shapesys.training.run_dir import RunDirectory, make_folder
+
+TELL_SECONDS = 1.0
+"""Between words of how far a fit is."""
+STALE_SECONDS = 30.0
+"""After which a fit that says nothing is taken to be dead."""
+_TOLD = ".done"
 
 
 def begin(run: RunDirectory, job: TrainJob) -> None:
@@ -79,17 +87,32 @@ class FittedNetworks:
         """Where the state of these shapes' fit is kept until they are done."""
         parts = [f"{shape_id} {self.samples(shape_id)}" for shape_id in shape_ids]
         named = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
-        return HalfDoneFile(self.run.half_done / f"{named}.pt")
+        return HalfDoneFile(self.run.half_done / f"{named}.pt", len(shape_ids))
 
     def _path(self, shape_id: str) -> Path:
         return self.run.network(shape_id, self.samples(shape_id))
 
 
-@dataclass(frozen=True)
+def shapes_under_way(run: RunDirectory) -> float:
+    """How many shapes' worth of fitting is done of those that are being fitted, wherever that is."""
+    found = 0.0
+    for path in run.half_done.glob(f"*{_TOLD}"):
+        try:
+            if time.time() - path.stat().st_mtime < STALE_SECONDS:
+                found += float(path.read_text())
+        except (OSError, ValueError):
+            # It has just been finished, or is being written.
+            continue
+    return found
+
+
+@dataclass
 class HalfDoneFile:
-    """The state of a fit, for a process that goes on with it."""
+    """The state of some shapes' fit, for a process that goes on with it; and beside it how far it is."""
 
     path: Path
+    shapes: int
+    _told_at: float = field(default=0.0, init=False)
 
     def load(self) -> Mapping[str, Any] | None:
         """What was saved; None where nothing was, or it is damaged."""
@@ -108,6 +131,15 @@ class HalfDoneFile:
         torch.save(dict(state), part)
         part.replace(self.path)
 
+    def tell(self, share: float) -> None:
+        """Write how much is done, now and then."""
+        if time.monotonic() - self._told_at > TELL_SECONDS:
+            make_folder(self.path.parent, "--runs-root or --run")
+            with suppress(OSError):  # no fit ends because nobody hears of it
+                self.path.with_suffix(_TOLD).write_text(f"{share * self.shapes:.4f}")
+            self._told_at = time.monotonic()
+
     def drop(self) -> None:
         """When the networks themselves are there."""
         self.path.unlink(missing_ok=True)
+        self.path.with_suffix(_TOLD).unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from shapesys.families import registry
 from shapesys.families.base import Batch, Objective, Observation, TrainingData
-from shapesys.families.observed import ObservedQueries
+from shapesys.families.observed import ObservedQueries, alike
 from shapesys.samples.seeds import stable_hash
 from shapesys.training.config import TrainConfig, TrainJob
 from shapesys.training.fitted_together import Networks, networks_of
@@ -68,6 +68,9 @@ class HalfDone(Protocol):
     def save(self, state: Mapping[str, Any]) -> None:
         """In place of what was kept before."""
 
+    def tell(self, share: float) -> None:
+        """How much of the fit is done, to whoever waits for it; after every step."""
+
     def drop(self) -> None:
         """When whoever asked for the networks has taken all of them."""
 
@@ -94,8 +97,8 @@ def fit(
         return
     numbers = _activations(job)
     size = _fitting_together(numbers, device)
-    for start in range(0, len(observations), size):
-        some = observations[start : start + size]
+    together = [like[start : start + size] for like in alike(observations) for start in range(0, len(like), size)]
+    for some in together:
         fresh = [fresh_network(job, item.shape_id) for item in some]
         kept = half_done([item.shape_id for item in some]) if half_done else None
         with _threads_that_pay(numbers):
@@ -161,6 +164,8 @@ def _fit(
         if half_done and time.perf_counter() - saved > SAVE_SECONDS:
             half_done.save(state.left())
             saved = time.perf_counter()
+        if half_done:
+            half_done.tell((step + 1) / job.train.epochs)
         if on_step:
             on_step(step + 1, job.train.epochs)
     fitted, facts = state.networks.unstacked(), state.facts(len(observations))

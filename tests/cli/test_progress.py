@@ -41,6 +41,16 @@ def test_rate_and_time_left_are_those_of_this_run() -> None:
     assert stream.getvalue() == "prepare: 920/1000 shapes, rejected 3, 2 shapes/s, 40.0 s left\n"
 
 
+def test_what_is_under_way_counts_towards_the_rate() -> None:
+    clock, stream = Clock(), io.StringIO()
+    progress = Progress("fit", "shapes", 4, stream, clock)
+    progress(1, under_way=0.25)  # begun by an earlier run
+    clock.now += PLAIN_EVERY
+    progress(1, under_way=0.75, failed=0)
+    line = "fit: 1/4 shapes, 0.8 of those under way, failed 0, 0.05 shapes/s, 45.0 s left\n"
+    assert stream.getvalue() == line
+
+
 def test_a_terminal_sees_one_line_rewritten() -> None:
     clock, stream = Clock(), Terminal()
     with Progress("train", "steps", 3, stream, clock) as progress:

@@ -4,15 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 from untrained import run_of_a_ball
 
 from shapesys.errors import ShapesysError
-from shapesys.evaluation.reconstruct import reconstruct
+from shapesys.evaluation.reconstruct import observe_file, reconstruct
+from shapesys.families import registry
 from shapesys.fields.extraction import ExtractionSettings
 from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.normalise import Framing
 from shapesys.geometry.surface import sample_surface
 from shapesys.geometry.write import write_mesh, write_points
 from shapesys.samples.store import Store
+from shapesys.training.config import resolve
 from shapesys.training.run_dir import RunDirectory
 
 SHIFT, SIZE = np.array([10.0, -4.0, 2.0]), 30.0
@@ -114,3 +118,21 @@ def test_a_surface_that_leaves_the_box_is_capped_where_one_asks(tmp_path: Path) 
         edges = np.sort(found.mesh.faces[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1)
         assert (np.unique(edges, axis=0, return_counts=True)[1] == 2).all() == capped
         assert (found.report.cut is None) == capped
+
+
+def test_a_mesh_is_sampled_as_a_cloud_of_it_would_be(tmp_path: Path) -> None:
+    sphere = trimesh.creation.icosphere(3)
+    path = tmp_path / "ball.ply"
+    write_mesh(Mesh(np.asarray(sphere.vertices), np.asarray(sphere.faces)), path)
+    job = resolve("sal", "single", {"data.store": "unused"})
+    family = registry.load("sal")
+
+    def distance(**changes: float) -> np.ndarray:
+        inference = job.inference.override(changes)
+        seen = observe_file(path, family, family.need(job.model), inference, Framing(), 4000, 0)
+        return np.asarray(np.sort(seen.columns["distance"]))
+
+    # Half of the queries are displaced by `cloud_std` and half by the distance to the k-th neighbour.
+    assert np.quantile(distance(cloud_std=0.0, cloud_neighbour=4), 0.9) < 0.15
+    assert np.quantile(distance(cloud_std=0.4, cloud_neighbour=4), 0.9) > 0.3
+    assert np.quantile(distance(cloud_std=0.0, cloud_neighbour=400), 0.9) > 0.25

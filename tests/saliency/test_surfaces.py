@@ -15,9 +15,9 @@ from shapesys.sources.registry import build_source
 
 def test_points_become_solids_that_enclose_them() -> None:
     points = np.array([[0.0, 0.0, 0.0], [0.5, -0.5, 0.25]])
-    mesh = mesh_of_points(points, radius=0.1)
+    mesh = mesh_of_points(20 * points)
     assert (len(mesh.vertices), len(mesh.faces)) == (12, 16)
-    for point, corners in zip(points, mesh.triangles.reshape(2, 8, 3, 3), strict=True):
+    for point, corners in zip(20 * points, mesh.triangles.reshape(2, 8, 3, 3), strict=True):
         outward = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
         assert (np.einsum("fk,fk->f", outward, corners.mean(axis=1) - point) > 0).all()
         # An octahedron's volume is 4/3 r^3.

@@ -31,6 +31,14 @@ def test_values_out_of_bounds_are_named() -> None:
         resolve("issn", "tiny", {"data.store": "s", "train.epochs": 0})
 
 
+def test_a_change_that_does_nothing_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"'model.encoder_width' does nothing where 'model.encoder' is False"):
+        resolve("sald", "tiny", {"data.store": "s", "model.encoder_width": 32})
+    with pytest.raises(UsageError, match=r"'model.code_std' does nothing where 'model.latent_dim' is 0"):
+        resolve("sal", "single", {"data.store": "s", "model.code_std": 0.1})
+    assert resolve("sald", "tiny", {"data.store": "s", "model.encoder_width": 32, "model.encoder": True})
+
+
 def test_config_round_trips_and_other_settings_under_one_name_are_refused(make_run: MakeRun) -> None:
     job, run = make_run()
     assert load_job(run.config) == job

@@ -11,10 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from shapesys.errors import ShapesysError
 from shapesys.families.base import Observation
-from shapesys.training import fitting
+from shapesys.families.observed import ObservedQueries
+from shapesys.training import fitted, fitting
 from shapesys.training.config import TrainJob, resolve
-from shapesys.training.fitted import FittedNetworks
+from shapesys.training.fitted import FittedNetworks, HalfDoneFile, shapes_under_way
 from shapesys.training.fitting import Fitted, at_once, fit, fresh_network
 from shapesys.training.loop import TrainingDiverged
 from shapesys.training.run_dir import RunDirectory
@@ -169,3 +171,45 @@ def test_networks_are_kept_and_found_by_the_digest_of_their_samples(tmp_path: Pa
 def test_fresh_networks_differ_from_shape_to_shape() -> None:
     one, two = (fresh_network(job_of(), name).state_dict() for name in ("a/1", "a/2"))
     assert not torch.equal(one["decoder.layers.0.weight"], two["decoder.layers.0.weight"])
+
+
+def test_shapes_of_which_less_is_known_are_fitted_by_themselves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def scan(radius: float, oriented: bool) -> Observation:
+        points = ball(radius).columns["surface"]
+        spread = np.full(len(points), 0.05, np.float32)
+        normals = points / radius if oriented else np.empty((0, 3), np.float32)
+        return Observation(f"ball/{radius}", {"surface": points, "spread": spread, "normals": normals})
+
+    monkeypatch.setattr(fitting, "CPU_NUMBERS", 1 << 20)
+    job = job_of("digs", model__normal_weight=0.0)
+    mixed = [scan(0.3, True), scan(0.5, False), scan(0.6, False)]
+    assert [item.shape_id for item in fit(job, mixed, CPU)] == [item.shape_id for item in mixed]
+    needing = fit(job_of("igr"), mixed, CPU)
+    assert next(needing).shape_id == "ball/0.3"
+    with pytest.raises(ShapesysError, match="the shapes have no normals"):
+        next(needing)
+
+
+def test_of_shapes_seen_together_those_without_a_column_read_zeros() -> None:
+    known = Observation("a/1", {"surface": np.ones((5, 3), np.float32), "normals": np.ones((5, 3), np.float32)})
+    unknown = Observation("a/2", {"surface": np.ones((7, 3), np.float32), "normals": np.empty((0, 3), np.float32)})
+    read = ObservedQueries([known, unknown], CPU, 0).window(0, 4)
+    assert read["surface"].shape == read["normals"].shape == (2, 4, 3)
+    assert read["normals"][0].eq(1).all()
+    assert read["normals"][1].eq(0).all()
+    assert ObservedQueries([unknown], CPU, 0).window(0, 4)["normals"].shape == (1, 0, 3)
+
+
+def test_a_fit_tells_how_far_it_is_until_it_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = RunDirectory(tmp_path)
+    assert shapes_under_way(run) == 0
+    one, two = (HalfDoneFile(run.half_done / f"{name}.pt", shapes) for name, shapes in (("one", 4), ("two", 1)))
+    one.tell(0.25)
+    two.tell(0.5)
+    assert shapes_under_way(run) == 1.5
+    one.tell(0.75)
+    assert shapes_under_way(run) == 1.5, "it is told now and then, not at every step"
+    one.drop()
+    assert shapes_under_way(run) == 0.5
+    monkeypatch.setattr(fitted, "STALE_SECONDS", -1.0)
+    assert shapes_under_way(run) == 0, "whoever said it last is dead"

@@ -33,15 +33,24 @@ class DiGSConfig(Config):
         gt=0,
         search=Search(4.0, 60.0, log=True),
     )
-    code_std: float = setting(0.0, help="standard deviation of initial codes; large ones deform the first sphere", ge=0)
-    code_weight: float = setting(1.0, help="of the prior |z|^2", ge=0, search=Search(1e-2, 1e1, log=True))
+    code_std: float = setting(
+        0.0,
+        help="standard deviation of initial codes; large ones deform the first sphere",
+        needs="latent_dim",
+        ge=0,
+    )
+    code_weight: float = setting(
+        1.0, help="of the prior |z|^2", needs="latent_dim", ge=0, search=Search(1e-2, 1e1, log=True)
+    )
     surface_weight: float = setting(3e3, help="of |f| on the surface", gt=0)
     off_surface_weight: float = setting(
         1e2, help="of exp(-100 |f|) off the surface", ge=0, search=Search(1e1, 1e3, log=True)
     )
     normal_weight: float = setting(0.0, help="of the angle between gradients and normals; 0 needs no normals", ge=0)
     oriented_normals: bool = setting(
-        False, help="normals point outwards, as SIREN takes them; else they are right up to their sign"
+        False,
+        help="normals point outwards, as SIREN takes them; else they are right up to their sign",
+        needs="normal_weight",
     )
     eikonal_weight: float = setting(
         5e1, help="of ||grad f| - 1|, on and off the surface", ge=0, search=Search(1e1, 1e2, log=True)
@@ -50,10 +59,20 @@ class DiGSConfig(Config):
         1e2, help="of |div grad f| off the surface, at first", ge=0, search=Search(1e1, 1e3, log=True)
     )
     divergence_until: float = setting(
-        0.2, help="share of training until which that weight is held", ge=0, le=1, search=Search(0.0, 0.4)
+        0.2,
+        help="share of training until which that weight is held",
+        needs="divergence_weight",
+        ge=0,
+        le=1,
+        search=Search(0.0, 0.4),
     )
     divergence_gone: float = setting(
-        0.4, help="share of training from which it is 0; linear in between", ge=0, le=1, search=Search(0.4, 0.8)
+        0.4,
+        help="share of training from which it is 0; linear in between",
+        needs="divergence_weight",
+        ge=0,
+        le=1,
+        search=Search(0.4, 0.8),
     )
     box: float = setting(1.1, help="points off the surface are uniform in [-box, box]^3", gt=0)
 

@@ -50,8 +50,15 @@ class SphereConfig(Config):
         help="start as the distance to that sphere, however narrow the network; no: as released, |x| / radius - 1 for "
         "infinitely wide ones",
     )
-    code_std: float = setting(0.0, help="standard deviation of initial codes; large ones deform the first sphere", ge=0)
-    code_weight: float = setting(4e-6, help="of the prior |z|^2", ge=0, search=Search(1e-6, 1e-2, log=True))
+    code_std: float = setting(
+        0.0,
+        help="standard deviation of initial codes; large ones deform the first sphere",
+        needs="latent_dim",
+        ge=0,
+    )
+    code_weight: float = setting(
+        4e-6, help="of the prior |z|^2", needs="latent_dim", ge=0, search=Search(1e-6, 1e-2, log=True)
+    )
 
     @property
     def outputs(self) -> int:
@@ -95,12 +102,18 @@ class EncoderConfig(SphereConfig):
     encoder: bool = setting(
         False, help="read codes off surface points (a variational autoencoder) instead of training one per shape"
     )
-    encoder_width: int = setting(512, help="width of the encoder; twice the code as released", ge=8)
+    encoder_width: int = setting(512, help="width of the encoder; twice the code as released", needs="encoder", ge=8)
     encoder_points: int = setting(
-        16_384, help="surface points that the encoder sees, or all of a step's where they are fewer", ge=1
+        16_384,
+        help="surface points that the encoder sees, or all of a step's where they are fewer",
+        needs="encoder",
+        ge=1,
     )
     posterior_weight: float = setting(
-        1e-3, help="of the encoder's mean |mu| + mean |log sigma + 1|, which stands for the code's prior", ge=0
+        1e-3,
+        help="of the encoder's mean |mu| + mean |log sigma + 1|, which stands for the code's prior",
+        needs="encoder",
+        ge=0,
     )
 
     @model_validator(mode="after")

@@ -41,4 +41,5 @@ FAMILY = Family(
     one_network_each=lambda config: config.latent_dim == 0,
     observe_cloud=observe_cloud,
     observe_points=observe_points,
+    unsigned=lambda config: config.sampler(),
 )

@@ -6,6 +6,7 @@ from shapesys.config.base import Search, setting
 from shapesys.families.fields.codes import CodeSearch
 from shapesys.families.fields.sign_agnostic import SphereConfig
 from shapesys.nets.activations import Activation
+from shapesys.samples.settings import UnsignedConfig
 
 
 class IGRConfig(SphereConfig):
@@ -46,3 +47,7 @@ class IGRInference(CodeSearch):
     cloud_neighbour: int = setting(
         50, help="k: where near_std is none, points near a scan are as far as their k-th neighbour", ge=1
     )
+
+    def sampler(self) -> UnsignedConfig:
+        """Of a scan's points, and of a mesh."""
+        return UnsignedConfig(neighbour=self.cloud_neighbour)

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 import numpy as np
 
 from shapesys.families.igr.config import IGRInference
-from shapesys.samples.settings import UnsignedConfig
 from shapesys.samples.unsigned_queries import unsigned_of_points
 
 
@@ -25,6 +24,6 @@ def _observed(
     points: np.ndarray, normals: np.ndarray | None, config: IGRInference, seed: int
 ) -> Mapping[str, np.ndarray]:
     # Every point is displaced twice there: the first half of the queries has each of them once.
-    sampler = UnsignedConfig(count=2 * len(points), neighbour=config.cloud_neighbour)
+    sampler = config.sampler().override({"count": 2 * len(points)})
     queries = unsigned_of_points(points, sampler, seed, normals)
     return {name: queries[name][: len(points)] for name in ("surface", "normals", "spread")}

@@ -50,5 +50,6 @@ FAMILY = Family(
     one_network_each=lambda config: config.latent_dim == 0,
     attributes=attributes,
     observe_points=observe_points,
+    unsigned=lambda config: config.sampler(),
     check=check,
 )

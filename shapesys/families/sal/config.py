@@ -63,9 +63,11 @@ class SALInference(CodeSearch):
     """Test-time optimisation of the latent code, the network frozen; and queries drawn around a user's own scan."""
 
     cloud_queries: int = setting(100_000, help="queries drawn around a point cloud", ge=100)
-    cloud_neighbour: int = setting(50, help="k: half of them as wide as the distance to a point's k-th neighbour", ge=1)
+    cloud_neighbour: int = setting(
+        50, help="k: half of those around a scan are as wide as the distance to a point's k-th neighbour", ge=1
+    )
     cloud_std: float = setting(0.2, help="standard deviation of the other half", ge=0)
 
-    def of_cloud(self) -> UnsignedConfig:
-        """The sampler of a point cloud."""
+    def sampler(self) -> UnsignedConfig:
+        """Of a scan's points, and of a mesh."""
         return UnsignedConfig(count=self.cloud_queries, neighbour=self.cloud_neighbour, global_std=self.cloud_std)

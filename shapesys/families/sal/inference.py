@@ -12,6 +12,6 @@ from shapesys.samples.unsigned_queries import unsigned_of_points
 
 def observe_points(points: np.ndarray, config: SALInference, seed: int) -> Mapping[str, np.ndarray]:
     """The ``udf`` columns of a point cloud (n, 3) in its normalised frame, in random order."""
-    queries = unsigned_of_points(points, config.of_cloud(), seed)
+    queries = unsigned_of_points(points, config.sampler(), seed)
     order = np.random.default_rng(seed).permutation(config.cloud_queries)
     return {name: values[order] for name, values in queries.items() if len(values)}

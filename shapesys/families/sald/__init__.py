@@ -38,4 +38,5 @@ FAMILY = Family(
     columns=lambda config: config.columns,
     one_network_each=lambda config: config.latent_dim == 0,
     observe_points=observe_points,
+    unsigned=lambda config: config.sampler(),
 )

@@ -1,0 +1,50 @@
+"""The progress line of fits tells how far they are before the first is done."""
+
+from __future__ import annotations
+
+import io
+import time
+from pathlib import Path
+
+import pytest
+
+from shapesys.cli import fits_under_way
+from shapesys.cli.fits_under_way import followed
+from shapesys.cli.progress import Progress
+from shapesys.training.fitted import HalfDoneFile
+from shapesys.training.run_dir import RunDirectory
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_workers_wrote_joins_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fits_under_way, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("shapesys.cli.progress.REWRITE_EVERY", 0.0)
+    run, stream = RunDirectory(tmp_path), Terminal()
+    with Progress("fit", "shapes", stream=stream) as line, followed(line, run) as counted:
+        counted(0, 3, 0)
+        HalfDoneFile(run.half_done / "a.pt", 2).tell(0.75)
+        _wait_for(stream, "fit: 0/3 shapes, 1.5 of those under way, failed 0, ")
+        HalfDoneFile(run.half_done / "b.pt", 2).tell(1.0)
+        counted(2, 3, 1)
+        _wait_for(stream, "fit: 2/3 shapes, 1.0 of those under way, failed 1")
+    assert stream.getvalue().endswith("\n")
+
+
+def test_it_ends_with_the_work_that_failed(tmp_path: Path) -> None:
+    with (
+        pytest.raises(KeyboardInterrupt),
+        Progress("fit", "shapes", stream=io.StringIO()) as line,
+        followed(line, RunDirectory(tmp_path)),
+    ):
+        raise KeyboardInterrupt
+
+
+def _wait_for(stream: io.StringIO, text: str) -> None:
+    until = time.monotonic() + 5
+    while text not in stream.getvalue():
+        assert time.monotonic() < until, stream.getvalue()
+        time.sleep(0.01)
