@@ -20,27 +20,49 @@ def followed(line: Progress, run: RunDirectory) -> Iterator[Counted]:
 
     Wherever fits run, they write that into the run's folder.
     """
-    counts: tuple[int, int, int] | None = None
-    lock, over = threading.Lock(), threading.Event()
-
-    def counted(done: int, total: int, failed: int) -> None:
-        nonlocal counts
-        with lock:
-            counts = (done, total, failed)
-            # What has just been done may still be said to be under way.
-            line(done, total, failed=failed)
-
-    def look() -> None:
-        while not over.wait(LOOK_SECONDS):
-            with lock:
-                if counts:
-                    done, total, failed = counts
-                    line(done, total, min(shapes_under_way(run), total - done), failed=failed)
-
-    watcher = threading.Thread(target=look, name="fits under way", daemon=True)
+    watcher = _Watcher(line, run)
     watcher.start()
     try:
-        yield counted
+        yield watcher.count
     finally:
-        over.set()
+        watcher.over.set()
         watcher.join()
+
+
+class _Watcher(threading.Thread):
+    """Tells the line what is done, by the one thread, and what is under way, by the other."""
+
+    def __init__(self, line: Progress, run: RunDirectory) -> None:
+        super().__init__(name="fits under way", daemon=True)
+        self._line, self._run = line, run
+        self._lock, self.over = threading.Lock(), threading.Event()
+        self._done = self._total = self._failed = 0
+        self._under_way = 0.0
+        self._seen = False
+
+    def count(self, done: int, total: int, failed: int) -> None:
+        """Shapes that have been measured."""
+        with self._lock:
+            self._under_way = max(0.0, self._under_way - (done - self._done))
+            self._done, self._total, self._failed = done, total, failed
+            self._tell()
+
+    def run(self) -> None:
+        while not self.over.wait(LOOK_SECONDS):
+            with self._lock:
+                self._look()
+
+    def _look(self) -> None:
+        found = min(shapes_under_way(self._run), self._total - self._done)
+        if found > self._under_way:
+            if not self._seen:
+                # An earlier process may have been far already.
+                self._line.begin_at(self._done + found)
+                self._seen = True
+            # It never falls: what is fitted is said no more, and still to be measured.
+            self._under_way = found
+        if self._total:
+            self._tell()
+
+    def _tell(self) -> None:
+        self._line(self._done, self._total, self._under_way, failed=self._failed)

@@ -52,14 +52,17 @@ class Progress:
         """
         self.total = total if total is not None else self.total
         if self._first_done is None:
-            # What an earlier run finished must not count towards this run's rate.
-            self._first_done, self._start = done + under_way, self._clock()
+            self.begin_at(done + under_way)
         self._line = self._text(done, under_way, facts)
         finished = self.total is not None and done >= self.total
         # The end is told at once, for what comes after it may take long, and not each time more is told of it.
         ends, self._finished = finished and not self._finished, finished
         if ends or self._clock() - self._last >= (REWRITE_EVERY if self._live else PLAIN_EVERY):
             self._write()
+
+    def begin_at(self, done: float) -> None:
+        """From now on, what an earlier run has finished does not count towards this run's rate."""
+        self._first_done, self._start = done, self._clock()
 
     def note(self, text: str) -> None:
         """A remark on a line of its own."""

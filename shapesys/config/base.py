@@ -33,7 +33,8 @@ def setting(default: Any = ..., *, help: str, search: Search | None = None, need
     """A configuration field: `default` (`...` where required), its help text, and bounds (ge, gt, le, lt, ...).
 
     Args:
-        needs: another field of the same section, without which (where it is 0, off or empty) this one does nothing.
+        needs: another field of the same section, without which (where it is 0, off or empty) this one does nothing; or
+            ``field=value``, where it does with that value alone.
     """
     extra: dict[str, Any] = {name: value for name, value in (("search", search), ("needs", needs)) if value}
     return Field(default, description=help, json_schema_extra=extra, **bounds)
@@ -115,9 +116,13 @@ def search_ranges(model: type[BaseModel]) -> dict[str, Search]:
 
 def idle(config: Config, path: str) -> str | None:
     """The path of the field without which the one at `path` does nothing, where it is off; else None."""
+    if not (needs := _declared(type(config), "needs").get(path)):
+        return None
+    field, _, value = needs.partition("=")
     above, dot, _ = path.rpartition(".")
-    needed = _declared(type(config), "needs").get(path)
-    return f"{above}{dot}{needed}" if needed and not flat(config)[f"{above}{dot}{needed}"] else None
+    needed = f"{above}{dot}{field}"
+    found = flat(config)[needed]
+    return None if (found == value if value else found) else needed
 
 
 def _declared(model: type[BaseModel], what: str) -> dict[str, Any]:

@@ -31,7 +31,7 @@ from shapesys.training.run_dir import EvaluationDirectory, RunDirectory
 from shapesys.training.saliency import check_maps
 
 Progress = Callable[[int, int, int], None]
-"""Called with (shapes done, shapes in all, shapes failed)."""
+"""Called with (shapes done, shapes in all, shapes failed): before the first batch, and after each."""
 
 
 @dataclass(frozen=True)

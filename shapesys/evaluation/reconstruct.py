@@ -106,7 +106,7 @@ def reconstruct(
             needs to know inside from outside.
         resolution: cells along the box of the extracted surface.
         changes: changes to the run's inference settings, by name.
-        queries: samples drawn around a mesh.
+        queries: samples drawn around a mesh, or fewer where the run draws fewer around a cloud.
         settings: of the extraction.
         on_step: told of every iteration, where the run fits a network to each shape.
 
@@ -165,7 +165,7 @@ def observe_file(
     Args:
         need: the view, and the columns of it, that the family infers from.
         framing: how the shapes that the run was trained on got their frame.
-        queries: samples drawn around a mesh.
+        queries: samples drawn around a mesh, or fewer where the run draws fewer around a cloud.
 
     Raises:
         ShapesysError: an unusable file, or one that the family cannot observe; `ShapeRejected` names the stage.
@@ -179,6 +179,9 @@ def observe_file(
             raise
         return _observe_cloud(path, family, need, inference, framing, seed)
     unsigned = family.unsigned(inference) if family.unsigned else UnsignedConfig()
+    # By the distance to a neighbour, more points are sampled closer to the surface.
+    count = min(queries, unsigned.count)
+    unsigned = unsigned.override({"count": count, "chunk": count})
     return _observe_mesh(mesh, path.stem, need, unsigned, framing, queries, seed)
 
 
@@ -189,7 +192,7 @@ def _observe_mesh(
     settings = PrepareConfig(
         views=(need.view,),
         sdf=QueryConfig(count=queries, chunk=queries),
-        udf=unsigned.override({"count": queries, "chunk": queries}),
+        udf=unsigned,
         frame=framing.name,
         margin=framing.margin,
         seed=seed,

@@ -137,6 +137,11 @@ CONVENTIONS: dict[str, Convention] = {
            "DiGS compute_metrics_shapenet.py, eval_type DeepSDF: sum of squared means, to all points of the truth"),
         _c("unit_sphere.chamfer_l1", False, "half_sum", 1.0, "unit_sphere", _100K,
            "unsquared half-sum in the frame that shapes are trained in"),
+        _c("unit_sphere.recon_to_scan", False, "accuracy", 1.0, "unit_sphere", _30K_TO_SCAN,
+           "one-sided, unsquared, in the frame that shapes are trained in: scans of any unit count alike",
+           against="scan"),
+        _c("unit_sphere.scan_to_recon", False, "completeness", 1.0, "unit_sphere", _30K_TO_SCAN,
+           "the same, from the points of the scan to the reconstruction", against="scan"),
     )
 }  # fmt: skip
 

@@ -134,8 +134,8 @@ class HalfDoneFile:
     def tell(self, share: float) -> None:
         """Write how much is done, now and then."""
         if time.monotonic() - self._told_at > TELL_SECONDS:
-            make_folder(self.path.parent, "--runs-root or --run")
             with suppress(OSError):  # no fit ends because nobody hears of it
+                self.path.parent.mkdir(parents=True, exist_ok=True)
                 self.path.with_suffix(_TOLD).write_text(f"{share * self.shapes:.4f}")
             self._told_at = time.monotonic()
 

@@ -156,7 +156,7 @@ class RunDirectory:
     @property
     def half_done(self) -> Path:
         """The state of networks that are being fitted."""
-        return self.path / "networks" / "half_done"
+        return self.path / "half_done"
 
     def interpolation(self, first: str, second: str) -> Path:
         """Surfaces between two shapes, by their ids or the names of their files."""

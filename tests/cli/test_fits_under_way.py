@@ -27,11 +27,39 @@ def test_what_workers_wrote_joins_the_line(tmp_path: Path, monkeypatch: pytest.M
     with Progress("fit", "shapes", stream=stream) as line, followed(line, run) as counted:
         counted(0, 3, 0)
         HalfDoneFile(run.half_done / "a.pt", 2).tell(0.75)
-        _wait_for(stream, "fit: 0/3 shapes, 1.5 of those under way, failed 0, ")
+        _wait_for(stream, "fit: 0/3 shapes, 1.5 of those under way, failed 0")
         HalfDoneFile(run.half_done / "b.pt", 2).tell(1.0)
         counted(2, 3, 1)
         _wait_for(stream, "fit: 2/3 shapes, 1.0 of those under way, failed 1")
     assert stream.getvalue().endswith("\n")
+
+
+def test_what_an_earlier_process_did_is_not_counted_as_this_ones_pace(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fits_under_way, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("shapesys.cli.progress.REWRITE_EVERY", 0.0)
+    run, stream = RunDirectory(tmp_path), Terminal()
+    with Progress("fit", "shapes", stream=stream) as line, followed(line, run) as counted:
+        counted(0, 2, 0)
+        HalfDoneFile(run.half_done / "a.pt", 2).tell(0.95)
+        _wait_for(stream, "1.9 of those under way")
+        time.sleep(0.1)
+    assert "left" not in stream.getvalue()
+
+
+def test_what_is_fitted_and_not_yet_measured_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fits_under_way, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("shapesys.cli.progress.REWRITE_EVERY", 0.0)
+    run, stream = RunDirectory(tmp_path), Terminal()
+    with Progress("fit", "shapes", stream=stream) as line, followed(line, run) as counted:
+        counted(0, 2, 0)
+        fitted = HalfDoneFile(run.half_done / "a.pt", 1)
+        fitted.tell(1.0)
+        _wait_for(stream, "0/2 shapes, 1.0 of those under way")
+        fitted.drop()
+        time.sleep(0.1)
+    assert stream.getvalue().rstrip().splitlines()[-1].split("\r")[-1].startswith("fit: 0/2 shapes, 1.0 of those")
 
 
 def test_it_ends_with_the_work_that_failed(tmp_path: Path) -> None:

@@ -36,7 +36,10 @@ def test_a_change_that_does_nothing_is_refused() -> None:
         resolve("sald", "tiny", {"data.store": "s", "model.encoder_width": 32})
     with pytest.raises(UsageError, match=r"'model.code_std' does nothing where 'model.latent_dim' is 0"):
         resolve("sal", "single", {"data.store": "s", "model.code_std": 0.1})
+    with pytest.raises(UsageError, match=r"'model.periods' does nothing where 'model.start' is 'siren'"):
+        resolve("digs", "single", {"data.store": "s", "model.start": "siren", "model.periods": 5.0})
     assert resolve("sald", "tiny", {"data.store": "s", "model.encoder_width": 32, "model.encoder": True})
+    assert resolve("digs", "single", {"data.store": "s", "model.periods": 5.0})
 
 
 def test_config_round_trips_and_other_settings_under_one_name_are_refused(make_run: MakeRun) -> None:

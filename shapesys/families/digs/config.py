@@ -30,6 +30,7 @@ class DiGSConfig(Config):
         PERIODS,
         help="of the sines that multi_frequency starts with for detail; many of them need many points, or the surface "
         "gets ghosts between these",
+        needs="start=multi_frequency",
         gt=0,
         search=Search(4.0, 60.0, log=True),
     )
