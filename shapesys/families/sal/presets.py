@@ -64,17 +64,23 @@ PAPER_CODES = Preset(
     },
 )
 
-_LIGHT_DECODER: Mapping[str, Any] = {"model.latent_dim": 128, "model.hidden": 256, "model.encoder_width": 256}
+_LIGHT_DECODER: Mapping[str, Any] = {"model.latent_dim": 128, "model.hidden": 256}
+_LIGHT_ENCODER: Mapping[str, Any] = {"model.encoder_width": 256}
+_LIGHT_SCHEDULE: Mapping[str, Any] = {"train.epochs": 500, "train.lr_step_epochs": 125}
 _LIGHT = "our choice: the paper's layers are not published; half of every width of SAL"
+_LIGHT_ORIGINS = dict.fromkeys([*_LIGHT_DECODER, *_LIGHT_ENCODER], _LIGHT) | {
+    "train.epochs": "LightSAL (arXiv 2103.14273) is compared with SAL after 500 epochs",
+    "train.lr_step_epochs": "our choice: as many steps as SAL's 2,000 epochs have",
+}
 LIGHT = Preset(
     summary="LightSAL's budget: SAL at half of every width, 1.06 M parameters for 4.21 M, a quarter of the epochs",
-    settings={**PAPER.settings, **_LIGHT_DECODER, "train.epochs": 500, "train.lr_step_epochs": 125},
-    origins={
-        **PAPER.origins,
-        **dict.fromkeys(_LIGHT_DECODER, _LIGHT),
-        "train.epochs": "LightSAL (arXiv 2103.14273) is compared with SAL after 500 epochs",
-        "train.lr_step_epochs": "our choice: as many steps as SAL's 2,000 epochs have",
-    },
+    settings={**PAPER.settings, **_LIGHT_DECODER, **_LIGHT_ENCODER, **_LIGHT_SCHEDULE},
+    origins={**PAPER.origins, **_LIGHT_ORIGINS},
+)
+LIGHT_CODES = Preset(
+    summary="the same with trained codes: 0.46 M parameters and the codes, for 1.84 M",
+    settings={**_PAPER_CODES, **_LIGHT_DECODER, **_LIGHT_SCHEDULE},
+    origins={**PAPER_CODES.origins, **_LIGHT_ORIGINS},
 )
 
 _PAPER_SINGLE: Mapping[str, Any] = {
@@ -134,6 +140,12 @@ TINY_VAE = Preset(
     settings={**SMALL_SPHERE, **SMALL_ENCODER},
     origins={**SMALL_SPHERE_ORIGINS, **dict.fromkeys(SMALL_ENCODER, SMALL)},
 )
+_TINY_LIGHT: Mapping[str, Any] = {"model.latent_dim": 16, "model.hidden": 64, "model.encoder_width": 32}
+TINY_LIGHT = Preset(
+    summary="tiny_vae at half of every width, as lightsal is of paper: 30,907 parameters for 121,211",
+    settings={**TINY_VAE.settings, **_TINY_LIGHT},
+    origins={**TINY_VAE.origins, **dict.fromkeys(_TINY_LIGHT, SMALL)},
+)
 SINGLE = Preset(
     summary="a small network of one shape, fitted in seconds on a CPU core; for shapesys fit",
     settings=SMALL_SINGLE,
@@ -150,6 +162,7 @@ PRESETS: Mapping[str, Preset] = {
     "tiny": TINY,
     "tiny_saliency": TINY_SALIENCY,
     "tiny_vae": TINY_VAE,
+    "tiny_lightsal": TINY_LIGHT,
     "single": SINGLE,
     "single_l0": SINGLE_L0,
     "paper": PAPER,
@@ -157,4 +170,5 @@ PRESETS: Mapping[str, Preset] = {
     "paper_single": PAPER_SINGLE,
     "paper_single_l0": PAPER_SINGLE_L0,
     "lightsal": LIGHT,
+    "lightsal_codes": LIGHT_CODES,
 }

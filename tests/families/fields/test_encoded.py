@@ -112,10 +112,25 @@ def test_what_means_nothing_is_refused(trained: SALDObjective) -> None:
 
 def test_parameters_as_published_and_as_told() -> None:
     counted = {}
-    for family, preset in ((SAL, "paper"), (SAL, "lightsal"), (SALD, "paper")):
+    sal = ("paper", "lightsal", "paper_codes", "lightsal_codes", "tiny_vae", "tiny_lightsal")
+    for family, preset in ((SALD, "paper"), *((SAL, name) for name in sal)):
         job = resolve(family.name, preset, {"data.store": "unused"})
         objective = family.build(job.model, TrainingData(1))
-        counted[family.name, preset] = sum(parameter.numel() for parameter in objective.parameters())
-    assert counted == {("sal", "paper"): 4_209_147, ("sal", "lightsal"): 1_055_995, ("sald", "paper"): 4_209_148}
-    assert "4.21 M" in SAL.presets["paper"].summary
-    assert "1.06 M" in SAL.presets["lightsal"].summary
+        shared = [parameter for name, parameter in objective.named_parameters() if not name.startswith("codes")]
+        counted[family.name, preset] = sum(parameter.numel() for parameter in shared)
+    assert counted == {
+        ("sald", "paper"): 4_209_148,
+        ("sal", "paper"): 4_209_147,
+        ("sal", "lightsal"): 1_055_995,
+        ("sal", "paper_codes"): 1_843_195,
+        ("sal", "lightsal_codes"): 462_843,
+        ("sal", "tiny_vae"): 121_211,
+        ("sal", "tiny_lightsal"): 30_907,
+    }
+    for preset, told in (
+        ("paper", "4.21 M"),
+        ("lightsal", "1.06 M parameters for 4.21 M"),
+        ("lightsal_codes", "0.46 M parameters and the codes, for 1.84 M"),
+        ("tiny_lightsal", "30,907 parameters for 121,211"),
+    ):
+        assert told in SAL.presets[preset].summary
