@@ -127,5 +127,6 @@ def begin_fits(
 
 def _description(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:
     described = describe_run(job, run, facts)
-    note = described.note.replace("trained on", "one network fitted to each shape of", 1)
+    fitted = "one network fitted to each shape of"
+    note = described.note.replace("trained on all of", fitted, 1).replace("trained on", fitted, 1)
     return replace(described, tags={**described.tags, "kind": "fits"}, note=note)

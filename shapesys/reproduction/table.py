@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from shapesys.reproduction.finding import Finding, value_of
@@ -33,10 +34,22 @@ class Cell:
 
 @dataclass(frozen=True)
 class Line:
-    """One variant; cells by title of the measure."""
+    """One variant.
+
+    Attributes:
+        cells: by title of the measure.
+        counts: how its shapes came out (ok, empty, failed, missing) -> how many did, over all seeds.
+    """
 
     label: str
     cells: dict[str, Cell]
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def without(self) -> str:
+        """'10 empty, 1 failed of 24': shapes of which there is nothing to measure; '-' where all have something."""
+        lacking = [f"{count} {status}" for status, count in self.counts.items() if count and status != "ok"]
+        return f"{', '.join(lacking)} of {sum(self.counts.values())}" if lacking else "-"
 
 
 def table_of(recipe: Recipe, findings: Sequence[Finding]) -> list[Line]:
@@ -62,7 +75,7 @@ def table_of(recipe: Recipe, findings: Sequence[Finding]) -> list[Line]:
                 _mean(compared),
                 _spread(compared),
             )
-        lines.append(Line(variant.label, cells))
+        lines.append(Line(variant.label, cells, _counts(variant.label, findings)))
     return lines
 
 
@@ -95,8 +108,8 @@ class Layout:
 def laid_out(recipe: Recipe, lines: Sequence[Line]) -> Layout:
     """Ours, the gain over the baseline where there is one, and the published numbers where there are any.
 
-    As soon as something was measured, measures of which nothing was, and nothing published either, have no columns: at
-    a small scale a recipe measures less.
+    A last column counts shapes without a result, where there are any. As soon as something was measured, measures of
+    which nothing was, and nothing published either, have no columns: at a small scale a recipe measures less.
     """
     labels, titles = [line.label for line in lines], [measure.title for measure in recipe.measures]
     measures = {measure.title: measure for measure in recipe.measures}
@@ -113,6 +126,10 @@ def laid_out(recipe: Recipe, lines: Sequence[Line]) -> Layout:
         groups.append((head, list(parts)))
         for row, added in zip(texts, zip(*parts.values(), strict=True), strict=True):
             row += added
+    if not recipe.axis and any(line.without != "-" for line in lines):
+        groups.append(("shapes", ["without"]))
+        for row, line in zip(texts, lines, strict=True):
+            row.append(line.without)
     return Layout(groups, list(zip(down, texts, strict=True)))
 
 
@@ -145,6 +162,14 @@ def shown_gain(cell: Cell, measure: Measure) -> str:
 def _values(label: str, measure: Measure, findings: Sequence[Finding]) -> dict[int, float]:
     named = [(finding.seed, value_of(finding.summary, measure)) for finding in findings if finding.variant == label]
     return {seed: value for seed, value in named if value is not None}
+
+
+def _counts(label: str, findings: Sequence[Finding]) -> dict[str, int]:
+    counted: Counter[str] = Counter()
+    for finding in findings:
+        if finding.variant == label:
+            counted.update(finding.summary.get("counts", {}))
+    return dict(counted)
 
 
 def _mean(values: list[float]) -> float | None:

@@ -96,6 +96,26 @@ def test_variants_are_rows_of_a_table_and_columns_of_a_figure() -> None:
     assert layout.rows[0] == ("accuracy", ["91.0 ± 1.4", "90.0", "95.0 ± 3.5", "+2.0 ± 1.4"])
 
 
+def test_shapes_without_a_result_are_counted_over_the_seeds() -> None:
+    def counted(variant: str, seed: int, **counts: int) -> Finding:
+        found = finding(variant, seed, 0.9)
+        return dataclasses.replace(found, summary={**found.summary, "counts": counts})
+
+    whole = counted("plain", 0, ok=8, empty=0, failed=0, missing=0)
+    some = [counted("better", seed, ok=5, empty=2, failed=1 - seed, missing=0) for seed in (0, 1)]
+    assert [head for head, _ in laid_out(RECIPE, table_of(RECIPE, [whole])).groups] == ["accuracy"]
+    layout = laid_out(RECIPE, table_of(RECIPE, [whole, *some]))
+    assert layout.groups[-1] == ("shapes", ["without"])
+    assert [texts[-1] for _, texts in layout.rows] == ["-", "4 empty, 1 failed of 15"]
+    [_, better] = plain(RECIPE, table_of(RECIPE, some))["lines"]
+    assert better["counts"] == {
+        "ok": 10,
+        "empty": 4,
+        "failed": 1,
+        "missing": 0,
+    }
+
+
 def test_a_measure_that_nobody_took_or_published_has_no_columns_once_others_have_numbers() -> None:
     accuracy = [finding("plain", 0, 0.90), finding("better", 0, 0.93)]
     layout = laid_out(RECIPE, table_of(RECIPE, accuracy))
