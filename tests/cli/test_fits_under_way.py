@@ -15,14 +15,18 @@ from shapesys.training.fitted import HalfDoneFile
 from shapesys.training.run_dir import RunDirectory
 
 
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fits_under_way, "LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("shapesys.cli.progress.REWRITE_EVERY", 0.0)
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
 
 
-def test_what_workers_wrote_joins_the_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fits_under_way, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("shapesys.cli.progress.REWRITE_EVERY", 0.0)
+def test_what_workers_wrote_joins_the_line(tmp_path: Path) -> None:
     run, stream = RunDirectory(tmp_path), Terminal()
     with Progress("fit", "shapes", stream=stream) as line, followed(line, run) as counted:
         counted(0, 3, 0)
@@ -34,11 +38,7 @@ def test_what_workers_wrote_joins_the_line(tmp_path: Path, monkeypatch: pytest.M
     assert stream.getvalue().endswith("\n")
 
 
-def test_what_an_earlier_process_did_is_not_counted_as_this_ones_pace(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fits_under_way, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("shapesys.cli.progress.REWRITE_EVERY", 0.0)
+def test_what_an_earlier_process_did_is_not_counted_as_this_ones_pace(tmp_path: Path) -> None:
     run, stream = RunDirectory(tmp_path), Terminal()
     with Progress("fit", "shapes", stream=stream) as line, followed(line, run) as counted:
         counted(0, 2, 0)
@@ -48,9 +48,7 @@ def test_what_an_earlier_process_did_is_not_counted_as_this_ones_pace(
     assert "left" not in stream.getvalue()
 
 
-def test_what_is_fitted_and_not_yet_measured_is_not_forgotten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fits_under_way, "LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("shapesys.cli.progress.REWRITE_EVERY", 0.0)
+def test_what_is_fitted_and_not_yet_measured_is_not_forgotten(tmp_path: Path) -> None:
     run, stream = RunDirectory(tmp_path), Terminal()
     with Progress("fit", "shapes", stream=stream) as line, followed(line, run) as counted:
         counted(0, 2, 0)
