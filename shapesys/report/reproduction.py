@@ -13,7 +13,7 @@ from shapesys.report.picture_rows import first_seed, picture_rows
 from shapesys.report.plots import Chart, Curve, svg
 from shapesys.report.scatter import categories_of, legend_svg, scatter_svg
 from shapesys.reproduction.finding import Finding, value_of
-from shapesys.reproduction.recipe import Recipe
+from shapesys.reproduction.recipe import Measure, Recipe
 from shapesys.reproduction.table import Line, laid_out
 
 
@@ -26,6 +26,7 @@ def build_reproduction_page(
         ShapesysError: jinja2 or matplotlib is missing, or the page cannot be written.
     """
     chart = curves(recipe, lines)
+    measured = [m for m in recipe.measures if any(value_of(finding.summary, m) is not None for finding in findings)]
     labels = [variant.label for variant in recipe.variants]
     text = template("reproduction.html", "the offline page").render(
         recipe=recipe,
@@ -35,8 +36,8 @@ def build_reproduction_page(
         chart=svg(chart, width=6.4, height=3.6) if chart else "",
         galleries=picture_rows(labels, findings),
         scatter=_scatter(labels, findings),
-        runs=[_run(recipe, finding) for finding in findings],
-        measures=[measure.title for measure in recipe.measures],
+        runs=[_run(measured, finding) for finding in findings],
+        measures=[measure.title for measure in measured],
         style=asset("page.css"),
     )
     return write_page(text, out)
@@ -67,7 +68,7 @@ def _scatter(labels: Sequence[str], findings: Sequence[Finding]) -> dict[str, An
     return {"figures": figures, "legend": legend_svg(names)}
 
 
-def _run(recipe: Recipe, finding: Finding) -> dict[str, Any]:
-    values = [value_of(finding.summary, measure) for measure in recipe.measures]
-    texts = ["-" if v is None else f"{v:.{m.digits}f}" for v, m in zip(values, recipe.measures, strict=True)]
+def _run(measures: Sequence[Measure], finding: Finding) -> dict[str, Any]:
+    values = [value_of(finding.summary, measure) for measure in measures]
+    texts = ["-" if v is None else f"{v:.{m.digits}f}" for v, m in zip(values, measures, strict=True)]
     return {"variant": finding.variant, "seed": finding.seed, "values": texts, "run": finding.run}
