@@ -28,6 +28,8 @@ CLEAN = _scans("clean")
 ONE_EACH = _scans("one-each", measured=1, count=3)
 HOLES = _scans("holes", how=", with holes", condition="holes")
 NOISY = _scans("noisy", how=", with noise", condition="noisy")
+SPARSE = _scans("sparse", how=", with few points", condition="sparse")
+OUTLIERS = _scans("outliers", how=", with outliers", condition="outliers")
 MANY = Data(
     "scans-of-categories",
     "procedural_scans",
@@ -107,7 +109,16 @@ FITS = TrainedRecipe(
         TrainedVariant("SALD", "sald", _SINGLE),
     ),
     measures=_OF_FIELDS,
-    data={"tiny": CLEAN, "paper": BENCHMARK, "holes": HOLES, "noisy": NOISY, "ikea_manual": SOUPS, "scans": SCANS},
+    data={
+        "tiny": CLEAN,
+        "paper": BENCHMARK,
+        "holes": HOLES,
+        "noisy": NOISY,
+        "sparse": SPARSE,
+        "outliers": OUTLIERS,
+        "ikea_manual": SOUPS,
+        "scans": SCANS,
+    },
     baseline="SAL, SALD's network",
     notes=(
         *_NOTES,
