@@ -14,6 +14,7 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+from torch.nn import functional as F
 
 Activation = Literal["relu", "softplus100", "sine30"]
 """relu; softplus with beta 100 (IGR, SAL, SALD); sin(30 h) (SIREN, DiGS)."""
@@ -59,13 +60,7 @@ def activated(pre: Tensor, kind: str) -> Tensor:
         return pre.relu_()
     if kind == "sine30":
         return pre.mul_(OMEGA).sin_()
-    return _softplus(pre, torch.sigmoid(BETA * pre))
-
-
-def _softplus(pre: Tensor, sigmoid: Tensor) -> Tensor:
-    """max(h, 0) - log(max(u, 1 - u)) / beta, u = sigmoid(beta h) being at hand: right to a rounding of 1 / beta."""
-    larger = torch.maximum(sigmoid, 1.0 - sigmoid)
-    return torch.add(pre.clamp(min=0.0), larger.log_(), alpha=-1.0 / BETA)
+    return F.softplus(pre, BETA)
 
 
 def _value_and_slope(pre: Tensor, kind: str) -> tuple[Tensor, Tensor]:
@@ -74,8 +69,7 @@ def _value_and_slope(pre: Tensor, kind: str) -> tuple[Tensor, Tensor]:
     if kind == "sine30":
         angle = OMEGA * pre
         return angle.sin(), angle.cos_().mul_(OMEGA)
-    slope = torch.sigmoid(BETA * pre)
-    return _softplus(pre, slope), slope
+    return F.softplus(pre, BETA), (BETA * pre).sigmoid_()
 
 
 def _second(value: Tensor, slope: Tensor, kind: str) -> Tensor:
