@@ -41,7 +41,7 @@ def run(quick: bool = False) -> list[dict[str, Any]]:
     }
     about_scan = {
         "ours": lambda: unsigned_of_points(scan, config, 0),
-        PEER: lambda: displaced(scan, config, lambda queries: cKDTree(scan).query(queries)[0]),
+        PEER: lambda: displaced(scan, config, _to_points(scan)),
     }
     _same_distances(mesh, scan, config)
     faces, points = f"{len(mesh.faces)} faces", f"{len(scan)} points"
@@ -72,6 +72,10 @@ def _to_triangles(mesh: Mesh) -> Distances:
     return lambda queries: np.sqrt(igl.point_mesh_squared_distance(queries.astype(np.float64), vertices, faces)[0])
 
 
+def _to_points(scan: Floats) -> Distances:
+    return lambda queries: np.asarray(cKDTree(scan).query(queries)[0])
+
+
 def _solid(mesh: Mesh) -> trimesh.Trimesh:
     return trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
 
@@ -85,8 +89,7 @@ def _same_distances(mesh: Mesh, scan: Floats, config: UnsignedConfig) -> None:
     few = config.override({"count": 20_000, "chunk": 20_000})
     [near_mesh] = udf_rows(mesh, SignedMesh(mesh), few, Seeds.of(0, "organic/1"))
     near_scan = unsigned_of_points(scan, few, 0)
-    to_points: Distances = lambda queries: cKDTree(scan).query(queries)[0]  # noqa: E731
-    for found, to in ((near_mesh, _to_triangles(mesh)), (near_scan, to_points)):
+    for found, to in ((near_mesh, _to_triangles(mesh)), (near_scan, _to_points(scan))):
         error = float(np.abs(found["distance"] - to(found["points"])).max())
         if error > 1e-5:
             raise RuntimeError(f"distances differ by {error:.1e} from the reference")

@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from shapesys.families import registry
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
 from shapesys.tracking.open import open_tracker
-from shapesys.tracking.tracker import RunDescription
 from shapesys.training import provenance
 from shapesys.training.config import TrainJob, presets_of_one_shape
 from shapesys.training.context import pick_device
@@ -119,14 +117,7 @@ def begin_fits(
         facts = provenance.collect(store.digest(), sys.argv, job)
         write_json(run.provenance, facts)
         with told(run, BackgroundTracker(open_tracker(run, tracker))) as tracked:
-            tracked.start(_description(job, run, facts))
+            tracked.start(describe_run(job, run, facts, "fits", "one network fitted to each shape of"))
             tracked.artifacts([run.config, run.provenance])
             yield run
             shutil.rmtree(run.half_done, ignore_errors=True)
-
-
-def _description(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:
-    described = describe_run(job, run, facts)
-    fitted = "one network fitted to each shape of"
-    note = described.note.replace("trained on all of", fitted, 1).replace("trained on", fitted, 1)
-    return replace(described, tags={**described.tags, "kind": "fits"}, note=note)

@@ -64,7 +64,11 @@ class _Share(click.FloatRange):
     "--close-at-box", is_flag=True, help="Cap a surface that leaves the field's box instead of leaving it open."
 )
 @click.option(
-    "--queries", type=click.IntRange(min=1), default=100_000, show_default=True, help="Samples drawn around a mesh."
+    "--queries",
+    type=click.IntRange(min=1),
+    default=100_000,
+    show_default=True,
+    help="Most samples drawn around a mesh; not more than the run draws around a cloud.",
 )
 @click.option("--iterations", type=int, help="Steps of test-time optimisation. [default: the run's]")
 @click.option("--restarts", type=int, help="Initial codes to try. [default: the run's]")

@@ -141,16 +141,22 @@ def told(run: RunDirectory, tracker: Tracker) -> Iterator[Tracker]:
     end("finished", None)
 
 
-def describe_run(job: TrainJob, run: RunDirectory, facts: dict[str, Any]) -> RunDescription:
-    """What a tracker is told of a training run."""
+def describe_run(
+    job: TrainJob, run: RunDirectory, facts: dict[str, Any], kind: str = "training", made: str = ""
+) -> RunDescription:
+    """What a tracker is told of a run.
+
+    Args:
+        made: what was done with the store, up to its name; by default that its categories were trained on.
+    """
     named = {"family": job.family, "preset": job.preset}
     categories = ", ".join(job.data.evaluated) or "all"
     return RunDescription(
         name=run.name,
         experiment=job.family,
         params=named | _compared(job) | changed_from_preset(job) | {"data.categories": categories},
-        tags=named | {"kind": "training", "categories": categories} | provenance.tags(facts),
-        note=_note(job, run, categories, facts),
+        tags=named | {"kind": kind, "categories": categories} | provenance.tags(facts),
+        note=_note(job, run, made or f"trained on {categories} of", facts),
         data=DataSet(Path(job.data.store).name, facts["data_digest"] or "", job.data.store),
     )
 
@@ -162,11 +168,11 @@ def _compared(job: TrainJob) -> dict[str, Any]:
     return {path: values[path] for path in always}
 
 
-def _note(job: TrainJob, run: RunDirectory, categories: str, facts: dict[str, Any]) -> str:
+def _note(job: TrainJob, run: RunDirectory, made: str, facts: dict[str, Any]) -> str:
     """What the run is, what it read, and how to do it again, in Markdown."""
     # Inline: a code block does not wrap, and would push the run's facts off MLflow's page.
     return (
-        f"**{job.family}**, preset *{job.preset}*, trained on {categories} of `{job.data.store}`.\n\n"
+        f"**{job.family}**, preset *{job.preset}*, {made} `{job.data.store}`.\n\n"
         f"Again: `{facts['command']}`\n\n"
         f"Run directory: `{run.path}`. Pictures and tables: `page.html` under Artifacts, once evaluated."
     )

@@ -68,14 +68,14 @@ _LIGHT_DECODER: Mapping[str, Any] = {"model.latent_dim": 128, "model.hidden": 25
 _LIGHT_ENCODER: Mapping[str, Any] = {"model.encoder_width": 256}
 _LIGHT_SCHEDULE: Mapping[str, Any] = {"train.epochs": 500, "train.lr_step_epochs": 125}
 _LIGHT = "our choice: the paper's layers are not published; half of every width of SAL"
-_LIGHT_ORIGINS = dict.fromkeys([*_LIGHT_DECODER, *_LIGHT_ENCODER], _LIGHT) | {
+_LIGHT_ORIGINS = dict.fromkeys(_LIGHT_DECODER, _LIGHT) | {
     "train.epochs": "LightSAL (arXiv 2103.14273) is compared with SAL after 500 epochs",
     "train.lr_step_epochs": "our choice: as many steps as SAL's 2,000 epochs have",
 }
 LIGHT = Preset(
     summary="LightSAL's budget: SAL at half of every width, 1.06 M parameters for 4.21 M, a quarter of the epochs",
     settings={**PAPER.settings, **_LIGHT_DECODER, **_LIGHT_ENCODER, **_LIGHT_SCHEDULE},
-    origins={**PAPER.origins, **_LIGHT_ORIGINS},
+    origins={**PAPER.origins, **_LIGHT_ORIGINS, **dict.fromkeys(_LIGHT_ENCODER, _LIGHT)},
 )
 LIGHT_CODES = Preset(
     summary="the same with trained codes: 0.46 M parameters and the codes, for 1.84 M",
