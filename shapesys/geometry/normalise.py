@@ -6,6 +6,7 @@ What each of `FRAMES` is, and who publishes on it:
     mean              mean of the surface to the origin, lengths kept (SAL on D-FAUST, whose unit is the metre)
     as_given          nothing is moved (SALD on D-FAUST)
     mean_unit_cube    mean of the surface to the origin, largest |coordinate| to 1 (a single shape of SAL, IGR, DiGS)
+    unit_cube         centre of the bounding box to the origin, its longest side to 1 (Occupancy Networks, ConvONet)
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ UNIT_SPHERE_MARGIN = 1.03
 COARSEST = 1e-5
 """Share of a shape's radius that its stored positions, in single precision, may be rounded by."""
 
-FrameName = Literal["unit_sphere", "mean", "as_given", "mean_unit_cube"]
+FrameName = Literal["unit_sphere", "mean", "as_given", "mean_unit_cube", "unit_cube"]
 FRAMES: tuple[FrameName, ...] = get_args(FrameName)
 
 
@@ -111,12 +112,23 @@ class Framing:
         sphere = unit_sphere_of_points(points, self.margin)
         if self.is_unit_sphere:
             return sphere
-        centre = np.zeros(3) if self.name == "as_given" else mean()
-        farthest = float(np.abs(np.asarray(points, dtype=np.float64) - centre).max())
+        centre = self._centre(sphere, mean)
+        points = np.asarray(points, dtype=np.float64)
+        farthest = float(np.abs(points - centre).max())
         x, y, z = (float(value) for value in centre)
-        frame = Normalisation((x, y, z), farthest if self.name == "mean_unit_cube" else 1.0)
+        frame = Normalisation((x, y, z), self._scale(points, farthest))
         self._check_precision(farthest / frame.scale, sphere.scale / frame.scale)
         return frame
+
+    def _centre(self, sphere: Normalisation, mean: Callable[[], Floats]) -> Floats:
+        if self.name == "unit_cube":
+            return np.asarray(sphere.centre)
+        return np.zeros(3) if self.name == "as_given" else mean()
+
+    def _scale(self, points: Floats, farthest: float) -> float:
+        if self.name == "unit_cube":
+            return float(np.ptp(points, axis=0).max())
+        return farthest if self.name == "mean_unit_cube" else 1.0
 
     def _check_precision(self, farthest: float, radius: float) -> None:
         """Refuse a frame whose largest |coordinate| single precision cannot tell from its neighbours on the shape."""

@@ -66,7 +66,8 @@ def rows_of_cloud(
     """The rows of the views `cloud` and `udf` of a checked cloud, as far as they are asked for."""
     made: dict[str, list[Row]] = {}
     if "cloud" in views:
-        made["cloud"] = [row_in_frame(cloud, settings.cloud, frame)]
+        row = row_in_frame(cloud, settings.cloud, frame)
+        made["cloud"] = [row | {"points": with_noise(row["points"], settings.cloud, seeds.cloud)}]
     if "udf" in views:
         points = frame.apply(np.asarray(cloud.points, np.float64))
         radius = settings.framing.radius_of(points)
@@ -86,6 +87,14 @@ def row_in_frame(cloud: Cloud, config: CloudConfig, frame: Normalisation) -> Row
     points = frame.apply(np.asarray(cloud.points, np.float64)).astype(np.float32)
     kept = cloud.take(_order(points, min(config.points, len(points)), config.order))
     return cloud_row(frame.apply(np.asarray(kept.points, np.float64)), kept)
+
+
+def with_noise(points: Floats, config: CloudConfig, seed: int) -> Floats:
+    """(n, 3) points as a scanner of this noise would give them."""
+    if not config.noise:
+        return points
+    noise = np.random.default_rng([seed, 1]).standard_normal(points.shape, dtype=np.float32)
+    return np.asarray(points + np.float32(config.noise) * noise, np.float32)
 
 
 def cloud_row(points: np.ndarray, cloud: Cloud) -> Row:

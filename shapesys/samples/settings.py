@@ -21,18 +21,22 @@ SAMPLE_VIEWS = tuple(name for name in VIEWS if name not in ("shapes", "rejected"
 
 WORDS_FOR: dict[type, str] = {Mesh: "a mesh", Cloud: "a point cloud", Scan: "a scan", AnnotatedImage: "an image"}
 VIEWS_OF: dict[type, tuple[str, ...]] = {
-    Mesh: ("meshes", "sdf", "udf", "occupancy", "cloud"),
+    Mesh: ("meshes", "sdf", "udf", "inside", "occupancy", "cloud"),
     Cloud: ("udf", "cloud"),
-    Scan: ("meshes", "sdf", "udf", "occupancy", "cloud"),
+    Scan: ("meshes", "sdf", "udf", "inside", "occupancy", "cloud"),
     AnnotatedImage: ("superpixels",),
 }
 """What a source gives -> the views that can be made of it."""
 OBSERVED_VIEWS = frozenset({"udf", "cloud"})
 """Views of what was observed, where that is a scan; all others are of the clean shape."""
-WHERE_NAMED = frozenset({"udf"})
+WHERE_NAMED = frozenset({"udf", "inside"})
 """Views that are made where `PrepareConfig.views` names them and nowhere else, so that a store from before they existed
 is completed by the command that began it. Their settings are recorded with the view."""
-UNSAID: dict[tuple[str, ...], Any] = {("frame",): "unit_sphere", ("udf", "to"): "triangles"}
+UNSAID: dict[tuple[str, ...], Any] = {
+    ("frame",): "unit_sphere",
+    ("udf", "to"): "triangles",
+    ("cloud", "noise"): 0.0,
+}
 """Settings that stores from before them say nothing of -> what these were made with. It is never recorded, so that they
 are completed, too."""
 
@@ -84,6 +88,21 @@ class UnsignedConfig(ChunkedConfig):
     )
 
 
+class InsideConfig(ChunkedConfig):
+    """Queries with their inside bit, and surface points beside them, as a training step of ConvONet takes both.
+
+    Occupancy Networks: 100,000 uniform queries per shape in a cube a tenth larger than it; ConvONet's steps take 2,048
+    of them and 3,000 surface points. Lengths are of the frame; ConvONet's is `--frame unit_cube`.
+    """
+
+    count: int = setting(100_000, help="queries per shape", ge=1)
+    chunk: int = setting(2048, help="queries per chunk; a training step reads whole chunks", ge=1)
+    near_share: float = setting(0.0, help="share of the queries that are displaced from the surface", ge=0, le=1)
+    near_std: float = setting(0.01, help="standard deviation of what displaces them", needs="near_share", ge=0)
+    padding: float = setting(0.1, help="how much larger than the shape the cube of queries is, as a share", ge=0)
+    surface: int = setting(3000, help="surface points beside each chunk", ge=1)
+
+
 class CloudConfig(Config):
     """Points of the surface, or of a cloud that the source gives."""
 
@@ -92,7 +111,10 @@ class CloudConfig(Config):
     order: Literal["fps", "given"] = setting(
         "fps",
         help="fps: farthest point sampling, so that any prefix is such a sample; given: a cloud's first points as its "
-        "file has them, which is what some published protocols train on",
+        "file has them, or a mesh's as they are drawn, which is what some published protocols train on",
+    )
+    noise: float = setting(
+        0.0, help="standard deviation of noise that is added to stored points, a length of the frame", ge=0
     )
 
 
@@ -121,13 +143,15 @@ class PrepareConfig(Config):
     )
     sdf: QueryConfig = QueryConfig()
     udf: UnsignedConfig = UnsignedConfig()
+    inside: InsideConfig = InsideConfig()
     cloud: CloudConfig = CloudConfig()
     occupancy: OccupancyConfig = OccupancyConfig()
     frame: FrameName = setting(
         "unit_sphere",
         help="where shapes lie: unit_sphere, about the box's centre; mean, the surface's mean (or the cloud's) at the "
-        "origin, in the files' unit; as_given; mean_unit_cube, the mean at the origin and the largest |coordinate| 1. "
-        "A scan whose clean shape is known lies where that does",
+        "origin, in the files' unit; as_given; mean_unit_cube, the mean at the origin and the largest |coordinate| 1; "
+        "unit_cube, the box's centre at the origin and its longest side 1. A scan whose clean shape is known lies "
+        "where that does",
     )
     margin: float = setting(
         UNIT_SPHERE_MARGIN, help="of the frame unit_sphere: the farthest vertex lies at radius 1 / margin", ge=1
@@ -207,20 +231,19 @@ class PrepareConfig(Config):
 
     def chunking(self) -> dict[str, tuple[int, int]]:
         """Chunked view -> (chunks per shape, samples per chunk)."""
-        chunked = {
-            "sdf": (self.sdf.chunks, self.sdf.chunk_size),
-            "udf": (self.udf.chunks, self.udf.chunk_size),
-        }
-        return {view: sizes for view, sizes in chunked.items() if view in self.views}
+        chunked: dict[str, ChunkedConfig] = {"sdf": self.sdf, "udf": self.udf, "inside": self.inside}
+        return {view: (one.chunks, one.chunk_size) for view, one in chunked.items() if view in self.views}
 
 
 _OF_SCANS = ("udf", "cloud", "meshes")
 """Views of the presets for scans; sources of bare clouds have no meshes."""
+_OF_SOLIDS = ("meshes", "inside", "occupancy", "cloud")
 PRESETS: dict[str, PrepareConfig] = {
     "paper": PrepareConfig(),
     "tiny": PrepareConfig(
         sdf=QueryConfig(count=16_384, chunk=4096),
         udf=UnsignedConfig(count=16_384, chunk=4096, neighbour=4),
+        inside=InsideConfig(count=16_384, surface=1024),
         cloud=CloudConfig(points=2048),
         occupancy=OccupancyConfig(points=20_000),
     ),
@@ -237,9 +260,23 @@ PRESETS: dict[str, PrepareConfig] = {
         udf=UnsignedConfig(global_std=1.0, to="points"),
         cloud=CloudConfig(points=16_384),
     ),
+    "onet": PrepareConfig(
+        views=_OF_SOLIDS,
+        frame="unit_cube",
+        cloud=CloudConfig(points=100_000, order="given", noise=0.005),
+    ),
+    "tiny_onet": PrepareConfig(
+        views=_OF_SOLIDS,
+        frame="unit_cube",
+        inside=InsideConfig(count=16_384, surface=1024),
+        cloud=CloudConfig(points=8192, order="given", noise=0.005),
+        occupancy=OccupancyConfig(points=20_000),
+    ),
 }
-"""Named settings: `paper` as ISSN publishes, `tiny` for a laptop, and three that the released code of the sign-agnostic
-methods takes of 250,000 surface points, each displaced twice:
+"""Named settings: `paper` as ISSN publishes, `tiny` for a laptop, `onet` as Occupancy Networks and ConvONet do for
+objects (100,000 uniform queries, 100,000 surface points, noise 0.005 in the unit cube), `tiny_onet` the same for a
+laptop; and three that the released code of the sign-agnostic methods takes of 250,000 surface points, each displaced
+twice:
 
 `sal`: D-FAUST (`preprocess_dfaust.py`), in metres about the mean; 50th neighbour, 0.2.
 `sald`: D-FAUST (the file of that name), as given; 10th neighbour, 0.3. It stores 500,000 further surface points for an

@@ -11,13 +11,21 @@ from numpy.typing import NDArray
 from shapesys.errors import ShapeRejected
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.fps import COMPILED_FROM, farthest_points
-from shapesys.geometry.mesh import Floats, Mesh
+from shapesys.geometry.mesh import Floats, Ints, Mesh
 from shapesys.geometry.normalise import Normalisation
 from shapesys.geometry.scan import Scan
 from shapesys.geometry.signed_distance import SignedMesh
 from shapesys.geometry.surface import SurfaceSample, sample_surface
 from shapesys.geometry.validation import clean, validate
-from shapesys.samples.cloud_samples import check_spread, checked_scan, cloud_row, prepare_cloud, rows_of_cloud
+from shapesys.samples.cloud_samples import (
+    check_spread,
+    checked_scan,
+    cloud_row,
+    prepare_cloud,
+    rows_of_cloud,
+    with_noise,
+)
+from shapesys.samples.inside_queries import Draw, draw_from_mesh, draw_from_points, inside_rows, queries_of_mesh
 from shapesys.samples.queries import box_points, cut_into_chunks, query_points
 from shapesys.samples.settings import (
     OBSERVED_VIEWS,
@@ -85,6 +93,10 @@ def _prepare_mesh(
     if reason and not made:
         raise reason
     scanned = {} if observed is None else _scan_rows(observed, frame, settings, seeds)
+    if "inside" in made:
+        draw = draw_from_mesh(mesh) if observed is None else _draw_from_scan(observed, frame)
+        queries = queries_of_mesh(mesh, signed, settings.inside, seeds.inside)
+        scanned["inside"] = inside_rows(queries, draw, settings.inside, seeds.inside)
     samples = {view: scanned.get(view) or _view_rows(view, mesh, signed, settings, seeds) for view in made}
     surface = {
         "faces": facts.faces,
@@ -129,6 +141,12 @@ def _scan_rows(
     mesh = _in_frame(_cleaned(observed), frame)
     signed = SignedMesh(mesh, seed=seeds.sign)
     return {view: _view_rows(view, mesh, signed, settings, seeds) for view in views}
+
+
+def _draw_from_scan(observed: Cloud | Mesh, frame: Normalisation) -> Draw:
+    if isinstance(observed, Mesh):
+        return draw_from_mesh(_in_frame(_cleaned(observed), frame))
+    return draw_from_points(frame.apply(np.asarray(checked_scan(observed).points, np.float64)))
 
 
 def _view_rows(view: str, mesh: Mesh, signed: SignedMesh, settings: PrepareConfig, seeds: Seeds) -> list[Row]:
@@ -176,13 +194,25 @@ def occupancy_row(mesh: Mesh, signed: SignedMesh, config: OccupancyConfig, seeds
 
 
 def surface_cloud_row(mesh: Mesh, signed: SignedMesh, config: CloudConfig, seeds: Seeds, radius: float = 1.0) -> Row:
-    """Surface points (n, 3) in farthest-point order, from the candidate farthest from the frame's origin on."""
-    candidates = sample_surface(mesh, config.points * config.oversampling, seeds.cloud)
-    start = int(np.square(candidates.points).sum(axis=1).argmax())
-    order = farthest_points(candidates.points, config.points, start)
-    chosen = SurfaceSample(candidates.points[order], candidates.normals[order], candidates.faces[order])
+    """Surface points (n, 3) in farthest-point order, from the candidate farthest from the frame's origin on; or as
+    they are drawn, uniform over the area."""
+    chosen = _chosen_of_surface(mesh, config, seeds.cloud)
     labels = None if mesh.face_labels is None else mesh.face_labels[chosen.faces]
-    return cloud_row(chosen.points, Cloud(chosen.points, _outward(chosen, signed, radius), None, labels))
+    points = with_noise(chosen.points, config, seeds.cloud)
+    return cloud_row(points, Cloud(chosen.points, _outward(chosen, signed, radius), None, labels))
+
+
+def _chosen_of_surface(mesh: Mesh, config: CloudConfig, seed: int) -> SurfaceSample:
+    if config.order == "given":
+        drawn = sample_surface(mesh, config.points, seed)
+        return _taken(drawn, np.random.default_rng(seed).permutation(config.points))
+    candidates = sample_surface(mesh, config.points * config.oversampling, seed)
+    start = int(np.square(candidates.points).sum(axis=1).argmax())
+    return _taken(candidates, farthest_points(candidates.points, config.points, start))
+
+
+def _taken(sample: SurfaceSample, rows: Ints) -> SurfaceSample:
+    return SurfaceSample(sample.points[rows], sample.normals[rows], sample.faces[rows])
 
 
 def _outward(sample: SurfaceSample, signed: SignedMesh, radius: float) -> NDArray[np.float32]:

@@ -34,6 +34,11 @@ class View:
     chunked: bool = False
 
     @property
+    def per_query(self) -> frozenset[str]:
+        """Columns of a chunked view that have one row per query; others have as many in every chunk."""
+        return frozenset(column.name for column in self.columns if column.shape.startswith("(n"))
+
+    @property
     def schema(self) -> pa.Schema:
         return pa.schema([pa.field(column.name, column.type) for column in self.columns])
 
@@ -116,6 +121,19 @@ UDF = View(
     chunked=True,
 )
 
+INSIDE = View(
+    "inside",
+    "one row per chunk of queries with their inside bit, shuffled once at preparation, and points of the surface",
+    (
+        _ID,
+        Column("points", _FLOATS, "(n, 3)", "normalised", "query points"),
+        Column("inside", pa.list_(pa.bool_()), "(n,)", "", "True inside the solid"),
+        Column("near", pa.list_(pa.bool_()), "(n,)", "", "True of queries displaced from the surface, not uniform"),
+        Column("surface", _FLOATS, "(m, 3)", "normalised", "points of the surface, or of its scan"),
+    ),
+    chunked=True,
+)
+
 OCCUPANCY = View(
     "occupancy",
     "uniform points of the shape's padded bounding box with their inside bit: volumetric IoU",
@@ -149,7 +167,7 @@ SUPERPIXELS = View(
 )
 
 VIEWS: dict[str, View] = {
-    view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, UDF, OCCUPANCY, CLOUD, SUPERPIXELS)
+    view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, UDF, INSIDE, OCCUPANCY, CLOUD, SUPERPIXELS)
 }
-SIGNED_VIEWS = frozenset({"sdf", "occupancy"})
+SIGNED_VIEWS = frozenset({"sdf", "inside", "occupancy"})
 """Views that need trusted signs; a shape without them is kept for the others."""

@@ -12,6 +12,7 @@ from shapesys.families.base import Arrays, SampleRequest
 from shapesys.samples.seeds import stable_hash
 from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
+from shapesys.samples.views import VIEWS
 from shapesys.samples.vocabulary import Vocabulary
 from shapesys.training.plan import StepPlan
 from shapesys.training.saliency import open_maps
@@ -88,7 +89,8 @@ class Reader:
 
     def _window(self, chunk: int, start: int, stop: int, ids: list[str]) -> Columns:
         rows = self.store.read_chunk(self.view, chunk, ids, self.columns)
-        return {name: rows[name][:, start:stop] for name in self.columns}
+        of_queries = VIEWS[self.view].per_query
+        return {name: rows[name][:, start:stop] if name in of_queries else rows[name] for name in self.columns}
 
 
 def noise_seed(seed: int, step: int, shape_id: str) -> int:
