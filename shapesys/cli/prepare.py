@@ -57,7 +57,7 @@ def _of_source(name: str, taken: set[str]) -> list[ConfigOption]:
     "--preset",
     default="paper",
     show_default=True,
-    help="Named sampler settings: paper or tiny; of scans, sal, sald or single.",
+    help="Named sampler settings: paper or tiny; of solids, onet or tiny_onet; of scans, sal, sald or single.",
 )
 @click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
 @click.option(

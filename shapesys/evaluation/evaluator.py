@@ -22,7 +22,7 @@ from shapesys.evaluation.suites import suite_of
 from shapesys.evaluation.unseen import as_prediction
 from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Objective, Observation, Prediction
-from shapesys.fields.field import Box
+from shapesys.fields.field import UNIT_BOX, Box
 from shapesys.fields.in_box import in_box
 from shapesys.geometry.mesh import Floats
 from shapesys.metrics.record import MetricRecord
@@ -35,9 +35,9 @@ from shapesys.training.fitting import fit
 from shapesys.training.run_dir import EvaluationDirectory
 from shapesys.training.saliency import open_maps
 
-TRUE_COLUMNS = frozenset({"labels", "annotations"})
+TRUE_COLUMNS = frozenset({"labels", "annotations", "inside"})
 """What the truth consists of, which no inference may see."""
-_OF_THE_SHAPE = ("centre", "scale", "symmetry_plane", "parts", "digest")
+_OF_THE_SHAPE = ("centre", "scale", "symmetry_plane", "parts", "digest", "sign_method")
 
 
 @dataclass(frozen=True)
@@ -137,8 +137,9 @@ class Evaluator:
         return predictions
 
     def _where_seen(self, prediction: Prediction) -> Prediction:
-        """Of a shape that lies anywhere, the surface is looked for about the points that the store has of it."""
-        if not isinstance(prediction, FieldPrediction):
+        """Of a shape that lies anywhere, the surface is looked for about the points that the store has of it; unless
+        the field knows where it is."""
+        if not isinstance(prediction, FieldPrediction) or prediction.field.traits.box != UNIT_BOX:
             return prediction
         return replace(prediction, field=in_box(prediction.field, Box.about(self.points_of(prediction.shape_id))))
 
@@ -181,7 +182,7 @@ class Evaluator:
 
     def _observe(self, shape_id: str) -> Observation:
         """What the family needs of a shape, without the truth."""
-        need = self.family.need(self.job.model)
+        need = self.family.observed(self.job.model)
         columns = tuple(name for name in need.columns if name not in TRUE_COLUMNS)
         chunked = VIEWS[need.view].chunked
         found = self._chunks(shape_id, need.view, columns) if chunked else self._whole(shape_id, need.view, columns)

@@ -103,7 +103,7 @@ class CodedShapes:
         return prediction.field
 
     def _of_file(self, path: Path) -> GivenShape:
-        framing, seed, need = self.checkpoint.framing(), self.settings.seed, self.family.need(self.job.model)
+        framing, seed, need = self.checkpoint.framing(), self.settings.seed, self.family.observed(self.job.model)
         inference = self.job.inference.override(self.settings.inference)
         queries = self.settings.observed_queries
         observed = observe_file(path, self.family, need, inference, framing, queries, seed)

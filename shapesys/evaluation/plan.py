@@ -219,7 +219,7 @@ def _needed_views(store: Store, family: Family) -> tuple[str, ...]:
     """Views a shape must have to be evaluated; shapes without are rejected ones, listed in the store."""
     suite = suite_of(family)
     of_surfaces = suite.of_surfaces if suite.of_surfaces and _holds_surfaces(store) else ()
-    needed = tuple(dict.fromkeys([*of_surfaces, *suite.views, *(need.view for need in family.needs)]))
+    needed = tuple(dict.fromkeys([*of_surfaces, *suite.views, *family.observed_views]))
     missing = [view for view in needed if view not in store.views]
     if missing:
         raise ShapesysError(
@@ -230,5 +230,5 @@ def _needed_views(store: Store, family: Family) -> tuple[str, ...]:
 
 
 def _holds_surfaces(store: Store) -> bool:
-    """Whether the shapes are surfaces; bare scans have no faces."""
+    """Whether the shapes are surfaces; bare scans and samples of solids have no faces."""
     return "meshes" in store.views or bool(pc.any(pc.greater(store.shapes(columns=("faces",))["faces"], 0)).as_py())

@@ -17,7 +17,7 @@ from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Need, Observation
 from shapesys.fields.cut import quantile_by_area, split_by_attribute
 from shapesys.fields.extraction import ExtractionReport, ExtractionSettings, extract
-from shapesys.fields.field import Box, Field
+from shapesys.fields.field import UNIT_BOX, Box, Field
 from shapesys.fields.in_box import in_box
 from shapesys.fields.network_field import SALIENCY
 from shapesys.geometry.cloud import Cloud
@@ -127,12 +127,14 @@ def reconstruct(
         )
     inference = job.inference.override(dict(changes or {}))
     framing = checkpoint.framing()
-    observed = observe_file(Path(path), family, family.need(job.model), inference, framing, queries, seed)
+    observed = observe_file(Path(path), family, family.observed(job.model), inference, framing, queries, seed)
     seen = Observation(Path(path).stem, observed.columns)
     [prediction] = predict_unseen(family, objective, job, [seen], inference, seed, on_step)
     assert isinstance(prediction, FieldPrediction)
-    # What lies in the unit sphere lies in the field's own box.
-    field = prediction.field if framing.is_unit_sphere else in_box(prediction.field, Box.about(observed.points))
+    field = prediction.field
+    # What lies in the unit sphere lies in the field's own box; other fields may know of another themselves.
+    if not framing.is_unit_sphere and field.traits.box == UNIT_BOX:
+        field = in_box(field, Box.about(observed.points))
     found = extract(field, resolution, settings)
     if found.mesh.is_empty:
         raise ShapesysError(f"the reconstruction of {path} has no surface: {found.report.empty}")

@@ -1,4 +1,4 @@
-"""What a store knows of a shape that surfaces are measured against: its clean surface, a scan of it, or both."""
+"""What a store knows of a shape that surfaces are measured against: its clean surface, a scan of it, its inside."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation
 from shapesys.geometry.plane import Plane
 from shapesys.metrics.sampled import ScanPoints
+from shapesys.samples.solid_samples import SIGN_METHOD
 from shapesys.samples.store import Store
 
 
@@ -24,12 +25,13 @@ class Truth:
 
     Attributes:
         category, split: as prepared.
-        mesh: the surface; None of a bare scan, whose surface nobody knows.
+        mesh: the surface; None of a bare scan, whose surface nobody knows, and of samples of a solid.
         normalisation: the way back to the file's frame.
         cloud: (n, 3) points in farthest-point order: of a scan where the source gives one, else of the surface.
         symmetry: finds the shape's mirror plane, or None; not asked where nothing is measured by it.
         occupancy: points (m, 3) and inside (m,), or None where the sign could not be trusted.
         origin: where the cloud comes from, for the record of what is measured against it.
+        given_by: the source that gave the occupancy, likewise; empty where it was sampled.
     """
 
     category: str
@@ -40,6 +42,7 @@ class Truth:
     symmetry: Callable[[], Plane | None]
     occupancy: tuple[Floats, Any] | None
     origin: str = "as given"
+    given_by: str = ""
 
     @property
     def scan(self) -> ScanPoints:
@@ -59,6 +62,7 @@ def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Tr
         symmetry=partial(plane_of, store, shape, settings.planes()),
         occupancy=_occupancy(store, shape_id),
         origin=_origin(store),
+        given_by=_source(store) if shape.get("sign_method") == SIGN_METHOD else "",
     )
 
 
@@ -71,5 +75,9 @@ def _occupancy(store: Store, shape_id: str) -> tuple[np.ndarray, np.ndarray] | N
 
 def _origin(store: Store) -> str:
     """``procedural_scans, up to 4096 points in fps order``: of a source of meshes, these are samples of them."""
-    cloud, source = store.manifest.settings.get("cloud", {}), store.manifest.source.get("name", "unknown source")
-    return f"{source}, up to {cloud.get('points')} points in {cloud.get('order', 'fps')} order"
+    cloud = store.manifest.settings.get("cloud", {})
+    return f"{_source(store)}, up to {cloud.get('points')} points in {cloud.get('order', 'fps')} order"
+
+
+def _source(store: Store) -> str:
+    return str(store.manifest.source.get("name", "unknown source"))

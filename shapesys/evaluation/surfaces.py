@@ -52,7 +52,7 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
 
     The row has ``shape_id``, ``category``, ``split``, ``status``, ``reason``, one column per metric (and its floor),
     and ``cost/...`` and ``fact/...`` columns. An empty surface is scored by the constants that conventions define. Of a
-    bare scan there are scores against its points, and no others.
+    bare scan there are scores against its points, and of samples of a solid the IoU besides, and no others.
     """
     started = time.perf_counter()
     extraction = extract(prediction.field, settings.resolution, settings.extraction())
@@ -105,7 +105,7 @@ def _volume(field: Field, truth: Truth) -> tuple[MetricRecord, ...]:
     points, inside = truth.occupancy
     traits = field.traits
     predicted = occupied(field.values(points), traits.level, negative_inside=traits.negative_inside)
-    return (iou_record(predicted, inside, "uniform_box"),)
+    return (iou_record(predicted, inside, "uniform_box", given_by=truth.given_by),)
 
 
 def _gradient(field: Field, truth: Truth, settings: EvaluateConfig) -> tuple[MetricRecord, ...]:

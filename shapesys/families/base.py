@@ -199,7 +199,7 @@ class Observation:
 
     Attributes:
         shape_id: names the shape in results.
-        columns: the columns of the family's needed views, each (n, ...).
+        columns: the columns of the view that the family infers from, each (n, ...).
         category: the shape's category where it is known; empty where not.
         scale: length in the file's unit that is 1 in the normalised frame.
     """
@@ -212,11 +212,17 @@ class Observation:
 
 @dataclass(frozen=True)
 class FieldPrediction:
-    """Inference's answer as a field, with facts worth recording beside the metrics."""
+    """Inference's answer as a field, with facts worth recording beside the metrics.
+
+    Attributes:
+        facts: numbers.
+        curves: how numbers went while the shape was optimised, by iteration: (n,) float32.
+    """
 
     shape_id: str
     field: Field
     facts: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    curves: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -298,6 +304,7 @@ class Family:
         unsigned: inference config -> how distances are sampled about a user's own mesh, where `observe_points` samples
             them about points; None for the sampler's defaults.
         columns: model config -> further columns of the first needed view that it takes.
+        observes: the view, and the columns of it, that `infer` is shown; None for those that it trains on.
         one_network_each: model config -> whether a network is one shape, fitted where the shape is met, and training
             has nothing to share among shapes. `known` gives what was fitted, as row 0.
         warnings: model config -> sentences about values known to misbehave.
@@ -324,11 +331,21 @@ class Family:
     observe_points: Callable[[np.ndarray, Any, int], Mapping[str, np.ndarray]] | None = None
     unsigned: Callable[[Any], UnsignedConfig] | None = None
     columns: Callable[[Any], tuple[str, ...]] = lambda config: ()
+    observes: Need | None = None
     one_network_each: Callable[[Any], bool] = lambda config: False
     warnings: Callable[[Any], list[str]] = lambda config: []
     check: Callable[[Any, TrainingData], None] = lambda config, data: None
 
     def need(self, config: Any) -> Need:
-        """The view, and all columns of it, that a model configuration trains on and infers from."""
+        """The view, and all columns of it, that a model configuration trains on."""
         view, columns = self.needs[0].view, self.needs[0].columns
         return Need(view, tuple(dict.fromkeys((*columns, *self.columns(config)))))
+
+    def observed(self, config: Any) -> Need:
+        """The view, and all columns of it, that a model configuration infers from."""
+        return self.observes or self.need(config)
+
+    @property
+    def observed_views(self) -> tuple[str, ...]:
+        """The views that it infers from."""
+        return tuple(need.view for need in ((self.observes,) if self.observes else self.needs))

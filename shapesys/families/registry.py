@@ -13,6 +13,7 @@ _FAMILIES = Plugins(
     "family",
     "shapesys.families",
     {
+        "convonet": "shapesys.families.convonet:FAMILY",
         "dgcnn": "shapesys.families.dgcnn:FAMILY",
         "digs": "shapesys.families.digs:FAMILY",
         "dpgnet": "shapesys.families.dpgnet:FAMILY",

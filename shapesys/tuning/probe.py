@@ -76,7 +76,7 @@ def _of_an_untrained(family: Family, model: str, inference: str, evaluate: str) 
     """What an untrained network says of a made-up observation."""
     columns, truth = _MADE_UP[suite_of(family).predicts]()
     config = family.config.model_validate_json(model)
-    need = family.need(config)
+    need = family.observed(config)
     needed = {name: columns[name] for name in need.columns if name not in TRUE_COLUMNS}
     data = TrainingData(1, _VOCABULARY, _VOCABULARY.categories[0])
     with torch.random.fork_rng(devices=[]):

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from shapesys.families import registry
-from shapesys.families.base import Batch, Family, Objective, Observation, SampleRequest, TrainingData
+from shapesys.families.base import Batch, Family, Need, Objective, Observation, SampleRequest, TrainingData
 from shapesys.samples.image_rows import image_row
 from shapesys.samples.views import VIEWS
 from shapesys.samples.vocabulary import Vocabulary
@@ -21,8 +21,11 @@ DATA = TrainingData(SHAPES, VOCABULARY, "chair")
 
 def columns(family: Family, job: TrainJob, seed: int) -> dict[str, np.ndarray]:
     """Random columns of one shape, shaped as the views declare."""
+    return _columns(family.need(job.model), seed)
+
+
+def _columns(need: Need, seed: int) -> dict[str, np.ndarray]:
     rng = np.random.default_rng(seed)
-    need = family.need(job.model)
     made = _image(rng) if need.view == "superpixels" else _numbers(need.view, rng)
     return {name: made[name] for name in need.columns}
 
@@ -38,7 +41,8 @@ def _numbers(view: str, rng: np.random.Generator) -> dict[str, np.ndarray]:
         shape = (count, *(int(axis) for axis in axes if axis.strip()))
         low, high = {"points": (-1.0, 1.0), "colors": (0.0, 1.0)}.get(column.name, (-0.5, 0.5))
         values = rng.uniform(low, high, shape).astype(np.float32)
-        found[column.name] = (values > 0).astype(np.int32) if column.name == "labels" else values
+        kind = {"labels": np.int32, "inside": np.bool_, "near": np.bool_}.get(column.name)
+        found[column.name] = values if kind is None else (values > 0).astype(kind)
     return found
 
 
@@ -72,7 +76,7 @@ def build(family: Family, job: TrainJob, seed: int = 0) -> Objective:
 
 
 def observation(family: Family, job: TrainJob, seed: int = 7) -> Observation:
-    return Observation(f"contract/{seed}", columns(family, job, seed), "chair")
+    return Observation(f"contract/{seed}", _columns(family.observed(job.model), seed), "chair")
 
 
 def gradients_of_one_rank(rank: int, name: str, preset: str, port: int, folder: str) -> None:

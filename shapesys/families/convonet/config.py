@@ -1,0 +1,229 @@
+"""Settings of ConvONet: where features are, the networks between, and what is done with an unseen cloud."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any, Literal
+
+from pydantic import model_validator
+
+from shapesys.config.base import Config, Search, setting
+from shapesys.nets.conv_encoder import ConvEncoder
+from shapesys.nets.feature_maps import PLANES, FeatureSpace, grid_map, plane_maps
+from shapesys.nets.local_decoder import LocalDecoder
+from shapesys.nets.local_pointnet import Pooling
+
+
+class ConvONetConfig(Config):
+    """The maps of features and the networks; published sizes are the defaults."""
+
+    side: float = setting(
+        1.1,
+        help="side of the cube about the origin that features cover: 1.1 for shapes in the frame unit_cube, 2.2 for "
+        "the unit sphere",
+        gt=0,
+    )
+    planes: Literal[0, 1, 3] = setting(3, help="planes with features: none, the ground's (xz), or xz, xy and yz")
+    plane_resolution: int = setting(64, help="cells along a side of each plane", needs="planes", ge=4)
+    plane_depth: int = setting(4, help="levels of the planes' U-Net", needs="planes", ge=1, le=8)
+    plane_filters: int = setting(
+        32, help="filters of its first level; twice as many at each further one", needs="planes", ge=1
+    )
+    grid_resolution: int = setting(0, help="cells along a side of the grid of features; 0 for no grid", ge=0)
+    grid_levels: int = setting(3, help="levels of the grid's U-Net", needs="grid_resolution", ge=1, le=8)
+    grid_filters: int = setting(
+        32, help="filters of its first level; twice as many at each further one", needs="grid_resolution", ge=1
+    )
+    channels: int = setting(32, help="channels of a feature", ge=1, search=Search(choices=(16, 32, 64)))
+    hidden: int = setting(32, help="width of the network that sees points", ge=1)
+    blocks: int = setting(5, help="residual blocks of the network that sees points", ge=1)
+    pooling: Pooling = setting("max", help="max or mean over the points of a cell, after each of these blocks")
+    decoder_hidden: int = setting(32, help="width of the decoder", ge=1)
+    decoder_blocks: int = setting(5, help="residual blocks of the decoder", ge=1)
+    input_points: int = setting(
+        3000, help="surface points seen in a training step, or all that are beside a chunk", ge=1
+    )
+    input_noise: float = setting(
+        0.005, help="standard deviation of noise that is added to them in each step, a length of the frame", ge=0
+    )
+
+    @model_validator(mode="after")
+    def _has_features_that_fit(self) -> ConvONetConfig:
+        if not (self.planes or self.grid_resolution):
+            raise ValueError("planes = 0 and grid_resolution = 0 leave no features; set one of them")
+        if self.planes:
+            _check_resolution("plane", self.plane_resolution, "plane_depth", self.plane_depth)
+        if self.grid_resolution:
+            _check_resolution("grid", self.grid_resolution, "grid_levels", self.grid_levels)
+        return self
+
+    def space(self) -> FeatureSpace:
+        """Where features are."""
+        planes = plane_maps(self.plane_resolution, PLANES[: self.planes]) if self.planes else ()
+        return FeatureSpace((*planes, *((grid_map(self.grid_resolution),) if self.grid_resolution else ())), self.side)
+
+    def encoder(self) -> ConvEncoder:
+        """Fresh weights."""
+        return ConvEncoder(
+            self.space(),
+            self.channels,
+            self.hidden,
+            self.blocks,
+            self.pooling,
+            self.plane_depth,
+            self.plane_filters,
+            self.grid_levels,
+            self.grid_filters,
+        )
+
+    def decoder(self) -> LocalDecoder:
+        """Fresh weights."""
+        return LocalDecoder(self.channels, self.decoder_hidden, self.decoder_blocks)
+
+
+def _check_resolution(which: str, resolution: int, name: str, levels: int) -> None:
+    divisor = 2 ** (levels - 1)
+    if resolution % divisor:
+        below, above = resolution // divisor * divisor, -(-resolution // divisor) * divisor
+        raise ValueError(
+            f"{which}_resolution = {resolution} cannot be halved {levels - 1} times, as a U-Net with {name} = {levels} "
+            f"does; take {f'{below} or ' if below else ''}{above}, or a smaller {name}"
+        )
+
+
+Part = Literal["network", "encoder"]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How a network is optimised for one cloud.
+
+    Attributes:
+        points: of the cloud that it sees.
+        iterations: of Adam.
+        learning_rate: at first; times `decay` every `decay_every` iterations.
+        batches: sets of queries per iteration, whose losses are averaged.
+        surface, off_surface: queries of each: points of the cloud, and points displaced from it.
+        std: standard deviation of what displaces them.
+        part: what is optimised.
+        norms: whether its group norms are, too.
+        level: probability of being inside at which the surface is taken afterwards.
+    """
+
+    points: int = 30_000
+    iterations: int = 720
+    learning_rate: float = 3e-5
+    decay: float = 0.3
+    decay_every: int = 300
+    batches: int = 16
+    surface: int = 512
+    off_surface: int = 1536
+    std: float = 0.1
+    part: Part = "network"
+    norms: bool = True
+    level: float = 0.5
+
+
+SCHEDULES = {
+    "objects": Schedule(),
+    "rooms": Schedule(batches=6, surface=1536, off_surface=512),
+    "windows": Schedule(
+        points=65_536,
+        iterations=2000,
+        decay_every=800,
+        batches=3,
+        surface=512,
+        off_surface=1536,
+        part="encoder",
+        norms=False,
+        level=0.25,
+    ),
+    "paper": Schedule(iterations=1000, decay_every=400),
+    "tiny": Schedule(points=2048, iterations=100, learning_rate=3e-4, decay_every=40, batches=2),
+}
+"""`objects`, `rooms` and `windows` as the released settings for ShapeNet chairs, for synthetic rooms and ScanNet, and
+for crops of Matterport3D; `paper` as readers of the paper report it; `tiny`, ours, for a laptop."""
+
+ScheduleName = Literal["objects", "rooms", "windows", "paper", "tiny"]
+
+
+class ConvONetInference(Config):
+    """What is done with an unseen cloud: one pass through the network, or an optimisation of a copy of it.
+
+    Settings that are left out are those of the schedule.
+    """
+
+    schedule: ScheduleName | None = setting(
+        None, help="optimise a copy of the network for each cloud, without signs, by this schedule; none: do not"
+    )
+    points: int | None = setting(None, help="points of the cloud that the network sees; without a schedule 3000", ge=1)
+    level: float | None = setting(
+        None,
+        help="probability of being inside at which the surface is; without a schedule 0.2, as published",
+        gt=0,
+        lt=1,
+        search=Search(0.1, 0.6),
+    )
+    part: Part | None = setting(None, help="what is optimised: the network, or its encoder alone", needs="schedule")
+    norms: bool | None = setting(None, help="optimise its group norms as well", needs="schedule")
+    iterations: int | None = setting(
+        None, help="of Adam", needs="schedule", ge=0, search=Search(choices=(100, 300, 600, 1000))
+    )
+    learning_rate: float | None = setting(
+        None, help="Adam's rate at first", needs="schedule", gt=0, search=Search(1e-5, 1e-3, log=True)
+    )
+    decay: float | None = setting(
+        None, help="what the rate is multiplied by now and then", needs="schedule", gt=0, le=1
+    )
+    decay_every: int | None = setting(None, help="iterations between two decays", needs="schedule", ge=1)
+    batches: int | None = setting(
+        None, help="sets of queries per iteration; the cloud is encoded once for all of them", needs="schedule", ge=1
+    )
+    surface: int | None = setting(None, help="points of the cloud in each set", needs="schedule", ge=0)
+    off_surface: int | None = setting(None, help="displaced points in each set", needs="schedule", ge=0)
+    std: float | None = setting(
+        None,
+        help="standard deviation of their displacement, a length of the frame",
+        needs="schedule",
+        gt=0,
+        search=Search(0.02, 0.2, log=True),
+    )
+    plateau: float = setting(
+        0.0,
+        help="stop once 50 iterations lower the mean loss, less its floor, by less than this share of it; 0: never",
+        needs="schedule",
+        ge=0,
+        lt=1,
+    )
+
+    @model_validator(mode="after")
+    def _asks_for_queries(self) -> ConvONetInference:
+        planned = self.planned()
+        if planned and not (planned.surface and planned.off_surface):
+            raise ValueError("an optimisation needs queries on the surface and off it; raise surface and off_surface")
+        return self
+
+    def planned(self) -> Schedule | None:
+        """The schedule with what is set in its place; None without."""
+        if self.schedule is None:
+            return None
+        usual = SCHEDULES[self.schedule]
+        given: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(Schedule)}
+        return Schedule(**{name: getattr(usual, name) if value is None else value for name, value in given.items()})
+
+    @property
+    def seen_points(self) -> int:
+        """Of the cloud, by the network."""
+        planned = self.planned()
+        return planned.points if planned else self.points or FEED_FORWARD_POINTS
+
+    @property
+    def surface_level(self) -> float:
+        """Probability of being inside at which the surface is."""
+        planned = self.planned()
+        return planned.level if planned else self.level or FEED_FORWARD_LEVEL
+
+
+FEED_FORWARD_POINTS = 3000
+FEED_FORWARD_LEVEL = 0.2
+"""As released for objects, of every network."""

@@ -1,0 +1,134 @@
+"""Presets of ConvONet, and where each of their values comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shapesys.families.base import Preset
+from shapesys.families.fields.presets import SMALL
+
+_CODE = "ConvONet's released settings"
+_OBJECTS: Mapping[str, Any] = {
+    "model.side": 1.1,
+    "model.planes": 3,
+    "model.plane_resolution": 64,
+    "model.plane_depth": 4,
+    "model.input_points": 3000,
+    "model.input_noise": 0.005,
+    "train.epochs": 313,
+    "train.shapes_per_step": 32,
+    "train.points_per_shape": 2048,
+    "train.learning_rate": 1e-4,
+    "train.checkpoint_epochs": 10,
+    "train.select": "best",
+    "train.validate_epochs": 10,
+}
+_ORIGINS = dict.fromkeys(_OBJECTS, _CODE) | {
+    "train.epochs": "300,000 steps of 959 per pass over ShapeNet, as readers report; the released loop has no end",
+    "train.checkpoint_epochs": "10,000 steps of ShapeNet, as released",
+    "train.validate_epochs": "10,000 steps of ShapeNet, as released",
+}
+_ROOMS: Mapping[str, Any] = {
+    **_OBJECTS,
+    "model.input_points": 10_000,
+    "train.epochs": 2400,
+    "train.checkpoint_epochs": 50,
+    "train.validate_epochs": 50,
+}
+_ROOM_ORIGINS = _ORIGINS | {
+    "train.epochs": "about 300,000 steps of 3,750 rooms, 32 at a time, as readers report",
+    "train.checkpoint_epochs": "our choice: some 5,000 steps",
+    "train.validate_epochs": "our choice: some 5,000 steps",
+}
+
+
+def _preset(summary: str, base: Mapping[str, Any], origins: Mapping[str, str], **model: Any) -> Preset:
+    """A released configuration that differs from another in these settings of the model and in its batch."""
+    batch = {"train.shapes_per_step": model.pop("batch")} if "batch" in model else {}
+    changed = {f"model.{name}": value for name, value in model.items()} | batch
+    return Preset(summary, {**base, **changed}, {**dict.fromkeys(changed, _CODE), **origins})
+
+
+PAPER = Preset(
+    "objects: three planes of 64 x 64, 1.98 M parameters; a GPU, and shapes in the frame unit_cube", _OBJECTS, _ORIGINS
+)
+PLANE = _preset("objects: one plane of 64 x 64, the ground's", _OBJECTS, _ORIGINS, planes=1)
+GRID32 = _preset(
+    "objects: a grid of 32^3, 1.07 M parameters", _OBJECTS, _ORIGINS, planes=0, grid_resolution=32, grid_levels=3
+)
+ROOMS = _preset(
+    "rooms: three planes of 128 x 128, 7.81 M parameters", _ROOMS, _ROOM_ORIGINS, plane_resolution=128, plane_depth=5
+)
+ROOMS_GRID64 = _preset(
+    "rooms: a grid of 64^3, 4.17 M parameters; what SA-ConvONet optimises for rooms",
+    _ROOMS,
+    _ROOM_ORIGINS,
+    planes=0,
+    grid_resolution=64,
+    grid_levels=4,
+    batch=6,
+)
+ROOMS_COMBINED = _preset(
+    "rooms: three planes of 128 x 128 and a grid of 32^3",
+    _ROOMS,
+    _ROOM_ORIGINS,
+    plane_resolution=128,
+    plane_depth=5,
+    grid_resolution=32,
+    grid_levels=3,
+    batch=24,
+)
+
+_SMALL: Mapping[str, Any] = {
+    **_OBJECTS,
+    "model.plane_filters": 16,
+    "model.input_points": 1024,
+    "train.epochs": 150,
+    "train.shapes_per_step": 16,
+    "train.points_per_shape": 1024,
+    "train.learning_rate": 1e-3,
+    "train.lr_step_epochs": 60,
+    "train.lr_factor": 0.3,
+    "train.checkpoint_epochs": 25,
+    "train.select": "last",
+}
+SMALL_OBJECTS = Preset(
+    "objects on a CPU: three planes of 64 x 64 with half the filters, half an hour for some hundred shapes",
+    _SMALL,
+    {**_ORIGINS, **{name: SMALL for name in _SMALL if _SMALL[name] != _OBJECTS.get(name)}},
+)
+_TINY: Mapping[str, Any] = {
+    **_SMALL,
+    "model.side": 2.2,
+    "model.plane_resolution": 32,
+    "model.plane_depth": 3,
+    "model.plane_filters": 8,
+    "model.channels": 16,
+    "model.hidden": 16,
+    "model.blocks": 3,
+    "model.decoder_hidden": 16,
+    "model.decoder_blocks": 3,
+    "model.input_points": 512,
+    "model.input_noise": 0.01,
+    "train.epochs": 60,
+    "train.points_per_shape": 512,
+    "train.learning_rate": 3e-3,
+    "train.lr_step_epochs": 25,
+}
+TINY = Preset(
+    "a laptop in a minute: three planes of 32 x 32, shapes in the unit sphere or in the unit cube",
+    _TINY,
+    dict.fromkeys(_TINY, SMALL) | {"model.side": "our choice: the unit sphere with the published margin of a tenth"},
+)
+
+PRESETS = {
+    "tiny": TINY,
+    "small": SMALL_OBJECTS,
+    "paper": PAPER,
+    "plane": PLANE,
+    "grid32": GRID32,
+    "rooms": ROOMS,
+    "rooms_grid64": ROOMS_GRID64,
+    "rooms_combined": ROOMS_COMBINED,
+}

@@ -1,0 +1,44 @@
+"""A network's logits of being inside, seen as a field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shapesys.fields.field import FieldTraits
+from shapesys.geometry.mesh import Floats
+
+CPU_QUERIES, GPU_QUERIES = 1 << 14, 1 << 20
+"""Queries answered at once: what is made of them stays near the core, or fits in memory."""
+
+
+@dataclass(frozen=True)
+class LogitField:
+    """Logits, whose sigmoid is the probability of being inside.
+
+    Attributes:
+        logits: (n, 3) -> (n,), on the device.
+        traits: level, box; the level is a logit, too.
+        device: of the network.
+    """
+
+    logits: Callable[[Tensor], Tensor]
+    traits: FieldTraits
+    device: torch.device
+
+    def values(self, points: Floats, precision: str = "float32") -> Floats:
+        """(n, 3) -> (n,) logits."""
+        queries = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
+        size = CPU_QUERIES if self.device.type == "cpu" else GPU_QUERIES
+        with torch.no_grad():
+            parts = [self.logits(some.to(self.device)).float().cpu() for some in queries.split(size)]
+        found: Floats = torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
+        return found
+
+    def attributes(self, points: Floats) -> Mapping[str, Floats]:
+        """None."""
+        return {}

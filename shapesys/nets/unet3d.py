@@ -1,0 +1,75 @@
+"""The 3D U-Net of Convolutional Occupancy Networks (Çiçek et al., MICCAI 2016).
+
+Pairs of group norm, 3 x 3 x 3 convolution and relu; maxima of 2 x 2 x 2 on the way down, nearest neighbours on the way
+up, and what was there before joined on. Channels run fastest in memory throughout, which is how features of cells lie
+in their table, and up to twice as fast on CPUs.
+
+Its cells see 2^(levels + 2) cells around them at most, but for the group norms, whose statistics are of all cells.
+
+Legend: B grids of R x R x R cells, C channels.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+GROUPS = 8
+
+
+class UNet3d(nn.Module):
+    """4,123,424 parameters for 32 channels in and out, 4 levels and 32 filters.
+
+    Args:
+        channels: C in and out.
+        levels: the lowest has R / 2^(levels - 1) cells along a side.
+        filters: of the first level; each further one has twice as many.
+    """
+
+    def __init__(self, channels: int = 32, levels: int = 4, filters: int = 32) -> None:
+        super().__init__()
+        widths = [filters * 2**level for level in range(levels)]
+        above = [channels, *widths]
+        self.down = nn.ModuleList(
+            _Pair(inputs, max(inputs, width // 2), width) for inputs, width in zip(above, widths, strict=False)
+        )
+        self.up = nn.ModuleList(
+            _Pair(below + width, width, width) for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
+        )
+        self.out = nn.Conv3d(filters, channels, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, R, R, R, C) -> (B, R, R, R, C)."""
+        x = features.permute(0, 4, 1, 2, 3)
+        kept: list[Tensor] = []
+        for level, pair in enumerate(self.down):
+            x = pair(F.max_pool3d(x, 2) if level else x)
+            kept.append(x)
+        for pair, before in zip(self.up, kept[-2::-1], strict=True):
+            x = pair(torch.cat([before, F.interpolate(x, scale_factor=2, mode="nearest")], dim=1))
+        out: Tensor = self.out(x)
+        return out.permute(0, 2, 3, 4, 1)
+
+
+class _Pair(nn.Module):
+    """Two convolutions without bias, each behind a group norm and before a relu."""
+
+    def __init__(self, inputs: int, between: int, outputs: int) -> None:
+        super().__init__()
+        self.first = _Step(inputs, between)
+        self.second = _Step(between, outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.second(self.first(x))
+        return out
+
+
+class _Step(nn.Module):
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.norm = nn.GroupNorm(GROUPS if inputs >= GROUPS else 1, inputs)
+        self.convolution = nn.Conv3d(inputs, outputs, 3, padding=1, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.convolution(self.norm(x)))
