@@ -29,7 +29,7 @@ Undersegmentation = Literal["neubert_protzel", "levinshtein"]
 OF_SURFACES = (
     *("codes", "resolution", "pruning_precision", "close_at_box", "observed_queries", "samples", "chamfer", "fscore"),
     *("fscore_strict", "saliency_points", "saliency_scaling", "symmetric_within", "symmetry_plane"),
-    *("scan_chamfer", "fscore_sphere", "normals", "hausdorff", "largest_component"),
+    *("scan_chamfer", "fscore_sphere", "normals", "hausdorff", "largest_component", "remove_walls"),
     *("gradient_points", "gradient_std", "gradient_step"),
 )
 OF_LABELS = ("accuracy_ranks", "part_argmax", "saliency")
@@ -90,6 +90,11 @@ class EvaluateConfig(Config):
         (0.05,),
         help="F-score thresholds, in units of the unit sphere: of a wide one, 1 - precision is the share of the "
         "reconstruction's area that is spurious, 1 - recall the share of the true area that is missing",
+    )
+    remove_walls: bool = setting(
+        False,
+        help="of rooms, y up: leave out faces that nobody can see, and what lies more than 0.007 beyond the box of "
+        "what can be seen, as ConvONet does with the outer sides of walls",
     )
     fscore_strict: bool = setting(False, help="count distances below the threshold only, not those equal to it")
     normals: tuple[str, ...] = setting(
@@ -204,5 +209,7 @@ class EvaluateScale(Config):
         300.0, help="seconds to wait for an actor to start while none runs; more where a cluster grows slowly", gt=0
     )
     save_meshes: bool = setting(
-        True, help="write every shape's meshes, cloud or picture, prediction and ground truth: the page draws them"
+        True,
+        help="write every shape's meshes, cloud or picture, prediction and ground truth, and the curves of its "
+        "optimisation at test time: the page draws them",
     )

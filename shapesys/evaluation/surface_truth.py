@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -14,9 +14,11 @@ from shapesys.evaluation.planes import plane_of
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation
 from shapesys.geometry.plane import Plane
+from shapesys.metrics.region import Region
 from shapesys.metrics.sampled import ScanPoints
 from shapesys.samples.solid_samples import SIGN_METHOD
 from shapesys.samples.store import Store
+from shapesys.samples.vocabulary import UNSEEN
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Truth:
         occupancy: points (m, 3) and inside (m,), or None where the sign could not be trusted.
         origin: where the cloud comes from, for the record of what is measured against it.
         given_by: the source that gave the occupancy, likewise; empty where it was sampled.
+        unseen: label of faces that nobody can see; None where there are none.
     """
 
     category: str
@@ -43,6 +46,16 @@ class Truth:
     occupancy: tuple[Floats, Any] | None
     origin: str = "as given"
     given_by: str = ""
+    unseen: int | None = None
+
+    def of_what_is_seen(self) -> tuple[Truth, Region]:
+        """The same without faces that nobody can see, and where a room is measured then."""
+        mesh = self.mesh
+        if mesh is not None and mesh.face_labels is not None and self.unseen is not None:
+            kept = mesh.face_labels != self.unseen
+            mesh = Mesh(mesh.vertices, mesh.faces[kept], face_labels=mesh.face_labels[kept])
+        points = self.cloud if mesh is None else mesh.vertices[np.unique(mesh.faces)]
+        return replace(self, mesh=mesh), Region.of_room(points)
 
     @property
     def scan(self) -> ScanPoints:
@@ -63,6 +76,7 @@ def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Tr
         occupancy=_occupancy(store, shape_id),
         origin=_origin(store),
         given_by=_source(store) if shape.get("sign_method") == SIGN_METHOD else "",
+        unseen=shape["parts"].index(UNSEEN) if UNSEEN in (shape.get("parts") or ()) else None,
     )
 
 

@@ -15,6 +15,7 @@ from shapesys.families.base import FieldPrediction
 from shapesys.fields.extraction import Extraction, extract
 from shapesys.fields.field import Field
 from shapesys.geometry.components import Components, find_components, largest_component
+from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.neighbours import installed
 from shapesys.metrics.conventions import convention
 from shapesys.metrics.gradient import gradient_errors
@@ -59,7 +60,7 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
     extracted = time.perf_counter()
     components = find_components(extraction.mesh)
     mesh = largest_component(extraction.mesh, components) if settings.largest_component else extraction.mesh
-    surface = surface_metrics(mesh, truth.mesh, settings.surface(), truth.normalisation, truth.scan)
+    surface = _against(mesh, truth, settings)
     saliency = _saliency(prediction.field, truth, settings)
     of_field = (*_volume(prediction.field, truth), *_gradient(prediction.field, truth, settings))
     records = (*surface.records, *of_field, *saliency.records)
@@ -75,7 +76,17 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
         **_facts(components),
         **{f"fact/{name}": float(value) for name, value in prediction.facts.items()},
     }
-    return _shown(MeasuredSurface(row, records, mesh, truth.mesh), truth, prediction.field, settings.seed)
+    found = MeasuredSurface(row, records, mesh, truth.mesh, curves=prediction.curves)
+    return _shown(found, truth, prediction.field, settings.seed)
+
+
+def _against(mesh: Mesh, truth: Truth, settings: EvaluateConfig) -> Scores:
+    """Scores of a surface, of a room without what nobody sees of it where that is asked for."""
+    if not settings.remove_walls:
+        return surface_metrics(mesh, truth.mesh, settings.surface(), truth.normalisation, truth.scan)
+    seen, region = truth.of_what_is_seen()
+    measured = replace(settings.surface(), region=region)
+    return surface_metrics(mesh, seen.mesh, measured, seen.normalisation, seen.scan)
 
 
 def _facts(components: Components) -> dict[str, float]:

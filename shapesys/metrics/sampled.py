@@ -10,7 +10,11 @@ from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.surface import SurfaceSample, sample_surface
 from shapesys.metrics.conventions import Against
 from shapesys.metrics.pair import Distances, SurfacePair, pair_points, pair_surfaces
+from shapesys.metrics.region import Region
 from shapesys.metrics.surface_settings import SurfaceSettings
+
+_TRIED = 4096
+"""Points of a prediction of which one at least has to lie in the region."""
 
 PREDICTION, TRUTH, SECOND = range(3)
 """What a sample is of, which gives its seed; the second sampling of the truth is for the floor."""
@@ -44,8 +48,8 @@ class Sampled:
         if truth is None and scan is None:
             raise ValueError("neither the true surface nor a scan is given; there is nothing to measure against")
         self.prediction, self.truth, self.scan, self.settings = prediction, truth, scan, settings
-        self.empty_reason = why_empty(prediction)
         self._seeds = [int(seed) for seed in np.random.SeedSequence(settings.seed).generate_state(3)]
+        self.empty_reason = why_empty(prediction) or self._why_outside()
         self._to_truth: dict[Counts, tuple[SurfacePair | None, SurfacePair | None]] = {}
         self._to_scan: dict[Counts, tuple[Distances | None, Distances | None]] = {}
 
@@ -104,7 +108,28 @@ class Sampled:
         mesh = self.prediction if what == PREDICTION else self.truth
         if mesh is None or (what == PREDICTION and self.empty_reason):
             return None
+        if what == PREDICTION and self.settings.region:
+            return self._in_region(mesh, count, self.settings.region)
         return sample_surface(mesh, count, self._seeds[what], stratified=self.settings.sampling == "stratified")
+
+    def _in_region(self, mesh: Mesh, count: int, region: Region) -> SurfaceSample:
+        drawn = sample_surface(mesh, 2 * count, self._seeds[PREDICTION], stratified=False)
+        within = np.flatnonzero(region.holds(drawn.points))
+        rng = np.random.default_rng(self._seeds[PREDICTION])
+        rows = rng.choice(within, count, replace=len(within) < count)
+        return SurfaceSample(drawn.points[rows], drawn.normals[rows], drawn.faces[rows])
+
+    def _why_outside(self) -> str:
+        """Why nothing of a prediction can be measured in the region; empty where something can."""
+        region = self.settings.region
+        if region is None:
+            return ""
+        few = sample_surface(self.prediction, _TRIED, self._seeds[PREDICTION], stratified=False)
+        return (
+            ""
+            if region.holds(few.points).any()
+            else f"nothing of the prediction lies where it is measured ({region.name})"
+        )
 
 
 def why_empty(mesh: Mesh) -> str:

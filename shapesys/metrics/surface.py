@@ -140,6 +140,8 @@ class _Evaluation:
         self, name: str, value: float, floor: float | None, definition: Mapping[str, object], counts: Counts, frame: str
     ) -> MetricRecord:
         definition = dict(definition) | ({"scored_as": self.settings.empty} if self.sampled.empty_reason else {})
+        if self.settings.region:
+            definition["region"] = self.settings.region.name
         unit = self.frames.unit(frame)
         sampling, seed = self.settings.sampling, self.settings.seed
         return MetricRecord(name, value, floor, definition, *counts, sampling, seed, frame, unit)

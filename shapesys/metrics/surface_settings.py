@@ -8,6 +8,7 @@ from typing import Literal
 from shapesys.errors import unknown_name
 from shapesys.geometry.neighbours import Search
 from shapesys.metrics.conventions import Convention, Frame
+from shapesys.metrics.region import Region
 
 DEFAULT_COUNT = 100_000
 
@@ -51,6 +52,8 @@ class SurfaceSettings:
         empty: scores of an empty prediction: Occupancy Networks' constants where its evaluator defines them (and an
             F-score of 0, which it omits), NaN elsewhere; or ``nan`` throughout.
         search: neighbour search.
+        region: where predictions are measured; None for everywhere. Twice as many samples are drawn as are needed, and
+            those in it drawn from again, as ConvONet does.
     """
 
     conventions: tuple[str, ...] = ("onet.chamfer_l1", "onet.chamfer_l2", "deepsdf", "tdgn")
@@ -64,6 +67,7 @@ class SurfaceSettings:
     floor: bool = True
     empty: Literal["onet", "nan"] = "onet"
     search: Search = "auto"
+    region: Region | None = None
 
     def __post_init__(self) -> None:
         if self.sampling not in ("independent", "stratified"):

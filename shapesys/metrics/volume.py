@@ -43,16 +43,19 @@ def iou(predicted: Bits, truth: Bits) -> Iou:
     return Iou(int(np.count_nonzero(predicted & truth)) / union)
 
 
-def iou_record(predicted: Bits, truth: Bits, points: str, seed: int | None = None) -> MetricRecord:
+def iou_record(predicted: Bits, truth: Bits, points: str, seed: int | None = None, given_by: str = "") -> MetricRecord:
     """``iou/<points>``: IoU with what it was measured on.
 
     Args:
         points: names the distribution of the points, e.g. ``uniform_box`` (the bounding box with Occupancy
             Networks' padding) or ``near_surface``: the same pair of shapes scores very differently on the two.
         seed: the seed that drew them.
+        given_by: the source that came with points and truth, where they were not drawn for the shape here; these may
+            fill a somewhat larger box.
 
     The floor, the truth's own score, is 1 where any point is inside: both are judged at the same points.
     """
     found, floor = iou(predicted, truth), iou(truth, truth)
-    definition = {"points": points, "both_empty": "nan"} | ({"reason": found.reason} if found.reason else {})
+    remarks = {"reason": found.reason, "given_by": given_by}
+    definition = {"points": points, "both_empty": "nan"} | {name: said for name, said in remarks.items() if said}
     return MetricRecord(f"iou/{points}", found.value, floor.value, definition, len(truth), len(truth), seed=seed)

@@ -11,6 +11,7 @@ from shapesys.errors import UsageError, unknown_name
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.normalise import UNIT_SPHERE_MARGIN, FrameName, Framing
+from shapesys.geometry.sampled_solid import SampledSolid
 from shapesys.geometry.scan import Scan
 from shapesys.samples.isolation import Limits
 from shapesys.samples.manifest import settings_digest
@@ -19,11 +20,18 @@ from shapesys.sources.image import AnnotatedImage
 
 SAMPLE_VIEWS = tuple(name for name in VIEWS if name not in ("shapes", "rejected"))
 
-WORDS_FOR: dict[type, str] = {Mesh: "a mesh", Cloud: "a point cloud", Scan: "a scan", AnnotatedImage: "an image"}
+WORDS_FOR: dict[type, str] = {
+    Mesh: "a mesh",
+    Cloud: "a point cloud",
+    Scan: "a scan",
+    SampledSolid: "samples of a solid",
+    AnnotatedImage: "an image",
+}
 VIEWS_OF: dict[type, tuple[str, ...]] = {
     Mesh: ("meshes", "sdf", "udf", "inside", "occupancy", "cloud"),
     Cloud: ("udf", "cloud"),
     Scan: ("meshes", "sdf", "udf", "inside", "occupancy", "cloud"),
+    SampledSolid: ("udf", "inside", "occupancy", "cloud"),
     AnnotatedImage: ("superpixels",),
 }
 """What a source gives -> the views that can be made of it."""
@@ -184,7 +192,8 @@ class PrepareConfig(Config):
         """The same with the views meant for a source: those named, or what can be made of what it gives by default.
 
         Raises:
-            UsageError: a view was named that cannot be made of it, or one that cannot be made in this frame.
+            UsageError: a view was named that cannot be made of it, one that cannot be made in this frame, or settings
+                of queries where the source gives these.
         """
         able, word = VIEWS_OF[gives], WORDS_FOR[gives]
         for view in self.views:
@@ -196,6 +205,8 @@ class PrepareConfig(Config):
         usual = tuple(view for view in able if view not in WHERE_NAMED)
         found = self if self.views else self.model_copy(update={"views": usual})
         found._check_frame(able)
+        if gives is SampledSolid:
+            found._check_given_queries()
         return found
 
     def _check_frame(self, able: tuple[str, ...]) -> None:
@@ -210,6 +221,20 @@ class PrepareConfig(Config):
                 f"view 'sdf' is made in the frame unit_sphere alone, since its queries fill that sphere; leave out "
                 f"--frame {self.frame}, or name other views: --views {others}"
             )
+
+    def _check_given_queries(self) -> None:
+        """Refuse settings of how queries are drawn, where none are."""
+        asked = {
+            "inside.near_share": (self.inside.near_share, 0.0),
+            "inside.padding": (self.inside.padding, InsideConfig().padding),
+            "occupancy.padding": (self.occupancy.padding, OccupancyConfig().padding),
+        }
+        for path, (value, usual) in asked.items():
+            if path.partition(".")[0] in self.views and value != usual:
+                raise UsageError(
+                    f"{path} = {value:g} cannot be had: this source gives {WORDS_FOR[SampledSolid]}, whose queries are "
+                    "taken as they are; leave it out"
+                )
 
     def recorded(self) -> dict[str, Any]:
         """The settings that the samples depend on, as plain JSON data."""

@@ -13,6 +13,7 @@ from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.fps import COMPILED_FROM, farthest_points
 from shapesys.geometry.mesh import Floats, Ints, Mesh
 from shapesys.geometry.normalise import Normalisation
+from shapesys.geometry.sampled_solid import SampledSolid
 from shapesys.geometry.scan import Scan
 from shapesys.geometry.signed_distance import SignedMesh
 from shapesys.geometry.surface import SurfaceSample, sample_surface
@@ -36,6 +37,7 @@ from shapesys.samples.settings import (
     UnsignedConfig,
 )
 from shapesys.samples.shape_samples import Row, Seeds, ShapeSamples, known_parts, shape_row
+from shapesys.samples.solid_samples import prepare_solid
 from shapesys.samples.unsigned_queries import Origins, chunked, unsigned_of_mesh
 from shapesys.samples.views import SIGNED_VIEWS
 from shapesys.sources.base import ShapeRef, Source
@@ -55,6 +57,8 @@ def prepare_shape(source: Source, ref: ShapeRef, settings: PrepareConfig) -> Sha
     settings = settings.of_what(type(loaded))
     if isinstance(loaded, Cloud):
         return prepare_cloud(source, ref, loaded, settings)
+    if isinstance(loaded, SampledSolid):
+        return prepare_solid(source, ref, loaded, settings)
     if isinstance(loaded, AnnotatedImage):
         return _prepare_image(source, ref, loaded, settings)
     if isinstance(loaded, Scan):

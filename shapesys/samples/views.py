@@ -64,7 +64,7 @@ SHAPES = View(
         Column("sign_method", pa.string(), "", "", "how inside was decided"),
         Column("sign_undecided", pa.float64(), "", "share", "of the bounding box, winding number near one half"),
         Column("sign_quality", pa.float64(), "", "share", "of the outer surface that separates inside from outside"),
-        Column("inside_share", pa.float64(), "", "share", "of the bounding box that is inside"),
+        Column("inside_share", pa.float64(), "", "share", "of the bounding box, or of given queries, that is inside"),
         Column("parts", pa.list_(pa.string()), "(p,) or empty", "", "what the labels of the category's parts mean"),
         Column("sampler", pa.string(), "", "", "sampler settings as JSON"),
     ),

@@ -15,14 +15,15 @@ from typing import Any, ClassVar, Literal
 from shapesys.config.base import Config
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.mesh import Mesh
+from shapesys.geometry.sampled_solid import SampledSolid
 from shapesys.geometry.scan import Scan
 from shapesys.sources.image import AnnotatedImage
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
-Loaded = Mesh | Cloud | Scan | AnnotatedImage
-"""What a source may give: a surface, bare points, a scan with the shape it shows, or an image."""
+Loaded = Mesh | Cloud | Scan | SampledSolid | AnnotatedImage
+"""What a source may give: a surface, bare points, a scan with the shape it shows, samples of a solid, or an image."""
 
 Plane = tuple[float, float, float, float]
 """(nx, ny, nz, d): the points with n·x = d, n a unit vector, in the frame of the source's files."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
 
 from shapesys.config.base import Config, setting
-from shapesys.errors import ShapeRejected
+from shapesys.errors import ShapeRejected, ShapesysError
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.formats.geometry import Limits
 from shapesys.geometry.formats.text import number_rows
+from shapesys.geometry.io import read_bytes
 from shapesys.geometry.mesh import Floats
-from shapesys.sources.base import ShapeRef, Skipped, Source, Split, digest_of
+from shapesys.sources.base import SPLITS, Loaded, ShapeRef, Skipped, Source, Split, digest_of
 from shapesys.sources.files import only_wanted
 from shapesys.sources.root import Root
 from shapesys.sources.splits import hash_split
@@ -38,7 +40,7 @@ class CloudSettings(Config):
 class CloudSource(Source):
     """A source of clouds whose locator has ``{"files": [paths relative to the root]}``."""
 
-    gives: ClassVar[type[Cloud]] = Cloud
+    gives: ClassVar[type[Loaded]] = Cloud
 
     def __init__(self, settings: CloudSettings) -> None:
         self.settings = settings
@@ -94,6 +96,30 @@ def listed(data: bytes) -> list[str]:
     return [line.strip() for line in data.decode("utf-8-sig", "replace").splitlines() if line.strip()]
 
 
+def split_lists(root: Root, paths: Iterable[str], name: str, folder: str = "") -> dict[str, Split]:
+    """Entry -> split, from official lists; empty where there is none.
+
+    Args:
+        name: of a list, such as ``scenes_{split}.txt``; a split may lack one.
+        folder: where the lists are; the root is searched where it is empty.
+
+    Raises:
+        ShapesysError: the folder holds none.
+    """
+    paths = list(paths)
+    found: dict[str, Split] = {}
+    for split in SPLITS:
+        wanted = name.format(split=split)
+        own = Path(folder, wanted) if folder else None
+        if own is not None and own.is_file():
+            found |= dict.fromkeys(listed(read_bytes(own)), split)
+        elif own is None and (path := locate(paths, wanted)) is not None:
+            found |= dict.fromkeys(listed(root.read(path, Limits())), split)
+    if folder and not found:
+        raise ShapesysError(f"no {name.format(split='train')} or {name.format(split='val')} in '{folder}'")
+    return found
+
+
 def locate(paths: Iterable[str], name: str) -> str | None:
     """The path of the file with this name, the one nearest to the root; None where there is none."""
     found = [path for path in paths if path.rpartition("/")[2] == name]
@@ -117,7 +143,7 @@ def count_notes(shapes: Iterable[ShapeRef], published: dict[Split, int], release
     return [f"clouds found: {found}; {release} has {official}"]
 
 
-def skipped_notes(skipped: Iterable[Skipped]) -> list[str]:
-    """How many clouds were left out, by reason."""
+def skipped_notes(skipped: Iterable[Skipped], what: str = "clouds") -> list[str]:
+    """How many were left out, by reason."""
     reasons = Counter(entry.reason for entry in skipped)
-    return [f"{count} clouds left out: {reason}" for reason, count in reasons.most_common()]
+    return [f"{count} {what} left out: {reason}" for reason, count in reasons.most_common()]

@@ -7,7 +7,6 @@ or not, is `unannotated`, the last. Scenes of ``scans_test`` have no labels and 
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -16,14 +15,16 @@ from shapesys.config.base import setting
 from shapesys.errors import ShapeRejected, ShapesysError
 from shapesys.geometry.cloud import Cloud, checked
 from shapesys.geometry.cloud_io import unit_normals
-from shapesys.geometry.formats.geometry import Geometry, Limits
+from shapesys.geometry.formats.geometry import Geometry
 from shapesys.geometry.formats.text import whole_numbers
-from shapesys.geometry.io import parse_geometry, read_bytes
+from shapesys.geometry.io import parse_geometry
 from shapesys.geometry.mesh import Floats, Ints, Mesh
+from shapesys.samples.seeds import stable_hash
 from shapesys.samples.vocabulary import UNANNOTATED
-from shapesys.sources.base import SPLITS, Census, ShapeRef, Skipped, Split
-from shapesys.sources.cloud_files import CloudSettings, CloudSource, listed, locate, skipped_notes
+from shapesys.sources.base import Census, ShapeRef, Skipped, Split, digest_of
+from shapesys.sources.cloud_files import CloudSettings, CloudSource, skipped_notes, split_lists
 from shapesys.sources.splits import hash_split
+from shapesys.sources.surface_cloud import cloud_on_surface
 
 CATEGORY = "room"
 BENCHMARK = {
@@ -49,12 +50,23 @@ class ScanNetSettings(CloudSettings):
 
     lists: str = setting("", help="folder of scannetv2_train.txt and scannetv2_val.txt; found by itself in the root")
     align: bool = setting(True, help="turn rooms so that walls follow the axes, as <scene>.txt says")
+    sampled: int = setting(
+        0,
+        ge=0,
+        help="points drawn on the triangles, uniform over the area, with colour and label of the nearest corner; 0: "
+        "the vertices as they are",
+    )
     val_fraction: float = setting(0.1, ge=0.0, lt=1.0, help="share held out for validation, where there is no list")
     test_fraction: float = setting(0.2, ge=0.0, lt=1.0, help="share held out for testing, where there is no list")
 
 
 class ScanNetSource(CloudSource):
-    """ScanNet, one cloud per scan: the vertices of its mesh, metres, z up, with colours, normals and class labels."""
+    """ScanNet, one cloud per scan: the vertices of its mesh, metres, z up, with colours, normals and class labels.
+
+    ConvONet and SA-ConvONet reconstruct 100,000 points that are drawn on the finer mesh ``_vh_clean.ply``, in a unit
+    cube whose floor is y = -0.5, with y and z exchanged, which mirrors rooms. `sampled` draws them on the mesh that has
+    labels; rooms are not mirrored, and z stays up.
+    """
 
     name: ClassVar[str] = "scannet"
     Settings: ClassVar[type[ScanNetSettings]] = ScanNetSettings
@@ -68,7 +80,7 @@ class ScanNetSource(CloudSource):
                 f"no scans under '{self.settings.root}': expected scans/scene0000_00/scene0000_00_vh_clean_2.ply and "
                 "..._vh_clean_2.labels.ply"
             )
-        splits = self._splits(paths)
+        splits = split_lists(self.root, paths, LIST, self.settings.lists)
         entries = [self._scene(match, splits, set(paths)) for match in scenes]
         skipped = [entry for entry in entries if isinstance(entry, Skipped)]
         found = {match[2] for match in scenes}
@@ -83,7 +95,14 @@ class ScanNetSource(CloudSource):
         found, labelled = self._geometry(mesh_file), self._geometry(label_file)
         points, normals = _posed(found, self._alignment(about))
         cloud = Cloud(points, unit_normals(normals), _colors(found), _labels(labelled, len(points)))
-        return checked(cloud, len(BENCHMARK) + 1)
+        checked(cloud, len(BENCHMARK) + 1)
+        if not self.settings.sampled:
+            return cloud
+        return cloud_on_surface(Mesh(points, found.faces), self.settings.sampled, stable_hash(ref.id), cloud)
+
+    def digest(self, ref: ShapeRef) -> str:
+        found = super().digest(ref)
+        return digest_of(f"sampled {self.settings.sampled}", found) if self.settings.sampled else found
 
     def part_names(self, category: str) -> tuple[str, ...]:
         """The 20 classes of the benchmark, and what is none of them."""
@@ -105,20 +124,6 @@ class ScanNetSource(CloudSource):
         settings = self.settings
         room = scene.rpartition("_")[0]
         return hash_split(room, settings.val_fraction, settings.test_fraction, settings.split_seed)
-
-    def _splits(self, paths: list[str]) -> dict[str, Split]:
-        """Scene -> split, from the official lists; empty where there is none."""
-        found: dict[str, Split] = {}
-        for split in SPLITS:
-            name = LIST.format(split=split)
-            own = Path(self.settings.lists, name) if self.settings.lists else None
-            if own is not None and own.is_file():
-                found |= dict.fromkeys(listed(read_bytes(own)), split)
-            elif own is None and (path := locate(paths, name)) is not None:
-                found |= dict.fromkeys(listed(self.root.read(path, Limits())), split)
-        if self.settings.lists and not found:
-            raise ShapesysError(f"no scannetv2_train.txt or scannetv2_val.txt in '{self.settings.lists}'")
-        return found
 
     def _geometry(self, path: str) -> Geometry:
         return parse_geometry(self._read(path), path, self.settings.limits)

@@ -147,6 +147,19 @@ def test_a_bare_scan_is_measured_against_its_points_alone(truth: Truth) -> None:
     assert empty.scan is not None
 
 
+def test_samples_of_a_solid_are_measured_by_their_inside_too(truth: Truth) -> None:
+    points = np.random.default_rng(1).uniform(-1.1 * RADIUS, 1.1 * RADIUS, (4000, 3)).astype(np.float32)
+    distance = np.linalg.norm(points, axis=1)
+    solid = replace(truth, mesh=None, occupancy=(points, distance < RADIUS), given_by="occnet")
+    measured = measure(FieldPrediction("ball/1", Sphere(RADIUS - 0.1)), solid, SETTINGS)
+    expected = (distance < RADIUS - 0.1).sum() / (distance < RADIUS).sum()
+    assert measured.row["iou/uniform_box"] == pytest.approx(expected)
+    [record] = [record for record in measured.records if record.name == "iou/uniform_box"]
+    assert record.definition["given_by"] == "occnet"
+    assert measured.row["chamfer/sald.scan_to_recon"] == pytest.approx(0.1, rel=0.03)
+    assert not any(name.startswith(("chamfer/onet", "fscore/", "gradient")) for name in measured.row)
+
+
 def test_fewer_points_than_saliency_takes_harm_no_field_without(truth: Truth) -> None:
     few = replace(truth, cloud=truth.cloud[:50])
     assert measure(FieldPrediction("ball/1", Sphere(RADIUS)), few, SETTINGS).row["status"] == "ok"

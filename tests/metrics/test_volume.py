@@ -38,6 +38,9 @@ def test_record_names_the_points() -> None:
     record = iou_record(np.array([True, False]), np.array([True, True]), "uniform_box", seed=4)
     assert (record.name, record.value, record.count_true, record.seed) == ("iou/uniform_box", 0.5, 2, 4)
     assert record.floor == 1.0
+    assert "given_by" not in record.definition
+    given = iou_record(np.array([True, False]), np.array([True, True]), "uniform_box", given_by="occnet")
+    assert (given.name, given.definition["given_by"]) == ("iou/uniform_box", "occnet")
 
 
 @pytest.mark.parametrize(

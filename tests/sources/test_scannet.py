@@ -9,6 +9,7 @@ import pytest
 from cloud_trees import write
 
 from shapesys.errors import ShapeRejected, ShapesysError
+from shapesys.sources.base import digest_of
 from shapesys.sources.registry import build_source
 from shapesys.sources.scannet import BENCHMARK
 
@@ -98,6 +99,36 @@ def test_classes_colours_normals_and_alignment(root: Path) -> None:
     unturned = build_source("scannet", {"root": str(root), "align": False})
     np.testing.assert_allclose(unturned.load(unturned.shapes()[0]).points, SQUARE)
     assert unturned.digest(unturned.shapes()[0]) != source.digest(source.shapes()[0])
+
+
+def test_points_can_be_drawn_on_the_triangles(root: Path) -> None:
+    source = build_source("scannet", {"root": str(root), "sampled": 2000})
+    shapes = source.shapes()
+    aligned, as_scanned = source.load(shapes[0]), source.load(shapes[1])
+    for found, low in ((as_scanned, [0, 0, 0]), (aligned, [4, 0, 2])):
+        assert len(found) == 2000
+        inner = found.points - low
+        assert inner.min() >= 0
+        assert inner.max() <= 1
+        np.testing.assert_allclose(inner.mean(axis=0), [0.5, 0.5, 0], atol=0.02)
+        np.testing.assert_allclose(found.normals, np.tile([0, 0, 1], (2000, 1)), atol=1e-6)
+    # Of either triangle's corners, each has the label of the published file; the two lists of corners share two.
+    names = source.part_names("room")
+    corner = {"wall": (0, 0), "otherfurniture": (1, 0), "curtain": (1, 1), "unannotated": (0, 1)}
+    for point, label in zip(as_scanned.points[:, :2], as_scanned.labels, strict=True):
+        x, y = point
+        triangle = ("wall", "otherfurniture", "curtain") if y <= x else ("wall", "curtain", "unannotated")
+        assert names[label] == min(triangle, key=lambda name: np.hypot(x - corner[name][0], y - corner[name][1]))
+    np.testing.assert_allclose(as_scanned.colors, np.tile([1.0, 0.2, 0.0], (2000, 1)))
+    np.testing.assert_array_equal(source.load(shapes[1]).points, as_scanned.points)
+
+
+def test_digests_are_those_from_before_points_could_be_drawn(root: Path) -> None:
+    vertices, drawn, more = (build_source("scannet", {"root": str(root), "sampled": count}) for count in (0, 100, 200))
+    shape = vertices.shapes()[1]
+    files = [part for path in shape.locator["files"] for part in (path, (root / path).read_bytes())]
+    assert vertices.digest(shape) == digest_of(*files)
+    assert len({source.digest(shape) for source in (vertices, drawn, more)}) == 3
 
 
 @pytest.mark.parametrize(
