@@ -10,16 +10,19 @@ from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from shapesys.cli.background import BackgroundTracker
 from shapesys.cli.failure import page_if_possible
 from shapesys.cli.fits_under_way import followed
 from shapesys.cli.progress import Progress
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+from shapesys.evaluation.curves import kept_curves
 from shapesys.evaluation.plan import Progress as Counted
 from shapesys.families import registry
 from shapesys.report.page import build_page
 from shapesys.report.summary import all_lines
-from shapesys.tracking.names import measured_name
+from shapesys.tracking.names import measured_name, optimised_name
 from shapesys.tracking.open import open_tracker
 from shapesys.tracking.tracker import RunDescription
 from shapesys.training.config import load_job
@@ -29,7 +32,9 @@ MOST_ROWS = 20_000
 """Shapes that a tracker is given as a table of its own kind; the table of more goes there as the file it is."""
 MOST_BYTES = 2e9
 """Meshes, clouds and pictures that a tracker is given a copy of; more stay beside the run, and in its page."""
-_KEPT = ("meshes", "truth", "clouds", "pictures")
+MOST_ITERATIONS = 200
+"""Points that a tracker is given of a curve, from its first iteration to its last."""
+_KEPT = ("meshes", "truth", "clouds", "pictures", "curves")
 
 
 @dataclass(frozen=True)
@@ -101,6 +106,8 @@ def _track(run: RunDirectory, split: str, summary: dict[str, Any], page: Path | 
     tracker.start(RunDescription(name=run.name, experiment=job.family, attach=True))
     tracker.metrics(dict(_flat(split, summary)), summary["checkpoint_step"])
     results = run.evaluation(split)
+    for iteration, values in _optimised(split, results).items():
+        tracker.metrics(values, iteration)
     tracker.tags({f"evaluated on {split}": _settings_line(results, summary)})
     small = sum(summary["counts"].values()) <= MOST_ROWS
     if small:
@@ -110,6 +117,17 @@ def _track(run: RunDirectory, split: str, summary: dict[str, Any], page: Path | 
     if page:
         tracker.artifacts([page])
     tracker.finish("finished")
+
+
+def _optimised(split: str, results: EvaluationDirectory) -> dict[int, dict[str, float]]:
+    """Iteration -> medians over the shapes that still ran, where shapes were optimised at test time."""
+    found: dict[int, dict[str, float]] = {}
+    for name, spread in kept_curves(results).spreads.items():
+        last = len(spread.median) - 1
+        for iteration in np.unique(np.linspace(0, last, MOST_ITERATIONS).round().astype(int)).tolist():
+            if np.isfinite(spread.median[iteration]):
+                found.setdefault(iteration, {})[optimised_name(split, name)] = float(spread.median[iteration])
+    return dict(sorted(found.items()))
 
 
 def _kept(results: EvaluationDirectory) -> list[Path]:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from shapesys.config.base import changed
 from shapesys.errors import ShapesysError, in_words
 from shapesys.evaluation.apart import DEVICE_BROKEN, SHAPE_FAILURES, together_or_apart
 from shapesys.evaluation.config import EvaluateConfig
@@ -131,7 +132,7 @@ class Evaluator:
             rows = [self.rows_of_codes[shape_id] for shape_id in trained]
             predictions += self.family.known(self.objective, rows, trained)
         if unseen:
-            inference = self.job.inference.override(self.settings.inference)
+            inference = changed(self.job.inference, self.settings.inference)
             observations = [self._observe(shape_id) for shape_id in unseen]
             predictions += self.family.infer(self.objective, observations, inference, self.settings.seed)
         return predictions
@@ -159,7 +160,7 @@ class Evaluator:
         assert latent is not None
         if self._has_trained_code(shape_id):
             return Code(latent.trained(self.objective, [self.rows_of_codes[shape_id]])[0], "trained")
-        inference = self.job.inference.override(self.settings.inference)
+        inference = changed(self.job.inference, self.settings.inference)
         found = latent.found(self.objective, [self._observe(shape_id)], inference, self.settings.seed)
         return Code(found[0], "found")
 

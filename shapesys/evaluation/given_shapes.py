@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from shapesys.config.base import changed
 from shapesys.errors import UsageError
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.evaluator import Evaluator
@@ -77,7 +78,7 @@ class CodedShapes:
         family = registry.load(job.family)
         latent = _latent_of(run, family, job)
         # A misspelt one shall not cost a search.
-        job.inference.override(settings.inference)
+        changed(job.inference, settings.inference)
         return cls(checkpoint, family, latent, job, settings, store or job.data.store)
 
     def shape(self, name: str) -> GivenShape:
@@ -104,7 +105,7 @@ class CodedShapes:
 
     def _of_file(self, path: Path) -> GivenShape:
         framing, seed, need = self.checkpoint.framing(), self.settings.seed, self.family.observed(self.job.model)
-        inference = self.job.inference.override(self.settings.inference)
+        inference = changed(self.job.inference, self.settings.inference)
         queries = self.settings.observed_queries
         observed = observe_file(path, self.family, need, inference, framing, queries, seed)
         seen = Observation(path.stem, observed.columns)

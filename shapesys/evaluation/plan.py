@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shapesys.config.base import changed
 from shapesys.errors import ShapesysError, first_line
 from shapesys.evaluation.apart import DEVICE_BROKEN
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
@@ -80,7 +81,7 @@ class EvaluationPlan:
         suite = suite_of(family)
         suite.check(settings)
         # A misspelt one would fail every shape, and take the place of results that are there.
-        job.inference.override(settings.inference)
+        changed(job.inference, settings.inference)
         maps = maps_to_evaluate_with(job, family, settings)
         store = Store.open(store_url or job.data.store)
         chosen.check_framing(store.framing, store.url)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shapesys.config.base import Config
+from shapesys.config.base import Config, changed
 from shapesys.errors import ShapeRejected, ShapesysError, UsageError, unknown_name
 from shapesys.evaluation.evaluator import TRUE_COLUMNS
 from shapesys.evaluation.labels import classes_of, without_unannotated
@@ -103,7 +103,7 @@ class Predictor:
                 f"saliency; evaluate prepared shapes (shapesys evaluate {run.path} --saliency FILE), or predict with a "
                 "run that was trained on other points"
             )
-        inference = job.inference.override(dict(changes or {}))
+        inference = changed(job.inference, changes or {})
         objective, _, _ = restore(checkpoint, pick_device("auto"))
         return cls(run, family, objective, inference, checkpoint.vocabulary(), seed, checkpoint.framing())
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from shapesys.config.base import Config
+from shapesys.config.base import Config, changed
 from shapesys.errors import ShapeRejected, ShapesysError, UsageError
 from shapesys.evaluation.suites import suite_of
 from shapesys.evaluation.unseen import predict_unseen
@@ -36,6 +37,10 @@ from shapesys.training.fitting import OnStep
 from shapesys.training.run_dir import RunDirectory
 
 _CLOUD_ONLY = frozenset(POINT_SUFFIXES) - {".ply", ".obj", ".off"}
+
+
+Spread = Callable[[Field], AbstractContextManager[Field]]
+"""Gives the same field, answered for by others while the context lasts."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,7 @@ def reconstruct(
     seed: int = 0,
     settings: ExtractionSettings | None = None,
     on_step: OnStep | None = None,
+    spread: Spread = nullcontext,
 ) -> Reconstruction:
     """Infer the shape in a file with a run's checkpoint, and extract its surface.
 
@@ -109,6 +115,7 @@ def reconstruct(
         queries: samples drawn around a mesh, or fewer where the run draws fewer around a cloud.
         settings: of the extraction.
         on_step: told of every iteration, where the run fits a network to each shape.
+        spread: lets others answer for the field while its surface is extracted.
 
     Raises:
         UsageError: the run predicts no surfaces, or `changes` are asked of a fit.
@@ -125,7 +132,7 @@ def reconstruct(
             f"run '{run.name}' fits a network to each shape by the settings it began with; leave out "
             f"{', '.join(sorted(changes))}"
         )
-    inference = job.inference.override(dict(changes or {}))
+    inference = changed(job.inference, changes or {})
     framing = checkpoint.framing()
     observed = observe_file(Path(path), family, family.observed(job.model), inference, framing, queries, seed)
     seen = Observation(Path(path).stem, observed.columns)
@@ -135,7 +142,8 @@ def reconstruct(
     # What lies in the unit sphere lies in the field's own box; other fields may know of another themselves.
     if not framing.is_unit_sphere and field.traits.box == UNIT_BOX:
         field = in_box(field, Box.about(observed.points))
-    found = extract(field, resolution, settings)
+    with spread(field) as answering:
+        found = extract(answering, resolution, settings)
     if found.mesh.is_empty:
         raise ShapesysError(f"the reconstruction of {path} has no surface: {found.report.empty}")
     mesh = replace(found.mesh, vertices=observed.frame.undo(found.mesh.vertices))

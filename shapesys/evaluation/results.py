@@ -12,6 +12,7 @@ evaluation/<split>/
   scans/            points as PLY in place of the ground truth, of shapes of which only a scan is known
   clouds/           points with predicted and true labels as PLY, of a run that predicts labels
   pictures/         images with outlines as PNG, of a run that predicts superpixels
+  curves/           how numbers went while shapes were optimised at test time as NPZ, where they were
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ NO_METRICS = ("cost/", "fact/", COUNT)
 """How columns begin that are no scores: what was spent, what inference told, what is there to be summed."""
 PREDICTED_CLASS, PROBABILITY = "fact/predicted_class", "fact/probability"
 COMPONENTS, AREA_SHARE = "fact/components", "fact/largest_area_share"
+LOSS_FLOOR = "fact/loss_floor"
 FLUSH_ROWS = 10_000
 FLUSH_SECONDS = 30.0
 

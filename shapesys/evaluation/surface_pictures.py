@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from shapesys.evaluation.curves import write_curves
 from shapesys.evaluation.measured import Measured
 from shapesys.fields.field import Field
 from shapesys.geometry.mesh import Floats, Mesh
@@ -33,11 +34,16 @@ class ShownScan:
 
 @dataclass(frozen=True)
 class MeasuredSurface(Measured):
-    """With the meshes to keep; of a bare scan its points, in place of the truth."""
+    """With the meshes to keep; of a bare scan its points, in place of the truth.
+
+    Attributes:
+        curves: how numbers went while the shape was optimised, by iteration: (n,) float32.
+    """
 
     prediction: Mesh
     truth: Mesh | None
     scan: ShownScan | None = None
+    curves: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def write(self, keep: EvaluationDirectory) -> None:
         shape_id = self.row["shape_id"]
@@ -49,6 +55,8 @@ class MeasuredSurface(Measured):
                 write_mesh(mesh, path, "saliency" if "saliency" in mesh.attributes else None)
         if self.scan is not None:
             write_points(self.scan.points, self.scan.attributes, keep.scan(shape_id))
+        if self.curves:
+            write_curves(self.curves, keep.curves(shape_id))
 
 
 def beside_truth(predicted: Mesh, truth: Mesh, field: Field, seed: int) -> tuple[Mesh, Mesh]:

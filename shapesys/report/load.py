@@ -10,13 +10,20 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from shapesys.errors import ShapesysError
-from shapesys.evaluation.row_log import AREA_SHARE, COMPONENTS, NO_METRICS, PREDICTED_CLASS, PROBABILITY
+from shapesys.evaluation.row_log import (
+    AREA_SHARE,
+    COMPONENTS,
+    LOSS_FLOOR,
+    NO_METRICS,
+    PREDICTED_CLASS,
+    PROBABILITY,
+)
 from shapesys.geometry.mesh import Floats, Ints, Mesh
 from shapesys.training import history
 from shapesys.training.run_dir import EvaluationDirectory, RunDirectory, read_json
 
 Row = dict[str, Any]
-_SHOWN_FACTS = (PREDICTED_CLASS, PROBABILITY, COMPONENTS, AREA_SHARE)
+_SHOWN_FACTS = (PREDICTED_CLASS, PROBABILITY, COMPONENTS, AREA_SHARE, LOSS_FLOOR)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from shapesys.report.compare_view import comparison_view, scatter_data, split_vi
 from shapesys.report.gallery import gallery
 from shapesys.report.load import RunReport, load_run
 from shapesys.report.offline import asset, script_json, template, write_page
+from shapesys.report.optimisation import optimisation_view
 from shapesys.report.picture_gallery import superpixel_view
 from shapesys.report.recognition import recognition_view
 from shapesys.report.sections import evaluation_view, run_view
@@ -91,7 +92,8 @@ def _run(report: RunReport, at: int, selection: Selection, embedded: dict[str, s
         if shapes is not None:
             embedded[key] = script_json(shapes)
         shown = evaluation_view(evaluation, key, shapes) | recognition_view(evaluation.summary)
-        evaluations.append(shown | superpixel_view(evaluation, selection))
+        shown |= superpixel_view(evaluation, selection) | optimisation_view(evaluation, shapes)
+        evaluations.append(shown)
     return run_view(report, evaluations)
 
 

@@ -161,7 +161,7 @@ def _series(records: Sequence[Record]) -> dict[str, Curve]:
             steps, values = found.setdefault(name, ([], []))
             steps.append(float(record["step"]))
             values.append(value)
-    return {name: _thin(Curve(name, np.array(steps), np.array(values))) for name, (steps, values) in found.items()}
+    return {name: thinned(Curve(name, np.array(steps), np.array(values))) for name, (steps, values) in found.items()}
 
 
 def _numbers(record: Record) -> list[tuple[str, float]]:
@@ -175,7 +175,7 @@ def _numbers(record: Record) -> list[tuple[str, float]]:
     return sorted(numbers, key=lambda entry: entry[0] != "loss/total")
 
 
-def _thin(curve: Curve) -> Curve:
+def thinned(curve: Curve) -> Curve:
     """At most `_MOST_POINTS` points: means of equal stretches, which keeps noise from filling the chart."""
     count = len(curve.steps)
     if count <= _MOST_POINTS:

@@ -17,3 +17,8 @@ def history_name(name: str) -> str:
 def measured_name(split: str, metric: str, category: str = "") -> str:
     """An evaluation's metric: ``test/chamfer.deepsdf``, or ``test/mug/chamfer.deepsdf`` over one category."""
     return "/".join(part for part in (split, category, metric.replace("/", ".").replace("@", ".")) if part)
+
+
+def optimised_name(split: str, curve: str) -> str:
+    """How a number went while an evaluation optimised shapes, by iteration: ``test/optimisation/loss``."""
+    return measured_name(split, curve, "optimisation")

@@ -8,7 +8,8 @@ runs/<name>/
   tracking.json              ids of the tracked run, so that evaluate attaches to the training run
   checkpoints/step_00000200/ model.safetensors, codes.safetensors, codes.json, config.json, state.pt
   evaluation/<split>/        shapes.parquet (one row per shape), summary.json, and what pictures
-                             are drawn of: meshes/ and truth/ or scans/, or clouds/, or pictures/
+                             are drawn of: meshes/ and truth/ or scans/, or clouds/, or pictures/; curves/ where
+                             shapes were optimised at test time
   interpolation/<a>--<b>/    surfaces between two shapes: a picture, meshes, interpolation.json
   page.html                  the offline page
 
@@ -74,6 +75,14 @@ class EvaluationDirectory:
     def picture(self, shape_id: str, what: str) -> Path:
         """An image with outlines: of the superpixels at the count `what`, or of the ``truth``."""
         return self.path / "pictures" / f"{file_name(shape_id)}.{what}.png"
+
+    def curves(self, shape_id: str) -> Path:
+        """How numbers went while the shape was optimised at test time."""
+        return self.path / "curves" / f"{file_name(shape_id)}.npz"
+
+    def kept_curves(self) -> list[Path]:
+        """The curves of all shapes that have any, sorted by name."""
+        return sorted((self.path / "curves").glob("[!.]*.npz"))
 
 
 @dataclass(frozen=True)

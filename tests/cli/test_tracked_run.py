@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shapesys.cli import evaluation_run
 from shapesys.cli.evaluation_run import _track
 from shapesys.cli.training_run import describe_run, scalars
+from shapesys.evaluation.curves import write_curves
 from shapesys.tracking.jsonl import JsonLinesTracker
 from shapesys.training.config import resolve
 from shapesys.training.run_dir import create, write_json
@@ -78,6 +81,29 @@ def test_a_tracker_gets_no_more_than_it_can_show(
     _track(run, "test", summary, None, "jsonl")
     small = [(results.rows, "evaluation/test/shapes"), (results.summary, results.settings, results.path / "meshes")]
     assert told == ([(results.summary, results.settings, results.rows)] if limits else small)
+
+
+@pytest.mark.parametrize("iterations", [1, 120, 1000])
+def test_the_median_of_an_optimisation_is_a_series_by_iteration(tmp_path: Path, iterations: int) -> None:
+    run = create(tmp_path, "chairs")
+    write_json(run.config, resolve("issn", "tiny", {"data.store": "s"}).model_dump(mode="json"))
+    results = run.evaluation("test")
+    write_json(results.settings, {"settings": {"resolution": 48}, "step": 150})
+    slope = np.linspace(1.0, 0.0, iterations, dtype=np.float32)
+    for number in range(3):
+        write_curves({"loss": number + slope}, results.curves(f"chair/{number}"))
+    summary = {"checkpoint_step": 150, "counts": {"ok": 3}, "overall": {"metrics": {}}}
+    _track(run, "test", summary, None, "jsonl")
+    events = [json.loads(line) for line in (run.path / "tracking.jsonl").read_text().splitlines()]
+    told = {
+        event["step"]: event["values"]["test/optimisation/loss"]
+        for event in events
+        if event["event"] == "metrics" and event["values"]
+    }
+    steps = list(told)
+    assert steps == sorted(steps)
+    assert (steps[0], steps[-1], len(steps)) == (0, iterations - 1, min(200, iterations))
+    np.testing.assert_allclose(list(told.values()), 1 + slope[steps])
 
 
 def test_an_evaluation_outlives_a_page_that_cannot_be_drawn(
