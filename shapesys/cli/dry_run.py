@@ -18,8 +18,10 @@ from shapesys.training.feed import open_data, to_batch, training_data
 from shapesys.training.loop import code_parameters
 from shapesys.training.plan import StepPlan, TrainPlan
 from shapesys.training.reader import Reader
+from shapesys.training.untrained import open_observed
 
 TINY_SHAPES, TINY_POINTS = 2, 256
+_TITLE = "dry run: nothing was written"
 BYTES_PER_PARAMETER = 16
 """Weight, gradient and Adam's two moments, each float32."""
 
@@ -31,6 +33,8 @@ def rehearse(job: TrainJob) -> Answer:
         ShapesysError: the first thing that would stop the run.
     """
     family = registry.load(job.family)
+    if not family.traits.trained:
+        return _rehearse_untrained(job, family)
     reader, plan = open_data(job, family)
     steps = plan.micro_batches(0, 0, job.scale.num_workers, job.train.accumulate)
     torch.manual_seed(job.train.seed)
@@ -45,7 +49,25 @@ def rehearse(job: TrainJob) -> Answer:
         "memory_per_worker_gb": _memory_guess(objective, tiny, len(steps[0].shape_indices), job),
         "placement": _placement(job),
     }
-    return Answer(data, [table("dry run: nothing was written", ("check", "found"), _rows(data)), *_warned(data)])
+    return Answer(data, [table(_TITLE, ("check", "found"), _rows(data)), *_warned(data)])
+
+
+def _rehearse_untrained(job: TrainJob, family: Family) -> Answer:
+    """Of a method that learns nothing: its settings, and the shapes that the store could show it."""
+    seen = family.observed(job.model)
+    shapes = len(open_observed(job, family).shapes(categories=job.data.categories, view=seen.view, columns=()))
+    data = {
+        "config": f"{job.family} {job.preset}",
+        "warnings": family.warnings(job.model),
+        "data": {"store": job.data.store, "view": seen.view, "columns": seen.columns, "shapes": shapes, "steps": 0},
+        "parameters": {"network": 0, "codes": 0},
+    }
+    rows = [
+        ("config", f"{data['config']}: valid"),
+        ("store", f"{job.data.store}: view '{seen.view}' with {', '.join(seen.columns)}, {shapes} shapes"),
+        ("training", "none: the method has no parameters, and its run is made at once"),
+    ]
+    return Answer(data, [table(_TITLE, ("check", "found"), rows), *_warned(data)])
 
 
 def _shrink(step: StepPlan, whole_shapes: bool) -> StepPlan:

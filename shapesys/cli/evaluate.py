@@ -139,6 +139,7 @@ def _failures(path: Path) -> tuple[int, Counter[str]]:
 
 def _rehearse(run: Any, settings: Any, store_url: str | None) -> Answer:
     """What an evaluation would find. Its plan is not opened: that would drop results of other settings."""
+    from shapesys.config.base import changed
     from shapesys.evaluation.saliency import maps_to_evaluate_with
     from shapesys.families import registry
     from shapesys.samples.store import Store
@@ -147,7 +148,7 @@ def _rehearse(run: Any, settings: Any, store_url: str | None) -> Answer:
 
     chosen = chosen_of(run)
     job = chosen.job()
-    job.inference.override(settings.inference)
+    changed(job.inference, settings.inference)
     maps = maps_to_evaluate_with(job, registry.load(job.family), settings)
     trained = job.data
     store = Store.open(store_url or trained.store)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import itertools
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from shapesys.cli.inference_option import inference_changes, inference_option
 from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import verb
 from shapesys.errors import ShapesysError, UsageError, in_words
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 Told = dict[str, Any]
 MOST_CLASSES = 5
+_CHANGE = "votes=12"
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -39,12 +40,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="File to write, or a folder for those of several FILEs. [default: RUN-FILE.ply or RUN-FILE.png]",
 )
 @click.option("--category", default="", help="What the shapes are, where parts are predicted; only its parts are used.")
-@click.option(
-    "--inference",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A change to the run's inference settings, such as votes=12; may be given again.",
-)
+@inference_option(_CHANGE)
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
 @click.option("--seed", default=0, show_default=True, help="Seed of points drawn on meshes, and of votes.")
 def command(run: str, paths: tuple[Path, ...], out: Path | None, category: str, inference: tuple[str, ...],
@@ -59,7 +55,7 @@ def command(run: str, paths: tuple[Path, ...], out: Path | None, category: str, 
 
     found = find(run, runs_root)
     targets = _targets(out, paths, found.name)
-    predictor = Predictor.open(found, _changes(inference), seed)
+    predictor = Predictor.open(found, inference_changes(inference, _CHANGE), seed)
     told: list[Told] = []
     for path, target in zip(paths, targets, strict=True):
         try:
@@ -75,20 +71,6 @@ def command(run: str, paths: tuple[Path, ...], out: Path | None, category: str, 
     return Answer(
         {"run": found.path, "files": told}, [item for entry in told for item in _shown(entry)], exit_code=int(failed)
     )
-
-
-def _changes(given: Sequence[str]) -> dict[str, Any]:
-    """``votes=12`` as a setting; values are JSON where they can be read so, else text."""
-    changes: dict[str, Any] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise UsageError(f"--inference '{text}' has no value; write NAME=VALUE, e.g. votes=12")
-        try:
-            changes[name.strip().replace("-", "_")] = json.loads(value)
-        except ValueError:
-            changes[name.strip().replace("-", "_")] = value
-    return changes
 
 
 def _targets(out: Path | None, paths: Sequence[Path], run: str) -> list[Path]:

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from shapesys.cli.inference_option import inference_changes, inference_option
 from shapesys.cli.output import Answer, table
 from shapesys.cli.verb import verb
 from shapesys.errors import UsageError
 from shapesys.report.numbers import duration
 
 if TYPE_CHECKING:
-    from shapesys.evaluation.reconstruct import Reconstruction
+    from contextlib import AbstractContextManager
+
+    from shapesys.evaluation.reconstruct import Reconstruction, Spread
+    from shapesys.fields.field import Field
     from shapesys.geometry.mesh import Mesh
 
+_CHANGE = "schedule=objects"
 _PARTS = ("salient", "instance")
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -36,7 +42,8 @@ class _Share(click.FloatRange):
 @verb(
     example="shapesys reconstruct chairs my_chair.obj -o chair.glb\n"
     "shapesys reconstruct chairs my_chair.obj --salient-quantile 0.6\n"
-    "shapesys reconstruct chairs scan.ply --points scan.ply"
+    "shapesys reconstruct chairs scan.ply --points scan.ply\n"
+    "shapesys reconstruct rooms room.ply --inference schedule=windows --workers 4"
 )
 @click.argument("run")
 @click.argument("path", type=_FILE, metavar="MESH_OR_SCAN")
@@ -70,18 +77,27 @@ class _Share(click.FloatRange):
     show_default=True,
     help="Most samples drawn around a mesh; not more than the run draws around a cloud.",
 )
+@inference_option(_CHANGE)
 @click.option("--iterations", type=int, help="Steps of test-time optimisation. [default: the run's]")
 @click.option("--restarts", type=int, help="Initial codes to try. [default: the run's]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Of a scene that RUN sees window by window: Ray actors that share the windows. [default: none, this process]",
+)
+@click.option("--address", help="Ray cluster to run them on. [default: one started here]")
 @click.option(
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of samples and of initial codes."
 )
 def command(run: str, path: Path, out: Path | None, salient_threshold: float | None, salient_quantile: float | None,
             cloud: Path | None, runs_root: str, resolution: int, close_at_box: bool, queries: int, seed: int,
-            **inference: int | None) -> Answer:  # fmt: skip
+            inference: tuple[str, ...], workers: int | None, address: str | None,
+            **steps: int | None) -> Answer:  # fmt: skip
     """Reconstruct a mesh or a scan with RUN's network, coloured by saliency where it has one, in the file's frame.
 
-    A scan needs normals, but for families that learn without signs (sal, sald, digs). Where RUN fits a network to each
-    shape, it fits one to this."""
+    A scan needs normals, but for families that learn without signs (sal, sald, digs) or see points alone (convonet,
+    onet). Where RUN fits a network to each shape, it fits one to this; where it sees a scene window by window, Ray
+    actors can share the windows."""
     from shapesys.cli.progress import Progress
     from shapesys.evaluation.reconstruct import reconstruct
     from shapesys.fields.extraction import ExtractionSettings
@@ -97,11 +113,13 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     found = find(run, runs_root)
     target = check_suffix(out or Path(f"{found.name}-{path.stem}.glb"))
     points = None if cloud is None else read_points(cloud)[0]
-    changes = {name: value for name, value in inference.items() if value is not None}
+    changes = inference_changes(inference, _CHANGE)
+    changes |= {name: value for name, value in steps.items() if value is not None}
     started = time.monotonic()
     settings = ExtractionSettings(close_at_box=close_at_box)
     with Progress("fit", "iterations") as line:
-        made = reconstruct(found, path, resolution, changes, queries, seed, settings, line)
+        spread = windows_on_actors(workers, address) if workers or address else nullcontext
+        made = reconstruct(found, path, resolution, changes, queries, seed, settings, line, spread)
     colour = next(iter(made.mesh.attributes), None)
     write_mesh(made.mesh, target, colour)
     written: dict[str, Any] = {"mesh": target.resolve()}
@@ -122,6 +140,20 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     shown = data | {"seconds": duration(data["seconds"])}
     notes = [f"note: {made.report.cut}"] if made.report.cut else []
     return Answer(data, [table("", ("reconstructed", str(path)), list(shown.items())), *notes])
+
+
+def windows_on_actors(workers: int | None, address: str | None) -> Spread:
+    """What lets Ray actors answer for a scene's windows."""
+    from shapesys.fields.windows import BlendedField
+
+    def spread(field: Field) -> AbstractContextManager[Field]:
+        if not isinstance(field, BlendedField):
+            raise UsageError("--workers is for runs that see scenes window by window; leave it out")
+        from shapesys.on_ray.windows import spread as on_actors
+
+        return on_actors(field, workers or 1, address)
+
+    return spread
 
 
 def _write_parts(made: Reconstruction, threshold: float, target: Path) -> dict[str, Path | None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from shapesys.config.base import changed
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.saliency.config import MapMetrics, MapSettings, MapSources
 from shapesys.saliency.makers import MapMaker
@@ -65,7 +66,7 @@ def check_inference(makers: Sequence[MapMaker], settings: MapSettings) -> None:
     """
     for run in _runs(makers, "fields"):
         try:
-            chosen_of(run).job().inference.override(settings.inference)
+            changed(chosen_of(run).job().inference, settings.inference)
         except UsageError as error:
             raise UsageError(f"--inference does not fit run '{_name(run)}': {error}") from None
 

@@ -21,6 +21,8 @@ ALIASES = {
     "data.saliency": "--saliency",
     "train.seed": "--seed",
 }
+OF_TRAINING = ("train.", "scale.", "data.split", "data.validation_split", "data.interest", "data.saliency")
+"""Settings that do nothing where there is nothing to train."""
 
 
 def family_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence[click.Parameter]:
@@ -31,13 +33,15 @@ def family_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequence
 
     family = typed_family(command, ctx, args)
     fields: dict[str, Any] = {}
+    idle: tuple[str, ...] = ()
     if family is not None:
         loaded = registry.load(family)
         fields = field_paths(loaded.config, "model.") | field_paths(loaded.inference, "inference.")
+        idle = () if loaded.traits.trained else OF_TRAINING
     sections: dict[str, Any] = {"train": TrainConfig, "data": DataConfig, "scale": ScaleConfig}
     for section, config in sections.items():
         fields |= field_paths(config, f"{section}.")
-    return config_options(fields, aliases=ALIASES)
+    return config_options({path: info for path, info in fields.items() if not path.startswith(idle)}, aliases=ALIASES)
 
 
 def typed_family(command: Verb, ctx: click.Context, args: list[str]) -> str | None:

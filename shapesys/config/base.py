@@ -6,6 +6,7 @@ MLflow parameter, the search space check and the diff between two runs.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -123,6 +124,22 @@ def idle(config: Config, path: str) -> str | None:
     needed = f"{above}{dot}{field}"
     found = flat(config)[needed]
     return None if (found == value if value else found) else needed
+
+
+def changed(config: Config, changes: Mapping[str, Any]) -> Any:
+    """A configuration with some of its settings (dotted path -> value) changed.
+
+    Raises:
+        UsageError: no such setting, a value out of bounds, or a change that does nothing.
+    """
+    found = config.override(dict(changes))
+    for path in changes:
+        if needed := idle(found, path):
+            raise UsageError(
+                f"setting '{path}' does nothing where '{needed}' is {flat(found)[needed]!r}; change that, too, or "
+                "leave it out"
+            )
+    return found
 
 
 def _declared(model: type[BaseModel], what: str) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Cells that the surface may touch are refined level by level. At the finest level only cells that are predicted to be
 crossed are evaluated, and the surface is then followed from cell to cell through every face whose corners differ in
 sign, until it is closed. Hence every connected component of which one cell is found is found completely: the result
-equals a dense evaluation unless a whole component is so small that the coarse levels never come near it.
+equals a dense evaluation unless a whole component is so small that the coarse levels never come near it. Where points
+near the surface are known, the cells about them are evaluated too, so that what was seen is found however small it is.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapesys.fields import memory
+from shapesys.fields.field import SeenField
 from shapesys.fields.lattice import CORNERS, Keys, Lattice, NodeValues, contains, distinct
 from shapesys.fields.sampler import Sampler
 from shapesys.geometry.mesh import Floats
@@ -85,11 +87,18 @@ def search(sampler: Sampler, lattice: Lattice, halvings: int, pruning: Pruning) 
         known = nodes.moved_to(current, finer)
         if finest:
             usable = known if pruning.precision == "float32" else NodeValues.empty()
-            return _follow(sampler, lattice, cells, usable, levels)
+            return _follow(sampler, lattice, _with_seen(cells, sampler, lattice), usable, levels)
         nodes, level = _evaluate(sampler, finer, cells, known, pruning.precision)
         levels.append(level)
         current = finer
     return _follow(sampler, lattice, cells, nodes, levels[:-1])
+
+
+def _with_seen(cells: Keys, sampler: Sampler, lattice: Lattice) -> Keys:
+    """And those about the points that were seen: a surface near a point passes its cell or one beside it."""
+    if not isinstance(sampler.field, SeenField):
+        return cells
+    return distinct(np.concatenate([cells, lattice.dilated(lattice.cells_of(sampler.field.seen))]))
 
 
 def crossed(inside: Mask) -> Mask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,11 +16,14 @@ from shapesys.fields.coarse_to_fine import Level, Pruning, Surface, search
 from shapesys.fields.field import Field, FieldTraits, JointField
 from shapesys.fields.lattice import Keys, Lattice
 from shapesys.fields.marching import march
+from shapesys.fields.mesh_field import SurfaceField
 from shapesys.fields.sampler import Sampler
 from shapesys.geometry.mesh import Floats, Mesh
 
 Method = Literal["coarse-to-fine", "dense", "dense-pymcubes"]
 METHODS = ("coarse-to-fine", "dense", "dense-pymcubes")
+GIVEN = "given"
+"""What a report says in place of a method where the field knew its surface."""
 PRECISIONS = ("float32", "bfloat16")
 AXES = "xyz"
 
@@ -57,6 +61,7 @@ class ExtractionReport:
 
     Attributes:
         resolution: cells along the box's longest side.
+        method: as asked for; `given` where the field knew its surface, and no lattice was evaluated.
         points_evaluated: queries of the field, of any precision.
         dense_points: queries that a dense evaluation takes.
         levels: one entry per lattice, coarsest first.
@@ -76,8 +81,8 @@ class ExtractionReport:
 
     @property
     def saving(self) -> float:
-        """How many times fewer queries than dense."""
-        return self.dense_points / self.points_evaluated
+        """How many times fewer queries than dense; NaN without any."""
+        return self.dense_points / self.points_evaluated if self.points_evaluated else math.nan
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ def extract(field: Field, resolution: int = 256, settings: ExtractionSettings | 
     """The level set of a field as a closed, outward-oriented mesh in the field's frame.
 
     Args:
-        field: what to extract; its traits give level, box, and whether its values are distances.
+        field: what to extract; its traits give level, box, and whether its values are distances. Of a `SurfaceField`
+            the mesh is its own, whatever the resolution and the settings.
         resolution: cells along the longest side of the box.
         settings: see `ExtractionSettings`.
 
@@ -102,6 +108,8 @@ def extract(field: Field, resolution: int = 256, settings: ExtractionSettings | 
     """
     settings = settings or ExtractionSettings()
     _check(resolution, settings)
+    if isinstance(field, SurfaceField):
+        return _given(field.surface(), resolution)
     started = time.perf_counter()
     sampler = Sampler(field, settings.close_at_box, settings.attributes_at == "nodes")
     lattice = Lattice.over(field.traits.box, resolution)
@@ -118,6 +126,12 @@ def extract(field: Field, resolution: int = 256, settings: ExtractionSettings | 
         cut=cut,
     )
     return Extraction(mesh, report)
+
+
+def _given(mesh: Mesh, resolution: int) -> Extraction:
+    """The surface that a field knows, as it is."""
+    empty = f"no surface: the field's own mesh has {len(mesh.vertices)} vertices and no face" if mesh.is_empty else None
+    return Extraction(mesh, ExtractionReport(resolution, GIVEN, 0, 0, (), 0.0, empty))
 
 
 def _mesh_of(

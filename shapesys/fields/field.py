@@ -78,6 +78,17 @@ class Field(Protocol):
 
 
 @runtime_checkable
+class SeenField(Field, Protocol):
+    """A field of what was seen of a shape: its surface is looked for about these points too, where it may be thinner
+    than coarse lattices see."""
+
+    @property
+    def seen(self) -> Floats:
+        """(n, 3) points near the surface, in the field's frame; none where nothing is known."""
+        ...
+
+
+@runtime_checkable
 class JointField(Field, Protocol):
     """A field that knows values and attributes from one evaluation, so that extraction gets attributes for nothing."""
 

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from shapesys.fields.field import Box, Field, FieldTraits, JointField
-from shapesys.geometry.mesh import Floats
+from shapesys.fields.mesh_field import SurfaceField
+from shapesys.geometry.mesh import Floats, Mesh
 
 
 def in_box(field: Field, box: Box) -> Field:
-    """The same values and attributes, in this box; what else is declared of the field stays."""
+    """The same values and attributes, in this box; what else is declared of the field stays, and a surface it knows."""
+    if isinstance(field, SurfaceField):
+        return _SurfaceInBox(field, box)
     return _JointInBox(field, box) if isinstance(field, JointField) else _InBox(field, box)
 
 
@@ -36,3 +39,11 @@ class _JointInBox(_InBox):
 
     def values_and_attributes(self, points: Floats) -> tuple[Floats, Mapping[str, Floats]]:
         return self.field.values_and_attributes(points)
+
+
+@dataclass(frozen=True)
+class _SurfaceInBox(_InBox):
+    field: SurfaceField
+
+    def surface(self) -> Mesh:
+        return self.field.surface()

@@ -90,6 +90,12 @@ class Lattice:
         """(n, 3) float32 node positions."""
         return (self.indices(keys).T * self.spacing + np.asarray(self.low)).astype(np.float32)
 
+    def cells_of(self, points: Floats) -> Keys:
+        """Sorted distinct cells that the points (n, 3) lie in, those outside the lattice left out."""
+        place = np.floor((np.asarray(points, np.float64) - np.asarray(self.low)) / self.spacing).astype(np.int64)
+        within = np.all((place >= 0) & (place < np.asarray(self.cells)), axis=1)
+        return np.unique(self.keys(place[within].T))
+
     def corners(self, cells: Keys) -> Keys:
         """(c,) cells -> (c, 8) node keys."""
         return cells[:, None] + self.corner_steps

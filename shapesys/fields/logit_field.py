@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -24,11 +25,13 @@ class LogitField:
         logits: (n, 3) -> (n,), on the device.
         traits: level, box; the level is a logit, too.
         device: of the network.
+        seen: (m, 3) points of what was observed, where they may guide extraction.
     """
 
     logits: Callable[[Tensor], Tensor]
     traits: FieldTraits
     device: torch.device
+    seen: Floats = dataclasses.field(default_factory=lambda: np.empty((0, 3), np.float32))
 
     def values(self, points: Floats, precision: str = "float32") -> Floats:
         """(n, 3) -> (n,) logits."""

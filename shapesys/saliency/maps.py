@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
+from shapesys.config.base import changed
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.apart import together_or_apart
 from shapesys.evaluation.config import EvaluateConfig
@@ -137,7 +138,7 @@ def field_maps(
     if SALIENCY not in evaluator.family.attributes(evaluator.job.model):
         raise UsageError(f"run '{run.name}' of family '{evaluator.job.family}' predicts no saliency; {SALIENT}")
     # A misspelt one would fail every shape.
-    evaluator.job.inference.override(settings.inference)
+    changed(evaluator.job.inference, settings.inference)
 
     def make(names: Sequence[str]) -> list[tuple[str, Map]]:
         clouds = dict(zip(names, _clouds(store, names, settings.points), strict=True))

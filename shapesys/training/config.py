@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import SerializeAsAny, create_model, field_validator
 
-from shapesys.config.base import Config, Precision, Search, diff, flat, idle, parse, setting
+from shapesys.config.base import Config, Precision, Search, changed, diff, flat, parse, setting
 from shapesys.errors import ShapesysError, UsageError, unknown_name
 from shapesys.families import registry
 from shapesys.training.maps_claim import claim_maps
@@ -142,13 +142,7 @@ def resolve(family_name: str, preset_name: str, changes: Mapping[str, Any]) -> T
     if store is None:
         raise UsageError("no sample store given; name one with --store DIR (make it with 'shapesys prepare')")
     base = parse(job_type(family), {"family": family_name, "preset": preset_name, "data": {"store": store}})
-    job: TrainJob = base.override({**family.presets[preset_name].settings, **changes})
-    for path in changes:
-        if needed := idle(job, path):
-            raise UsageError(
-                f"setting '{path}' does nothing where '{needed}' is {flat(job)[needed]!r}; change that, too, or leave "
-                "it out"
-            )
+    job: TrainJob = changed(base.override(family.presets[preset_name].settings), changes)
     return job
 
 

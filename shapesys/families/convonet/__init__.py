@@ -21,9 +21,10 @@ from __future__ import annotations
 
 from shapesys.families.base import Family, Need, Traits
 from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference
-from shapesys.families.convonet.inference import infer, observe_points
+from shapesys.families.convonet.inference import infer
 from shapesys.families.convonet.objective import build
 from shapesys.families.convonet.presets import PRESETS
+from shapesys.families.fields.occupancy import observe_points
 
 FAMILY = Family(
     name="convonet",

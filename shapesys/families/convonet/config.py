@@ -23,6 +23,20 @@ class ConvONetConfig(Config):
         "the unit sphere",
         gt=0,
     )
+    core: float = setting(
+        0.0,
+        help="for scenes of any size: side of the cube in the middle of a window that the network answers for, while "
+        "`side` is that of the window, in which it sees; 0: it sees shapes as wholes",
+        ge=0,
+    )
+    blend: float = setting(
+        0.25,
+        help="width over which neighbouring windows' answers blend, as a share of the core",
+        needs="core",
+        ge=0,
+        le=1,
+    )
+    window_queries: int = setting(1024, help="queries of a window in each training step", needs="core", ge=1)
     planes: Literal[0, 1, 3] = setting(3, help="planes with features: none, the ground's (xz), or xz, xy and yz")
     plane_resolution: int = setting(64, help="cells along a side of each plane", needs="planes", ge=4)
     plane_depth: int = setting(4, help="levels of the planes' U-Net", needs="planes", ge=1, le=8)
@@ -55,6 +69,11 @@ class ConvONetConfig(Config):
             _check_resolution("plane", self.plane_resolution, "plane_depth", self.plane_depth)
         if self.grid_resolution:
             _check_resolution("grid", self.grid_resolution, "grid_levels", self.grid_levels)
+        if self.core * (1.0 + self.blend) > self.side:
+            raise ValueError(
+                f"a window of side {self.side:g} does not see all of its core of {self.core:g} and the "
+                f"{self.blend * self.core:g} over which it blends; lower core or blend, or raise side"
+            )
         return self
 
     def space(self) -> FeatureSpace:
@@ -139,7 +158,7 @@ SCHEDULES = {
         level=0.25,
     ),
     "paper": Schedule(iterations=1000, decay_every=400),
-    "tiny": Schedule(points=2048, iterations=100, learning_rate=3e-4, decay_every=40, batches=2),
+    "tiny": Schedule(points=8192, iterations=300, learning_rate=1e-4, decay_every=150, batches=4),
 }
 """`objects`, `rooms` and `windows` as the released settings for ShapeNet chairs, for synthetic rooms and ScanNet, and
 for crops of Matterport3D; `paper` as readers of the paper report it; `tiny`, ours, for a laptop."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from shapesys.families.base import Batch, Objective, Term, Terms, TrainingData
+from shapesys.families.base import Batch, Objective, Terms, TrainingData
 from shapesys.families.convonet.config import FEED_FORWARD_LEVEL, ConvONetConfig
-from shapesys.families.fields.occupancy import noisy_inputs, occupancy_statistics
+from shapesys.families.convonet.windows import TrainingWindows, training_windows
+from shapesys.families.fields.occupancy import noisy_inputs, occupancy_terms
 from shapesys.nets.feature_maps import read_features
 
 
@@ -33,11 +33,17 @@ class ConvONetObjective(Objective):
 
         The statistics `iou` and `accuracy` are of the queries, at the level 0.2 of the released validation.
         """
+        if self.config.core:
+            return self._of_windows(training_windows(batch, self.config))
         clouds = noisy_inputs(batch, self.config.input_points, self.config.input_noise)
         logits = self.logits(batch["points"], self.encoder(clouds))
-        inside = batch["inside"].to(logits.dtype)
-        entropy = F.binary_cross_entropy_with_logits(logits, inside, reduction="none").sum(dim=1).mean()
-        return Terms({"occupancy": Term(entropy)}, occupancy_statistics(logits, inside, FEED_FORWARD_LEVEL))
+        return occupancy_terms(logits, batch["inside"], FEED_FORWARD_LEVEL)
+
+    def _of_windows(self, windows: TrainingWindows) -> Terms:
+        """The same of a window of each scene. The statistic `windows` is the share of them with any query."""
+        logits = self.logits(windows.queries, self.encoder(windows.clouds))
+        terms = occupancy_terms(logits, windows.inside, FEED_FORWARD_LEVEL, windows.weights)
+        return Terms(terms.losses, {**terms.statistics, "windows": windows.weights.mean()})
 
     def logits(self, queries: Tensor, table: Tensor) -> Tensor:
         """(B, N) logits of being inside, of queries (B, N, 3) amid features (B, T, C)."""

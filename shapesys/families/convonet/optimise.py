@@ -1,12 +1,13 @@
-"""Sign-agnostic optimisation of a pre-trained network for one cloud (SA-ConvONet, Tang et al., ICCV 2021).
+"""Sign-agnostic optimisation of a pre-trained network for one cloud or scene (SA-ConvONet, Tang et al., ICCV 2021).
 
 The cloud's own points are on the surface, points displaced from it are off it, and nobody knows which of those are
 inside. The unsigned cross entropy asks for logits of 0 on the surface and for large ones off it, whatever their sign;
 the signs are those that the pre-trained network begins with, and stay where they are certain.
 
-Queries come in sets, whose losses are averaged, while all of them see the same cloud. Nothing between points depends
-on queries, so the cloud is encoded once per iteration and not once per set: the loss is the same, the cost is not. The
-cells that its points lie in never change, and are found once.
+Queries come in sets, whose losses are averaged. Of a shape that is seen as a whole, all sets see the same cloud, and
+nothing between its points depends on queries: it is encoded once per iteration and not once per set. The loss is the
+same, the cost is not. Of a scene each set is of another window. The cells that points lie in never change, and are
+found once.
 
 The network that was trained stays as it is: what is optimised is a copy.
 
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,8 @@ from torch.nn import functional as F
 from shapesys.errors import ShapesysError
 from shapesys.families.convonet.config import Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
+from shapesys.nets.feature_maps import FeatureSpace
+from shapesys.nets.scatter import Cells
 
 PLATEAU_ITERATIONS = 50
 """Over which losses are averaged before they are compared."""
@@ -60,14 +63,32 @@ def unsigned_cross_entropy(logits: Tensor, surface: int) -> Tensor:
     return off + 0.5 * size[..., :surface].sum()
 
 
-def optimise(
-    trained: ConvONetObjective, cloud: Tensor, schedule: Schedule, plateau: float, generator: torch.Generator
-) -> Optimised:
-    """Optimise a copy of a network for a cloud (M, 3).
+@dataclass(frozen=True)
+class Asked:
+    """Queries, and the cloud that the network sees when it answers.
+
+    Attributes:
+        points: (1, M, 3) of the cloud.
+        cells: that they lie in.
+        queries: (1, N, 3), those on the surface first.
+        surface: how many these are.
+    """
+
+    points: Tensor
+    cells: Sequence[Cells]
+    queries: Tensor
+    surface: int
+
+
+Steps = Callable[[], Sequence[Asked]]
+"""What is asked in the next iteration: in all, `batches` sets of queries."""
+
+
+def optimise(trained: ConvONetObjective, steps: Steps, schedule: Schedule, plateau: float) -> Optimised:
+    """Optimise a copy of a network for what is asked.
 
     Args:
         plateau: see `ConvONetInference.plateau`.
-        generator: of the queries, on the cloud's device.
 
     Raises:
         ShapesysError: the loss is not finite.
@@ -76,17 +97,18 @@ def optimise(
     parameters = _optimised(network, schedule)
     adam = torch.optim.Adam(parameters, lr=schedule.learning_rate, fused=True)
     decay = torch.optim.lr_scheduler.StepLR(adam, schedule.decay_every, schedule.decay)
-    points = cloud.unsqueeze(0)
-    cells = network.space.cells_of(points)
-    queries_in_all = schedule.batches * (schedule.surface + schedule.off_surface)
+    queries = schedule.batches * (schedule.surface + schedule.off_surface)
     floor = math.log(2.0) * schedule.surface / (schedule.surface + schedule.off_surface)
     losses: list[float] = []
-    for queries in _queries(cloud, schedule, generator):
+    for _ in range(schedule.iterations):
         adam.zero_grad(set_to_none=True)
-        logits = network.logits(queries, network.encoder(points, cells))
-        loss = unsigned_cross_entropy(logits, schedule.batches * schedule.surface)
-        (loss / schedule.batches).backward()
-        losses.append(float(loss.detach()) / queries_in_all)
+        total = 0.0
+        for asked in steps():
+            logits = network.logits(asked.queries, network.encoder(asked.points, asked.cells))
+            loss = unsigned_cross_entropy(logits, asked.surface)
+            (loss / schedule.batches).backward()
+            total += float(loss.detach())
+        losses.append(total / queries)
         if not math.isfinite(losses[-1]):
             raise ShapesysError(
                 f"the loss of the optimisation is {losses[-1]} in iteration {len(losses)}; lower learning_rate"
@@ -108,15 +130,30 @@ def flattened(losses: list[float], floor: float, plateau: float) -> bool:
     return before - last < plateau * before
 
 
-def _queries(cloud: Tensor, schedule: Schedule, generator: torch.Generator) -> Iterator[Tensor]:
-    """Of every iteration (1, N, 3): of all its sets, the queries on the surface, then those off it."""
-    on, off = schedule.batches * schedule.surface, schedule.batches * schedule.off_surface
-    for _ in range(schedule.iterations):
-        rows = torch.randint(len(cloud), (on + off,), generator=generator, device=cloud.device)
-        noise = torch.randn(off, 3, generator=generator, device=cloud.device, dtype=cloud.dtype)
-        queries = cloud[rows]
-        queries[on:] += schedule.std * noise
-        yield queries.unsqueeze(0)
+def whole(space: FeatureSpace, cloud: Tensor, schedule: Schedule, generator: torch.Generator) -> Steps:
+    """All sets of an iteration about one cloud (M, 3), which all of them see."""
+    points = cloud.unsqueeze(0)
+    cells = space.cells_of(points)
+
+    def step() -> Sequence[Asked]:
+        queries = queries_about(cloud, schedule.batches, schedule, generator)
+        return [Asked(points, cells, queries, schedule.batches * schedule.surface)]
+
+    return step
+
+
+def queries_about(cloud: Tensor, sets: int, schedule: Schedule, generator: torch.Generator) -> Tensor:
+    """(1, N, 3) of some sets: points of the cloud (M, 3), then displaced ones.
+
+    Args:
+        generator: on the cloud's device.
+    """
+    on, off = sets * schedule.surface, sets * schedule.off_surface
+    rows = torch.randint(len(cloud), (on + off,), generator=generator, device=cloud.device)
+    noise = torch.randn(off, 3, generator=generator, device=cloud.device, dtype=cloud.dtype)
+    queries = cloud[rows]
+    queries[on:] += schedule.std * noise
+    return queries.unsqueeze(0)
 
 
 def _optimised(network: ConvONetObjective, schedule: Schedule) -> list[nn.Parameter]:

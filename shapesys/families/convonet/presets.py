@@ -79,6 +79,18 @@ ROOMS_COMBINED = _preset(
     grid_levels=3,
     batch=24,
 )
+WINDOWS = _preset(
+    "scenes of any size: windows of 88^3 cells, 0.44 of a room wide, that answer for 25^3 of them",
+    _ROOMS,
+    _ROOM_ORIGINS,
+    side=0.44,
+    core=0.125,
+    window_queries=1024,
+    planes=0,
+    grid_resolution=88,
+    grid_levels=4,
+    batch=2,
+)
 
 _SMALL: Mapping[str, Any] = {
     **_OBJECTS,
@@ -88,16 +100,50 @@ _SMALL: Mapping[str, Any] = {
     "train.shapes_per_step": 16,
     "train.points_per_shape": 1024,
     "train.learning_rate": 1e-3,
-    "train.lr_step_epochs": 60,
+    "train.lr_step_epochs": 50,
     "train.lr_factor": 0.3,
     "train.checkpoint_epochs": 25,
     "train.select": "last",
 }
-SMALL_OBJECTS = Preset(
-    "objects on a CPU: three planes of 64 x 64 with half the filters, half an hour for some hundred shapes",
-    _SMALL,
-    {**_ORIGINS, **{name: SMALL for name in _SMALL if _SMALL[name] != _OBJECTS.get(name)}},
+
+
+def _small(summary: str, settings: Mapping[str, Any]) -> Preset:
+    """What differs from the released settings for objects is ours."""
+    ours = {name: SMALL for name, value in settings.items() if value != _OBJECTS.get(name)}
+    return Preset(summary, settings, {**_ORIGINS, **ours})
+
+
+SMALL_OBJECTS = _small(
+    "objects on a CPU: three planes of 64 x 64 with half the filters, half an hour for some hundred shapes", _SMALL
 )
+_SMALL_ROOMS: Mapping[str, Any] = {
+    **_SMALL,
+    "model.planes": 0,
+    "model.grid_resolution": 32,
+    "model.grid_levels": 3,
+    "model.grid_filters": 16,
+    "model.input_points": 2500,
+    "train.epochs": 100,
+    "train.shapes_per_step": 8,
+    "train.points_per_shape": 2048,
+    "train.lr_step_epochs": 35,
+}
+SMALL_ROOMS = _small("rooms on a CPU: a grid of 32^3 with half the filters", _SMALL_ROOMS)
+_SMALL_WINDOWS: Mapping[str, Any] = {
+    **_SMALL_ROOMS,
+    "model.side": 0.55,
+    "model.core": 0.25,
+    "model.blend": 0.25,
+    "model.window_queries": 1024,
+    "model.grid_resolution": 16,
+    "model.input_points": 2048,
+    "train.shapes_per_step": 16,
+    "train.points_per_shape": 8192,
+    "train.epochs": 200,
+    "train.lr_step_epochs": 70,
+}
+SMALL_WINDOWS = _small("scenes of any size on a CPU: windows of 16^3 cells, half a room wide", _SMALL_WINDOWS)
+
 _TINY: Mapping[str, Any] = {
     **_SMALL,
     "model.side": 2.2,
@@ -122,8 +168,25 @@ TINY = Preset(
     dict.fromkeys(_TINY, SMALL) | {"model.side": "our choice: the unit sphere with the published margin of a tenth"},
 )
 
+_TINY_WINDOWS: Mapping[str, Any] = {
+    **_TINY,
+    "model.side": 1.1,
+    "model.core": 0.5,
+    "model.window_queries": 256,
+    "model.planes": 0,
+    "model.grid_resolution": 16,
+    "model.grid_levels": 2,
+    "model.grid_filters": 8,
+}
+TINY_WINDOWS = Preset(
+    "scenes of any size on a laptop in a minute: windows of 16^3 cells, a quarter of the unit sphere's box wide",
+    _TINY_WINDOWS,
+    dict.fromkeys(_TINY_WINDOWS, SMALL),
+)
+
 PRESETS = {
     "tiny": TINY,
+    "tiny_windows": TINY_WINDOWS,
     "small": SMALL_OBJECTS,
     "paper": PAPER,
     "plane": PLANE,
@@ -131,4 +194,7 @@ PRESETS = {
     "rooms": ROOMS,
     "rooms_grid64": ROOMS_GRID64,
     "rooms_combined": ROOMS_COMBINED,
+    "small_rooms": SMALL_ROOMS,
+    "windows": WINDOWS,
+    "small_windows": SMALL_WINDOWS,
 }

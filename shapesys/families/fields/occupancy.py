@@ -1,4 +1,5 @@
-"""What families that classify space share: clouds as a scanner would give them, and measures of a batch.
+"""What families that classify space share: clouds as a scanner would give them, the loss, measures of a batch, and what
+an unseen cloud is checked for.
 
 Legend: B shapes, N queries per shape, M surface points.
 """
@@ -6,13 +7,22 @@ Legend: B shapes, N queries per shape, M surface points.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from shapesys.families.base import Batch
+from shapesys.config.base import Config
+from shapesys.errors import ShapesysError
+from shapesys.families.base import Batch, Term, Terms
+from shapesys.fields.field import Box, FieldTraits
+from shapesys.fields.logit_field import LogitField
 from shapesys.nets.dropout import shape_noise
+
+OUTSIDE = 0.01
+"""Share of a cloud's points that may lie outside the cube of a model, as outliers and noise do."""
 
 
 def noisy_inputs(batch: Batch, count: int, std: float) -> Tensor:
@@ -23,11 +33,30 @@ def noisy_inputs(batch: Batch, count: int, std: float) -> Tensor:
     surface = batch["surface"]
     clouds = []
     for cloud, generator in zip(surface, shape_noise(batch["noise_seed"], surface.device), strict=True):
-        if count < len(cloud):
-            cloud = cloud[torch.randperm(len(cloud), generator=generator, device=cloud.device)[:count]]
+        cloud = some_of(cloud, count, generator)
         noise = torch.randn(cloud.shape, generator=generator, device=cloud.device, dtype=cloud.dtype)
         clouds.append(cloud + std * noise)
     return torch.stack(clouds)
+
+
+def some_of(cloud: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """(at most count, 3) points of a cloud (M, 3) at random; all of it, as it is, where there are no more."""
+    if len(cloud) <= count:
+        return cloud
+    return cloud[torch.randperm(len(cloud), generator=generator, device=cloud.device)[:count]]
+
+
+def occupancy_terms(logits: Tensor, inside: Tensor, level: float, weights: Tensor | None = None) -> Terms:
+    """Cross entropy of the inside bits (B, N) of queries with their logits: summed over a shape's queries, averaged
+    over shapes; and `occupancy_statistics` at a level.
+
+    Args:
+        weights: (B,) of each shape's sum; 1 where None.
+    """
+    truth = inside.to(logits.dtype)
+    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").sum(dim=1)
+    weighted = entropy if weights is None else entropy * weights
+    return Terms({"occupancy": Term(weighted.mean())}, occupancy_statistics(logits, truth, level))
 
 
 def occupancy_statistics(logits: Tensor, inside: Tensor, level: float) -> Mapping[str, Tensor]:
@@ -41,3 +70,33 @@ def occupancy_statistics(logits: Tensor, inside: Tensor, level: float) -> Mappin
 def logit(probability: float) -> float:
     """What the sigmoid makes this probability of."""
     return math.log(probability / (1.0 - probability))
+
+
+def observe_points(points: np.ndarray, config: Config, seed: int) -> Mapping[str, np.ndarray]:
+    """The ``cloud`` columns of a cloud (M, 3) in its normalised frame."""
+    return {"points": np.asarray(points, np.float32)}
+
+
+def check_inside(cloud: Tensor, side: float, shape_id: str) -> None:
+    """Refuse clouds (M, 3) that leave the cube about the origin that a model covers.
+
+    Raises:
+        ShapesysError: no points, or too many outside.
+    """
+    if not len(cloud):
+        raise ShapesysError(f"'{shape_id}' has no points to see")
+    beyond = cloud.abs().amax(dim=1) > 0.5 * side
+    if float(beyond.float().mean()) > OUTSIDE:
+        raise ShapesysError(
+            f"{int(beyond.sum())} of the {len(cloud)} points of '{shape_id}' lie outside the cube of side {side:g} "
+            f"about the origin that the model covers (they reach {float(cloud.abs().max()):.3g}); prepare with "
+            "--frame unit_cube, or train with a larger --model.side"
+        )
+
+
+def cube_field(logits: Callable[[Tensor], Tensor], side: float, level: float, cloud: Tensor) -> LogitField:
+    """Logits (n, 3) -> (n,) as a field in the cube of this side about the origin, with its surface at a probability of
+    being inside; of a network on the device of the cloud (M, 3) that it saw."""
+    half = 0.5 * side
+    traits = FieldTraits(logit(level), Box((-half,) * 3, (half,) * 3), negative_inside=False, is_distance=False)
+    return LogitField(logits, traits, cloud.device, cloud.cpu().numpy())

@@ -1,0 +1,184 @@
+"""A scene of any size, seen window by window, and optimised for as a whole.
+
+All windows share one network; an iteration of its optimisation asks some of them. Windows in which there is nothing to
+see are skipped: they are outside. Features of windows are made when they are asked for, and as many are kept as fit.
+
+Legend: M points of the scene, W windows.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shapesys.errors import ShapesysError
+from shapesys.families.convonet.config import Schedule
+from shapesys.families.convonet.objective import ConvONetObjective
+from shapesys.families.convonet.optimise import Asked as Step
+from shapesys.families.convonet.optimise import Steps, queries_about
+from shapesys.families.convonet.windows import memory_of_window, within
+from shapesys.fields.field import Box, FieldTraits
+from shapesys.fields.logit_field import CPU_QUERIES, GPU_QUERIES
+from shapesys.fields.memory import available_bytes
+from shapesys.fields.windows import Answer, Asked, BlendedField, Index, WindowLattice
+from shapesys.geometry.mesh import Floats
+from shapesys.nets.scatter import Cells
+
+FEATURES_SHARE = 0.25
+"""Of the memory that is free, for features of windows."""
+ELSEWHERE = -10.0
+"""Logit where there is nothing to see."""
+MARGIN = 0.25
+"""Of the box about a scene's points, in cores: walls have a thickness that no scanner sees."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A cloud and the windows that see any of it.
+
+    Attributes:
+        cloud: (M, 3), on the network's device.
+        lattice: of the windows.
+        seeing: those in which there are points, in order.
+    """
+
+    cloud: Tensor
+    lattice: WindowLattice
+    seeing: list[Index]
+
+    @classmethod
+    def of(cls, network: ConvONetObjective, cloud: Tensor) -> Scene:
+        """Windows over the box of a cloud.
+
+        Raises:
+            ShapesysError: there are more windows than anybody would want.
+        """
+        config = network.config
+        points = cloud.cpu().numpy()
+        lattice = WindowLattice.over(box_about(points, config.core), config.core, config.blend * config.core)
+        return cls(cloud, lattice, lattice.seeing(points, config.side))
+
+    def points_of(self, window: Index, side: float) -> Tensor:
+        """(P, 3) points in the cube of this side about a window's centre, relative to it."""
+        offsets = self.cloud - torch.as_tensor(
+            self.lattice.centre(window), dtype=self.cloud.dtype, device=self.cloud.device
+        )
+        return offsets[within(offsets, side)]
+
+
+def box_about(points: Floats, core: float) -> Box:
+    """Where a scene's surface is looked for."""
+    low, high = points.min(axis=0) - MARGIN * core, points.max(axis=0) + MARGIN * core
+    (x0, y0, z0), (x1, y1, z1) = low.tolist(), high.tolist()
+    return Box((x0, y0, z0), (x1, y1, z1))
+
+
+@dataclass
+class WindowAnswers:
+    """Answers for windows of one scene; keeps the features of those asked last.
+
+    Attributes:
+        network: in evaluation mode.
+        limit: bytes of features to keep; at least those of one window.
+        encoded: how many windows were encoded, those again that had been dropped.
+    """
+
+    network: ConvONetObjective
+    scene: Scene
+    limit: float
+    encoded: int = 0
+    _kept: OrderedDict[Index, Tensor] = field(default_factory=OrderedDict)
+
+    def __call__(self, asked: Sequence[Asked]) -> list[Floats]:
+        """What the windows say at their points."""
+        return [self._answer(one) for one in asked]
+
+    def to(self, device: torch.device) -> WindowAnswers:
+        """The same by the network and the cloud on another device, where nothing is encoded yet."""
+        scene = replace(self.scene, cloud=self.scene.cloud.to(device))
+        return WindowAnswers(copy.deepcopy(self.network).to(device), scene, self.limit)
+
+    @torch.no_grad()
+    def _answer(self, asked: Asked) -> Floats:
+        table = self._features(asked.window)
+        size = CPU_QUERIES if table.device.type == "cpu" else GPU_QUERIES
+        queries = torch.from_numpy(asked.points).to(table.device)
+        parts = [self.network.logits(some.unsqueeze(0), table)[0] for some in queries.split(size)]
+        said: Floats = torch.cat(parts).float().cpu().numpy()
+        return said
+
+    def _features(self, window: Index) -> Tensor:
+        if window in self._kept:
+            self._kept.move_to_end(window)
+            return self._kept[window]
+        points = self.scene.points_of(window, self.network.config.side)
+        table: Tensor = self.network.encoder(points.unsqueeze(0))
+        self.encoded += 1
+        self._kept[window] = table
+        while len(self._kept) > 1 and len(self._kept) * table.numel() * table.element_size() > self.limit:
+            self._kept.popitem(last=False)
+        return table
+
+
+def features_limit() -> float:
+    """Bytes of windows' features that may be kept."""
+    return FEATURES_SHARE * available_bytes()
+
+
+def scene_field(network: ConvONetObjective, scene: Scene, level: float, answer: Answer) -> BlendedField:
+    """The field of a scene, as windows answer for it; its surface at this logit."""
+    points = scene.cloud.cpu().numpy()
+    box = box_about(points, network.config.core)
+    traits = FieldTraits(level, box, negative_inside=False, is_distance=False)
+    numbers = np.array([scene.lattice.number(one) for one in scene.seeing], np.int64)
+    return BlendedField(scene.lattice, numbers, answer, ELSEWHERE, traits, points)
+
+
+def windows_of(
+    network: ConvONetObjective, scene: Scene, schedule: Schedule, generator: torch.Generator, shape_id: str
+) -> Steps:
+    """Each set of an iteration about the core of another window, at random; none again before all had their turn.
+
+    Raises:
+        ShapesysError: no window has a point in its core.
+    """
+    config, kept = network.config, dict[Index, tuple[Tensor, list[Cells], Tensor]]()
+    with_points = [one for one in scene.seeing if len(scene.points_of(one, config.core))]
+    if not with_points:
+        raise ShapesysError(f"'{shape_id}' has no window with a point in its core; there is nothing to optimise for")
+    waiting: list[Index] = []
+
+    def step() -> Sequence[Step]:
+        return [_asked(_next()) for _ in range(schedule.batches)]
+
+    def _next() -> Index:
+        if not waiting:
+            order = torch.randperm(len(with_points), generator=generator, device=scene.cloud.device).tolist()
+            waiting.extend(with_points[row] for row in order)
+        return waiting.pop()
+
+    def _asked(window: Index) -> Step:
+        if window not in kept:
+            points = scene.points_of(window, config.side).unsqueeze(0)
+            kept[window] = (points, network.space.cells_of(points), scene.points_of(window, config.core))
+        points, cells, core = kept[window]
+        return Step(points, cells, queries_about(core, 1, schedule, generator), schedule.surface)
+
+    return step
+
+
+def memory_facts(network: ConvONetObjective, scene: Scene) -> dict[str, float]:
+    """Windows, those without anything to see, and what one takes in MiB."""
+    memory = memory_of_window(network.config)
+    return {
+        "windows": float(scene.lattice.count),
+        "windows_skipped": float(scene.lattice.count - len(scene.seeing)),
+        "window_features_mib": memory.features / 2**20,
+        "window_encoding_mib": memory.encoding / 2**20,
+    }

@@ -1,0 +1,98 @@
+"""Windows of a scene spread over Ray actors: each keeps the features of its own windows, and answers for them.
+
+Every window belongs to one actor, neighbours mostly to the same, so that nothing is encoded twice. An actor that dies
+is started again by Ray, encodes its windows anew and answers what was asked of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import ray
+import torch
+
+from shapesys.errors import ShapesysError
+from shapesys.fields.windows import Answer, Asked, BlendedField, WindowLattice
+from shapesys.geometry.mesh import Floats, Ints
+from shapesys.on_ray.failure import first_cause
+from shapesys.on_ray.runtime import runtime
+
+RESTARTS = 3
+"""Of an actor, before its windows are given up."""
+
+
+class WindowActor:
+    """Answers for some windows of a scene."""
+
+    def __init__(self, answer: Answer) -> None:
+        torch.set_num_threads(1)
+        move = getattr(answer, "to", None)
+        self._answer: Answer = move(torch.device("cuda")) if move and torch.cuda.is_available() else answer
+
+    def answer(self, asked: Sequence[Asked]) -> Sequence[Floats]:
+        """What these windows say at their points."""
+        return self._answer(asked)
+
+
+@contextmanager
+def spread(field: BlendedField, actors: int, address: str | None = None) -> Iterator[BlendedField]:
+    """The same field while actors answer for its windows.
+
+    Args:
+        field: its `answer` can be sent to other processes; where it has a method ``to(device)``, actors with a GPU use
+            it.
+        actors: how many; no more than there are windows are started.
+        address: of a cluster; None for one started here.
+
+    Raises:
+        ShapesysError: no cluster can be reached or started.
+    """
+    actors = max(1, min(actors, len(field.windows)))
+    with runtime(address, num_cpus=actors + 1):
+        gpus = min(1.0, ray.cluster_resources().get("GPU", 0.0) / actors)
+        options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": RESTARTS, "max_task_retries": RESTARTS}
+        shared = ray.put(field.answer)
+        crew = [ray.remote(**options)(WindowActor).remote(shared) for _ in range(actors)]
+        try:
+            yield replace(field, answer=SpreadAnswer(field.lattice, field.windows, crew))
+        finally:
+            for actor in crew:
+                ray.kill(actor)
+
+
+@dataclass(frozen=True)
+class SpreadAnswer:
+    """Asks the actor that each window belongs to.
+
+    Attributes:
+        windows: numbers of all windows that see anything, ascending.
+        crew: actors; each has a run of these windows.
+    """
+
+    lattice: WindowLattice
+    windows: Ints
+    crew: Sequence[Any]
+
+    def __call__(self, asked: Sequence[Asked]) -> list[Floats]:
+        """What the windows say, in the order they were asked.
+
+        Raises:
+            ShapesysError: an actor died again and again, or failed.
+        """
+        numbers = np.array([self.lattice.number(one.window) for one in asked], np.int64)
+        owners = np.searchsorted(self.windows, numbers) * len(self.crew) // max(len(self.windows), 1)
+        shares = {int(owner): np.flatnonzero(owners == owner) for owner in np.unique(owners)}
+        pending = [self.crew[owner].answer.remote([asked[int(row)] for row in rows]) for owner, rows in shares.items()]
+        try:
+            said = ray.get(pending)
+        except ray.exceptions.RayError as error:
+            raise ShapesysError(f"an actor failed at windows of the scene: {first_cause(error)}") from error
+        found: list[Floats] = [np.empty(0, np.float32)] * len(asked)
+        for rows, answers in zip(shares.values(), said, strict=True):
+            for row, values in zip(rows, answers, strict=True):
+                found[int(row)] = values
+        return found
