@@ -41,18 +41,26 @@ class BatchNorm(nn.Module):
         axis: where the channels are: -1 for points (..., C), 1 for images (B, C, h, w).
         momentum: share of the newest batch in the running statistics.
         eps: added to the variance.
+        affine: whether weight and bias are learned; else they are 1 and 0, and no part of what is saved.
     """
 
+    weight: Tensor
+    bias: Tensor
     running_mean: Tensor
     running_variance: Tensor
 
-    def __init__(self, channels: int, axis: int = -1, momentum: float = 0.1, eps: float = 1e-5) -> None:
+    def __init__(
+        self, channels: int, axis: int = -1, momentum: float = 0.1, eps: float = 1e-5, affine: bool = True
+    ) -> None:
         super().__init__()
         self.axis = axis
         self.momentum = momentum
         self.eps = eps
-        self.weight = nn.Parameter(torch.ones(channels))
-        self.bias = nn.Parameter(torch.zeros(channels))
+        for name, value in (("weight", torch.ones(channels)), ("bias", torch.zeros(channels))):
+            if affine:
+                self.register_parameter(name, nn.Parameter(value))
+            else:
+                self.register_buffer(name, value, persistent=False)
         self.register_buffer("running_mean", torch.zeros(channels))
         self.register_buffer("running_variance", torch.ones(channels))
 

@@ -60,6 +60,11 @@ class ConvEncoder(nn.Module):
         parts += [self._in_grid(features) for features in solid]
         return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
+    def set_batched(self, batched: bool) -> None:
+        """Say whether many networks are computed as one by torch's `vmap`."""
+        if self.grid is not None:
+            self.grid.batched = batched
+
     def _on_planes(self, features: list[Tensor]) -> Tensor:
         """(B, cells of all planes, C)."""
         assert self.planes is not None

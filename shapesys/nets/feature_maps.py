@@ -61,7 +61,7 @@ class FeatureMap:
     def between(self, points: Tensor, side: float) -> tuple[Tensor, Tensor]:
         """(..., 3) -> the 2 or 4 or 8 cells around each query, and the weight of each: (..., corners)."""
         place = self.unit(points, side) * (self.resolution - 1)
-        low = place.floor().clamp_(max=self.resolution - 2)
+        low = place.floor().clamp(max=self.resolution - 2)
         corners = torch.cartesian_prod(*[torch.arange(2, device=points.device)] * len(self.axes))
         strides = corners.new_tensor(self.strides)
         fraction = (place - low).unsqueeze(-2)

@@ -25,6 +25,9 @@ class UNet3d(nn.Module):
         channels: C in and out.
         levels: the lowest has R / 2^(levels - 1) cells along a side.
         filters: of the first level; each further one has twice as many.
+
+    Attributes:
+        batched: many networks are computed as one by torch's `vmap`, which cannot normalise with channels last.
     """
 
     def __init__(self, channels: int = 32, levels: int = 4, filters: int = 32) -> None:
@@ -38,10 +41,12 @@ class UNet3d(nn.Module):
             _Pair(below + width, width, width) for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
         self.out = nn.Conv3d(filters, channels, 1)
+        self.batched = False
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, R, R, R, C) -> (B, R, R, R, C)."""
         x = features.permute(0, 4, 1, 2, 3)
+        x = x.contiguous() if self.batched else x
         kept: list[Tensor] = []
         for level, pair in enumerate(self.down):
             x = pair(F.max_pool3d(x, 2) if level else x)

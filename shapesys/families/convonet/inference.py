@@ -5,7 +5,9 @@ Legend: M points of the cloud, N queries, T cells of all maps, C channels.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
 
 import numpy as np
 import torch
@@ -13,9 +15,10 @@ from torch import Tensor
 
 from shapesys.errors import ShapesysError
 from shapesys.families.base import FieldPrediction, Observation
-from shapesys.families.convonet.config import ConvONetInference
+from shapesys.families.convonet.config import ConvONetInference, Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
 from shapesys.families.convonet.optimise import Optimised, optimise, whole
+from shapesys.families.convonet.optimise_many import at_once, optimise_many
 from shapesys.families.convonet.scene import (
     Scene,
     WindowAnswers,
@@ -38,39 +41,69 @@ def infer(
         ShapesysError: a cloud without points, or outside of the features' cube; names the shape.
     """
     objective.eval().requires_grad_(False)
-    return [_infer(objective, item, config, seed) for item in observations]
-
-
-def _infer(objective: ConvONetObjective, seen: Observation, config: ConvONetInference, seed: int) -> FieldPrediction:
-    device = objective.decoder.out.weight.device
-    generator = torch.Generator(device).manual_seed(stable_hash(f"{seed}/{seen.shape_id}"))
-    cloud = torch.as_tensor(np.asarray(seen.columns["points"], np.float32), device=device)
-    if objective.config.core:
-        return _of_scene(objective, seen.shape_id, cloud, config, generator)
-    check_inside(cloud, objective.space.side, seen.shape_id)
-    cloud = some_of(cloud, config.seen_points, generator)
+    device, model = objective.decoder.out.weight.device, objective.config
+    seen = [_Seen.of(item, device, seed) for item in observations]
+    if model.core:
+        return [_of_scene(objective, item, config) for item in seen]
+    for item in seen:
+        check_inside(item.cloud, objective.space.side, item.shape_id)
+    seen = [replace(item, cloud=some_of(item.cloud, config.seen_points, item.generator)) for item in seen]
     schedule = config.planned()
     if schedule is None:
-        return FieldPrediction(seen.shape_id, field_of(objective, cloud, config.surface_level))
-    done = optimise(objective, whole(objective.space, cloud, schedule, generator), schedule, config.plateau)
-    field = field_of(done.network, cloud, config.surface_level)
-    return FieldPrediction(seen.shape_id, field, _facts(done), _curves(done))
+        return [FieldPrediction(item.shape_id, field_of(objective, item.cloud, config.surface_level)) for item in seen]
+    found: list[FieldPrediction] = []
+    for some in _alike(seen, at_once(model, device)):
+        for item, done in zip(some, _optimised(objective, some, schedule, config.plateau), strict=True):
+            field = field_of(done.network, item.cloud, config.surface_level)
+            found.append(FieldPrediction(item.shape_id, field, _facts(done), _curves(done)))
+    return found
 
 
-def _of_scene(
-    objective: ConvONetObjective, shape_id: str, cloud: Tensor, config: ConvONetInference, generator: torch.Generator
-) -> FieldPrediction:
+@dataclass(frozen=True)
+class _Seen:
+    """A cloud (M, 3) on the network's device, and what is drawn at random for it."""
+
+    shape_id: str
+    cloud: Tensor
+    generator: torch.Generator
+
+    @classmethod
+    def of(cls, item: Observation, device: torch.device, seed: int) -> _Seen:
+        generator = torch.Generator(device).manual_seed(stable_hash(f"{seed}/{item.shape_id}"))
+        points = np.asarray(item.columns["points"], np.float32)
+        return cls(item.shape_id, torch.as_tensor(points, device=device), generator)
+
+
+def _alike(seen: Sequence[_Seen], count: int) -> Iterator[list[_Seen]]:
+    """Neighbours of as many points each, some at a time."""
+    for _, group in groupby(seen, lambda item: len(item.cloud)):
+        same = list(group)
+        yield from (same[start : start + count] for start in range(0, len(same), count))
+
+
+def _optimised(
+    objective: ConvONetObjective, seen: Sequence[_Seen], schedule: Schedule, plateau: float
+) -> list[Optimised]:
+    if len(seen) > 1:
+        clouds, generators = [item.cloud for item in seen], [item.generator for item in seen]
+        return optimise_many(objective, clouds, schedule, plateau, generators)
+    [item] = seen
+    return [optimise(objective, whole(objective.space, item.cloud, schedule, item.generator), schedule, plateau)]
+
+
+def _of_scene(objective: ConvONetObjective, seen: _Seen, config: ConvONetInference) -> FieldPrediction:
     """Windows of a scene see all of its points, unless told how many in all."""
-    if not len(cloud):
-        raise ShapesysError(f"'{shape_id}' has no points to see")
-    scene = Scene.of(objective, some_of(cloud, config.points or len(cloud), generator))
+    if not len(seen.cloud):
+        raise ShapesysError(f"'{seen.shape_id}' has no points to see")
+    scene = Scene.of(objective, some_of(seen.cloud, config.points or len(seen.cloud), seen.generator))
     facts, curves, network = memory_facts(objective, scene), dict[str, np.ndarray](), objective
     if schedule := config.planned():
-        steps = windows_of(objective, scene, schedule, generator, shape_id)
+        steps = windows_of(objective, scene, schedule, seen.generator, seen.shape_id)
         done = optimise(objective, steps, schedule, config.plateau)
         facts, curves, network = facts | _facts(done), _curves(done), done.network
     answers = WindowAnswers(network, scene, features_limit())
-    return FieldPrediction(shape_id, scene_field(network, scene, logit(config.surface_level), answers), facts, curves)
+    field = scene_field(network, scene, logit(config.surface_level), answers)
+    return FieldPrediction(seen.shape_id, field, facts, curves)
 
 
 def field_of(network: ConvONetObjective, cloud: Tensor, level: float) -> LogitField:

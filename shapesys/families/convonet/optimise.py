@@ -94,11 +94,8 @@ def optimise(trained: ConvONetObjective, steps: Steps, schedule: Schedule, plate
         ShapesysError: the loss is not finite.
     """
     network = copy.deepcopy(trained).train()
-    parameters = _optimised(network, schedule)
-    adam = torch.optim.Adam(parameters, lr=schedule.learning_rate, fused=True)
-    decay = torch.optim.lr_scheduler.StepLR(adam, schedule.decay_every, schedule.decay)
-    queries = schedule.batches * (schedule.surface + schedule.off_surface)
-    floor = math.log(2.0) * schedule.surface / (schedule.surface + schedule.off_surface)
+    adam, decay = adam_of(choose_parameters(network, schedule), schedule)
+    queries, floor = schedule.batches * (schedule.surface + schedule.off_surface), floor_of(schedule)
     losses: list[float] = []
     for _ in range(schedule.iterations):
         adam.zero_grad(set_to_none=True)
@@ -108,16 +105,36 @@ def optimise(trained: ConvONetObjective, steps: Steps, schedule: Schedule, plate
             loss = unsigned_cross_entropy(logits, asked.surface)
             (loss / schedule.batches).backward()
             total += float(loss.detach())
-        losses.append(total / queries)
-        if not math.isfinite(losses[-1]):
-            raise ShapesysError(
-                f"the loss of the optimisation is {losses[-1]} in iteration {len(losses)}; lower learning_rate"
-            )
+        losses.append(checked_loss(total / queries, len(losses) + 1))
         adam.step()
         decay.step()
         if flattened(losses, floor, plateau):
             break
     return Optimised(network.eval().requires_grad_(False), losses, floor)
+
+
+def adam_of(
+    parameters: Sequence[Tensor], schedule: Schedule
+) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler]:
+    """The optimiser of a schedule, and what lowers its rate."""
+    adam = torch.optim.Adam(parameters, lr=schedule.learning_rate, fused=True)
+    return adam, torch.optim.lr_scheduler.StepLR(adam, schedule.decay_every, schedule.decay)
+
+
+def floor_of(schedule: Schedule) -> float:
+    """The least loss per query: ln 2 of each on the surface."""
+    return math.log(2.0) * schedule.surface / (schedule.surface + schedule.off_surface)
+
+
+def checked_loss(loss: float, iteration: int) -> float:
+    """The loss, where it is finite.
+
+    Raises:
+        ShapesysError: it is not.
+    """
+    if not math.isfinite(loss):
+        raise ShapesysError(f"the loss of the optimisation is {loss} in iteration {iteration}; lower learning_rate")
+    return loss
 
 
 def flattened(losses: list[float], floor: float, plateau: float) -> bool:
@@ -156,7 +173,7 @@ def queries_about(cloud: Tensor, sets: int, schedule: Schedule, generator: torch
     return queries.unsqueeze(0)
 
 
-def _optimised(network: ConvONetObjective, schedule: Schedule) -> list[nn.Parameter]:
+def choose_parameters(network: ConvONetObjective, schedule: Schedule) -> list[nn.Parameter]:
     """What is optimised; the rest is frozen."""
     network.requires_grad_(False)
     chosen: nn.Module = network.encoder if schedule.part == "encoder" else network

@@ -1,0 +1,82 @@
+"""Many clouds at once become what each becomes alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+import torch
+from balls import balls, trained
+from torch import Tensor
+
+from shapesys.families.base import FieldPrediction, Observation
+from shapesys.families.convonet import FAMILY, inference
+from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference, Schedule
+from shapesys.families.convonet.optimise import optimise, whole
+from shapesys.families.convonet.optimise_many import at_once, optimise_many
+
+QUICK = Schedule(points=300, iterations=4, learning_rate=1e-3, decay_every=3, batches=2, surface=32, off_surface=32)
+GRID = {"planes": 0, "grid_resolution": 8}
+BOTH = {"grid_resolution": 8}
+
+
+def clouds() -> Sequence[Tensor]:
+    return list(balls(3, 5)["surface"])
+
+
+def generators() -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(seed) for seed in range(3)]
+
+
+@pytest.mark.parametrize("part", ["network", "encoder"])
+@pytest.mark.parametrize("settings", [{}, GRID, BOTH], ids=["planes", "grid", "both"])
+def test_copies_that_take_their_steps_together_end_where_they_end_alone(settings: dict[str, object], part: str) -> None:
+    network = trained(10, **settings)
+    schedule = Schedule(**{**QUICK.__dict__, "part": part, "norms": part == "network"})
+    together = optimise_many(network, clouds(), schedule, 0.0, generators())
+    for cloud, generator, many in zip(clouds(), generators(), together, strict=True):
+        alone = optimise(network, whole(network.space, cloud, schedule, generator), schedule, 0.0)
+        np.testing.assert_allclose(many.losses, alone.losses, rtol=1e-4)
+        for name, value in alone.network.state_dict().items():
+            torch.testing.assert_close(many.network.state_dict()[name], value, rtol=1e-3, atol=2e-5, msg=name)
+        assert not any(parameter.requires_grad for parameter in many.network.parameters())
+
+
+def test_a_copy_on_its_plateau_stays_as_it_was_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = trained(10)
+    schedule = Schedule(**{**QUICK.__dict__, "iterations": 8})
+    first = optimise_many(network, clouds()[:1], schedule, 0.0, generators()[:1])[0].losses[0]
+    monkeypatch.setattr(
+        "shapesys.families.convonet.optimise_many.flattened",
+        lambda losses, floor, plateau: plateau and len(losses) == 3 and losses[0] == pytest.approx(first),
+    )
+    stopped, other, _ = optimise_many(network, clouds(), schedule, 0.5, generators())
+    assert (len(stopped.losses), len(other.losses)) == (3, 8)
+    three = Schedule(**{**QUICK.__dict__, "iterations": 3})
+    [short, *_] = optimise_many(network, clouds(), three, 0.0, generators())
+    for name, value in short.network.state_dict().items():
+        assert torch.equal(stopped.network.state_dict()[name], value), name
+
+
+def test_inference_takes_as_many_at_once_as_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+    network = trained(10)
+    seen = [
+        Observation(f"ball/{row}", {"points": cloud.numpy()[: 300 - 50 * (row == 2)]})
+        for row, cloud in enumerate(clouds())
+    ]
+    settings = ConvONetInference(schedule="tiny", iterations=4, surface=32, off_surface=32)
+    points = np.random.default_rng(0).uniform(-1, 1, (200, 3)).astype(np.float32)
+    alone = FAMILY.infer(network, seen, settings, 0)
+    monkeypatch.setattr(inference, "at_once", lambda config, device: 2)
+    together = FAMILY.infer(network, seen, settings, 0)
+    assert [item.shape_id for item in together] == [item.shape_id for item in alone]
+    for one, other in zip(alone, together, strict=True):
+        assert isinstance(one, FieldPrediction)
+        assert isinstance(other, FieldPrediction)
+        np.testing.assert_allclose(other.field.values(points), one.field.values(points), rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(other.curves["loss"], one.curves["loss"], rtol=1e-4)
+
+
+def test_on_cpus_each_is_optimised_alone() -> None:
+    assert at_once(ConvONetConfig(), torch.device("cpu")) == 1
