@@ -26,6 +26,10 @@ class ShapeRejected(ShapesysError):
         return type(self), (self.stage, self.reason)
 
 
+class MissingExtra(ShapesysError):
+    """What was asked for needs an optional dependency that is not installed."""
+
+
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """A `UsageError` for a misspelt name, with the nearest known names first."""
     names = sorted(known)
@@ -54,7 +58,7 @@ def _first_line_or(otherwise: str, error: BaseException) -> str:
     return lines[0] if lines else otherwise
 
 
-def missing_extra(package: str, extra: str, purpose: str) -> ShapesysError:
+def missing_extra(package: str, extra: str, purpose: str) -> MissingExtra:
     """The error for an optional dependency that is not installed."""
     way_out = f"pip install 'shapesys[{extra}]'"
-    return ShapesysError(f"{purpose} needs '{package}', which is not installed; install it with: {way_out}")
+    return MissingExtra(f"{purpose} needs '{package}', which is not installed; install it with: {way_out}")

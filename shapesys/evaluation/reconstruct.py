@@ -16,6 +16,7 @@ from shapesys.evaluation.suites import suite_of
 from shapesys.evaluation.unseen import predict_unseen
 from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Need, Observation
+from shapesys.families.steps import OnStep
 from shapesys.fields.cut import quantile_by_area, split_by_attribute
 from shapesys.fields.extraction import ExtractionReport, ExtractionSettings, extract
 from shapesys.fields.field import UNIT_BOX, Box, Field
@@ -27,13 +28,12 @@ from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Framing, Normalisation
 from shapesys.geometry.points import POINT_SUFFIXES, read_points
 from shapesys.samples.cloud_samples import checked_scan
-from shapesys.samples.settings import PrepareConfig, QueryConfig, UnsignedConfig
+from shapesys.samples.settings import CloudConfig, PrepareConfig, QueryConfig, UnsignedConfig
 from shapesys.samples.shape import prepare_shape
 from shapesys.samples.views import VIEWS, Column
 from shapesys.sources.base import Census, ShapeRef, Source, digest_of
 from shapesys.training.checkpoint import chosen_of, restore
 from shapesys.training.context import pick_device
-from shapesys.training.fitting import OnStep
 from shapesys.training.run_dir import RunDirectory
 
 _CLOUD_ONLY = frozenset(POINT_SUFFIXES) - {".ply", ".obj", ".off"}
@@ -114,7 +114,7 @@ def reconstruct(
         changes: changes to the run's inference settings, by name.
         queries: samples drawn around a mesh, or fewer where the run draws fewer around a cloud.
         settings: of the extraction.
-        on_step: told of every iteration, where the run fits a network to each shape.
+        on_step: told of every iteration, where the run fits a network to each shape or optimises at test time.
         spread: lets others answer for the field while its surface is extracted.
 
     Raises:
@@ -203,6 +203,7 @@ def _observe_mesh(
         views=(need.view,),
         sdf=QueryConfig(count=queries, chunk=queries),
         udf=unsigned,
+        cloud=CloudConfig(points=queries, order="given"),
         frame=framing.name,
         margin=framing.margin,
         seed=seed,

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 from shapesys.config.base import Config
 from shapesys.families.base import Family, FieldPrediction, Objective, Observation, Prediction
+from shapesys.families.steps import OnStep, heard_by
 from shapesys.training.config import TrainJob
-from shapesys.training.fitting import Fitted, OnStep, fit
+from shapesys.training.fitting import Fitted, fit
 
 
 def predict_unseen(
@@ -25,13 +26,14 @@ def predict_unseen(
     Args:
         objective: the restored one, whose device is used.
         inference: of families that share something among shapes.
-        on_step: told of every iteration of a fit.
+        on_step: told of every iteration of a fit, or of an optimisation at test time.
 
     Raises:
         ShapesysError: a shape cannot be predicted.
     """
     if not family.one_network_each(job.model):
-        return list(family.infer(objective, observations, inference, seed))
+        with heard_by(on_step):
+            return list(family.infer(objective, observations, inference, seed))
     device = next(objective.parameters()).device
     return [as_prediction(family, fitted) for fitted in fit(job, observations, device, on_step=on_step)]
 

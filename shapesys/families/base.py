@@ -154,6 +154,8 @@ class Traits:
             shapes.
         higher_is_better: of these scalars.
         contrasts: half of every batch is of one category of interest, and half of all others.
+        trained: the objective has parameters, which training sets. Without, it has nothing to train: a run is its
+            settings, made at once, and no batch is ever asked for.
     """
 
     per_shape_codes: bool = False
@@ -162,6 +164,7 @@ class Traits:
     judged_by: tuple[str, ...] = ("loss/total",)
     higher_is_better: bool = False
     contrasts: bool = False
+    trained: bool = True
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from shapesys.on_ray.runtime import alive_nodes, cluster_address, physical_cpus,
 from shapesys.on_ray.storage import Witness, require_on_all_nodes, run_and_store, unseen
 from shapesys.training import checkpoint, loop
 from shapesys.training.config import ScaleConfig, TrainJob
-from shapesys.training.context import ProcessGroupContext, forget_modules
+from shapesys.training.context import LocalContext, ProcessGroupContext, forget_modules
 from shapesys.training.feed import LocalFeed, MakeFeed, open_data
 from shapesys.training.history import Follower, Record
 from shapesys.training.plan import RankPlan
@@ -127,6 +127,8 @@ def train(
         ShapesysError: the loop's own errors, a node does not see the run or the store, or the cluster cannot hold the
             workers; names the first cause.
     """
+    if not _is_trained(job):
+        return asdict(loop.train(job, run, LocalContext(torch.device("cpu"))))
     _check_data(job)
     _check_machine(job.scale, address)
     may_grow = cluster_address(address) is not None
@@ -137,6 +139,13 @@ def train(
     if "error" in outcome:
         raise ShapesysError(outcome["error"])
     return outcome
+
+
+def _is_trained(job: TrainJob) -> bool:
+    """Whether there is anything to start workers for."""
+    from shapesys.families import registry
+
+    return registry.load(job.family).traits.trained
 
 
 def _check_data(job: TrainJob) -> None:

@@ -24,13 +24,23 @@ class TrainedVariant(Variant):
         presets: scale -> preset of the family.
         changes: dotted path -> value, on top of the preset.
         inference: changes to the family's inference settings, of the evaluation alone: variants that differ in nothing
-            else share one run.
+            but these and `measured` share one run.
+        measured: changes to the settings of the evaluation, on top of the recipe's.
+        inference_at: scale -> further changes to the inference settings, below those of `inference`.
+        requires: a module that is not installed with the package; without it the variant is left out. Empty for none.
     """
 
     family: str
     presets: Mapping[Scale, str]
     changes: Mapping[str, Any] = field(default_factory=dict)
     inference: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, Any] = field(default_factory=dict)
+    inference_at: Mapping[Scale, Mapping[str, Any]] = field(default_factory=dict)
+    requires: str = ""
+
+    def evaluation(self, scale: Scale) -> dict[str, Any]:
+        """Changes to the settings of its evaluation."""
+        return {**self.measured, "inference": {**self.inference_at.get(scale, {}), **self.inference}}
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +42,7 @@ class TrainedExperiment(Experiment):
         root: folder of the runs.
         job: what is trained.
         split: what is measured.
-        variants: label -> changes to the inference settings.
+        variants: label -> changes to the settings of the evaluation.
         pictured: how pictures of the evaluation stand on the page; None for none.
         measured: changes to the settings of the evaluation.
     """
@@ -77,7 +80,7 @@ class TrainedExperiment(Experiment):
             return [self._measured(label, changes) for label, changes in self.variants.items()]
 
     def _measured(self, label: str, changes: Mapping[str, Any]) -> Finding:
-        settings = EvaluateConfig(split=self.split, inference=dict(changes)).override(dict(self.measured))
+        settings = EvaluateConfig(split=self.split).override({**self.measured, **changes})
         together = at_once(self.job, pick_device("auto")) if self.fits else EvaluateScale().batch_shapes
         summary = evaluate_locally(self.run, settings, EvaluateScale(num_actors=1, batch_shapes=together))
         pictures = self._kept_pictures(list(self.variants).index(label))
@@ -104,13 +107,14 @@ def experiments(recipe: TrainedRecipe, request: Request) -> list[TrainedExperime
         UsageError: a setting that a family does not have.
     """
     found: list[TrainedExperiment] = []
-    for number, group in enumerate(_trained_alike(recipe.variants, request.scale)):
+    able = [variant for variant in recipe.variants if not variant.requires or find_spec(variant.requires)]
+    for number, group in enumerate(_trained_alike(able, request.scale)):
         first = group[0]
         for seed in request.seeds:
             settings = dict(first.changes) | dict(request.changes) | {"data.store": request.store, SEED: seed}
             job = resolve(first.family, first.presets[request.scale], settings)
-            variants = {variant.label: dict(variant.inference) for variant in group}
-            name = f"{recipe.name}-{number:02d}-s{seed}"
+            variants = {variant.label: variant.evaluation(request.scale) for variant in group}
+            name = f"{_name(recipe, first, number, request.scale)}-s{seed}"
             found.append(
                 TrainedExperiment(
                     name,
@@ -123,6 +127,14 @@ def experiments(recipe: TrainedRecipe, request: Request) -> list[TrainedExperime
                 )
             )
     return found
+
+
+def _name(recipe: TrainedRecipe, variant: TrainedVariant, number: int, scale: Scale) -> str:
+    """Of runs that recipes share, by what is trained."""
+    if not recipe.shares:
+        return f"{recipe.name}-{number:02d}"
+    changes = json.dumps(dict(variant.changes), sort_keys=True)
+    return f"{variant.family}-{variant.presets[scale]}-{hashlib.sha256(changes.encode()).hexdigest()[:8]}"
 
 
 def _trained_alike(variants: Sequence[TrainedVariant], scale: Scale) -> list[list[TrainedVariant]]:

@@ -174,6 +174,7 @@ def save(
     """Write a checkpoint and make it visible in one rename.
 
     Args:
+        optimiser: None of what has nothing to optimise.
         measure, framing: as `Checkpoint.measure` and `Checkpoint.framing` give them back.
     """
     final = folder / _name(step)
@@ -190,7 +191,7 @@ def save(
         write_json(part / "frame.json", framing.to_settings())
     if measure is not None:
         write_json(part / "validation.json", {"measure": measure})
-    torch.save({"optimiser": optimiser.state_dict(), "step": step}, part / "state.pt")
+    torch.save({"optimiser": optimiser.state_dict() if optimiser else {}, "step": step}, part / "state.pt")
     if final.exists():
         shutil.rmtree(final)
     part.rename(final)

@@ -22,6 +22,7 @@ from torch import Tensor
 from shapesys.families import registry
 from shapesys.families.base import Batch, Objective, Observation, TrainingData
 from shapesys.families.observed import ObservedQueries, alike
+from shapesys.families.steps import OnStep
 from shapesys.samples.seeds import stable_hash
 from shapesys.training.config import TrainConfig, TrainJob
 from shapesys.training.fitted_together import Networks, networks_of
@@ -38,9 +39,6 @@ SAVE_SECONDS = 60.0
 """Between saves of a fit's state: what a killed process loses at most."""
 LAST_SHARE = 0.05
 """Of the iterations, over which a fit's losses are averaged."""
-
-OnStep = Callable[[int, int], None]
-"""Called with (iterations done, iterations in all)."""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from shapesys.training.maps_claim import check_claimed
 from shapesys.training.plan import RankPlan, TrainPlan
 from shapesys.training.reader import Columns, Reader
 from shapesys.training.run_dir import RunDirectory, write_json
+from shapesys.training.untrained import settle
 from shapesys.training.validation import validate
 
 OnLog = Callable[[Record], None]
@@ -51,7 +52,8 @@ def train(
     on_log: OnLog | None = None,
     until_epoch: int | None = None,
 ) -> TrainResult:
-    """Train to the end of the job from the newest checkpoint of the run, or from scratch.
+    """Train to the end of the job from the newest checkpoint of the run, or from scratch; where the family has nothing
+    to train, make the checkpoint that holds its settings.
 
     Args:
         make_feed: (reader, steps to read ahead) -> feed.
@@ -64,6 +66,8 @@ def train(
     """
     check_claimed(run, job.data.saliency)
     family = registry.load(job.family)
+    if not family.traits.trained:
+        return TrainResult(0, 0, {}, str(settle(job, family, run).path))
     reader, plan = open_data(job, family)
     session = _Session.begin(job, run, context, family, reader, plan, on_log)
     whole = job.train.epochs * plan.steps_per_epoch

@@ -93,13 +93,17 @@ def last_step(run: RunDirectory) -> int:
 
 
 def finished_result(run: RunDirectory) -> dict[str, Any] | None:
-    """What came of a run that has nothing left to do, as plain data; None where it has."""
+    """What came of a run that has nothing left to do, as plain data; None where it has.
+
+    A run of a family that learns nothing has no history, and a checkpoint of step 0.
+    """
     newest = checkpoint.latest(run.checkpoints)
     status = read_json(run.status) if run.status.exists() else {}
     records = history.read(run.history)
-    if newest is None or status.get("state") != "finished" or not records or records[-1]["step"] != newest.step:
+    last = records[-1] if records else {}
+    if newest is None or status.get("state") != "finished" or last.get("step", 0) != newest.step:
         return None
-    facts = {"steps": newest.step, "epochs": int(records[-1]["epoch"]), "final": records[-1]}
+    facts = {"steps": newest.step, "epochs": int(last.get("epoch", 0)), "final": last}
     return facts | {"checkpoint": str(newest.path)}
 
 
@@ -111,6 +115,10 @@ def networks_in(path: Path) -> dict[str, RunDirectory]:
 
 def _refuse(job: TrainJob) -> None:
     scale = job.scale
+    if not registry.load(job.family).traits.trained:
+        raise UsageError(
+            f"--each-category with '{job.family}', which learns nothing: one run serves every category; leave it out"
+        )
     if scale.num_workers > 1:
         raise UsageError(
             f"--scale.num-workers {scale.num_workers} with --each-category: one worker per network, and as many "

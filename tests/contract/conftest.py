@@ -19,12 +19,19 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "family" not in metafunc.fixturenames:
         return
     families = [registry.load(name) for name in registry.names()]
+    if "learns" in metafunc.fixturenames:
+        families = [family for family in families if family.traits.trained]
     if "job" not in metafunc.fixturenames:
         metafunc.parametrize("family", families, ids=[family.name for family in families])
         return
     pairs = [(family, preset) for family in families for preset in small_presets(family)]
     ids = [family.name if preset == "tiny" else f"{family.name}-{preset}" for family, preset in pairs]
     metafunc.parametrize(("family", "preset"), pairs, ids=ids)
+
+
+@pytest.fixture
+def learns() -> None:
+    """Asked for by tests of training: families that have nothing to train are not put through them."""
 
 
 @pytest.fixture

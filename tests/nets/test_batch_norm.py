@@ -97,3 +97,20 @@ def test_one_row_alone_is_refused_in_training_with_a_way_out() -> None:
     with pytest.raises(ShapesysError, match="raise train.shapes_per_step, lower train.accumulate"):
         ours(random(1, 4))
     assert ours.eval()(random(1, 4)).shape == (1, 4)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_without_parameters_it_is_torchs_without_them(training: bool) -> None:
+    ours, torchs = BatchNorm(4, affine=False).double().train(training), nn.BatchNorm1d(4, affine=False).double()
+    x = random(30, 4) * 3 + 5
+    torch.testing.assert_close(ours(x), torchs.train(training)(x))
+    scale, shift = ours.folded_running()
+    torch.testing.assert_close(x * scale + shift, torchs.eval()(x))
+    assert list(ours.parameters()) == []
+    assert set(ours.state_dict()) == {"running_mean", "running_variance"}
+
+
+def test_without_parameters_workers_are_as_one(together: Callable[..., list[Any]]) -> None:
+    x, parts = random(30, 4) + 2, [slice(0, 11), slice(11, 30)]
+    halves = together(lambda worker: BatchNorm(4, affine=False).double()(x[parts[worker]]), 2)
+    torch.testing.assert_close(torch.cat(halves), BatchNorm(4, affine=False).double()(x))

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
+from shapesys.config.base import changed
 from shapesys.errors import UsageError
+from shapesys.evaluation.config import EvaluateConfig
 from shapesys.reproduction import registry
 from shapesys.reproduction.recipe import Recipe, Request, Scale
 from shapesys.reproduction.trained import TrainedRecipe
@@ -44,10 +48,12 @@ def test_every_trained_variant_is_measured_with_settings_that_exist(recipe: Reci
     if not isinstance(recipe, TrainedRecipe):
         pytest.skip("trains in ways of its own")
     items = experiments(recipe, asked(scale, scale))
-    assert {label for item in items for label in item.variants} == {variant.label for variant in recipe.variants}
+    able = [variant.label for variant in recipe.variants if not variant.requires or find_spec(variant.requires)]
+    assert {label for item in items for label in item.variants} == set(able)
     for item in items:
         for changes in item.variants.values():
-            item.job.inference.override(dict(changes))
+            settings = EvaluateConfig().override({**item.measured, **changes})
+            changed(item.job.inference, settings.inference)
 
 
 def test_every_recipe_says_what_it_compares_with(recipe: Recipe) -> None:

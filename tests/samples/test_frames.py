@@ -89,7 +89,8 @@ def test_a_margin_belongs_to_the_sphere() -> None:
 @pytest.mark.parametrize("gives", [Mesh, Scan])
 @pytest.mark.parametrize("views", [(), ("sdf", "udf")])
 def test_signed_queries_fill_the_unit_sphere_alone(gives: type, views: tuple[str, ...]) -> None:
-    with pytest.raises(UsageError, match="'sdf' is made in the frame unit_sphere alone.*--views meshes udf inside occupancy"):
+    told = "'sdf' is made in the frame unit_sphere alone.*--views meshes udf inside occupancy"
+    with pytest.raises(UsageError, match=told):
         PrepareConfig(views=views, frame="mean").of_what(gives)
     PrepareConfig(frame="mean").of_what(Cloud)
 

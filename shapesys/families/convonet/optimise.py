@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from shapesys.errors import ShapesysError
 from shapesys.families.convonet.config import Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
+from shapesys.families.steps import tell
 from shapesys.nets.feature_maps import FeatureSpace
 from shapesys.nets.scatter import Cells
 
@@ -97,7 +98,8 @@ def optimise(trained: ConvONetObjective, steps: Steps, schedule: Schedule, plate
     adam, decay = adam_of(choose_parameters(network, schedule), schedule)
     queries, floor = schedule.batches * (schedule.surface + schedule.off_surface), floor_of(schedule)
     losses: list[float] = []
-    for _ in range(schedule.iterations):
+    for iteration in range(schedule.iterations):
+        tell(iteration, schedule.iterations)
         adam.zero_grad(set_to_none=True)
         total = 0.0
         for asked in steps():

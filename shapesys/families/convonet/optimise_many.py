@@ -29,6 +29,7 @@ from shapesys.families.convonet.optimise import (
     unsigned_cross_entropy,
 )
 from shapesys.families.convonet.windows import memory_of_window
+from shapesys.families.steps import tell
 from shapesys.nets.scatter import Cells
 
 MEMORY_SHARE = 0.5
@@ -77,7 +78,8 @@ def optimise_many(
     losses: list[list[float]] = [[] for _ in clouds]
     ended: dict[int, dict[str, Tensor]] = {}
     queries_in_all = schedule.batches * (schedule.surface + schedule.off_surface)
-    for _ in range(schedule.iterations):
+    for iteration in range(schedule.iterations):
+        tell(iteration, schedule.iterations)
         drawn = [
             queries_about(cloud, schedule.batches, schedule, own) for cloud, own in zip(clouds, generators, strict=True)
         ]

@@ -20,6 +20,7 @@ from torch import Tensor
 from shapesys.config.base import Config, setting
 from shapesys.families.base import Observation
 from shapesys.families.observed import ObservedQueries, Queries
+from shapesys.families.steps import tell
 from shapesys.samples.seeds import stable_hash
 
 Fit = Callable[[Tensor, Queries], tuple[Tensor, Tensor]]
@@ -85,6 +86,7 @@ def find_codes(
     optimiser = torch.optim.Adam([codes], lr=config.learning_rate)
     schedule = torch.optim.lr_scheduler.StepLR(optimiser, step_size=max(1, (config.iterations + 1) // 2), gamma=0.1)
     for iteration in range(config.iterations):
+        tell(iteration, config.iterations)
         optimiser.zero_grad(set_to_none=True)
         error, prior = fit(codes, queries.window(iteration, config.points))
         (error + prior).sum().backward()

@@ -1,0 +1,46 @@
+"""From an unseen cloud to a field, in one pass.
+
+Legend: M points of the cloud, N queries, C channels of a code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from shapesys.families.base import FieldPrediction, Observation
+from shapesys.families.fields.occupancy import check_inside, cube_field, some_of
+from shapesys.families.onet.config import ONetInference
+from shapesys.families.onet.objective import ONetObjective
+from shapesys.fields.logit_field import LogitField
+from shapesys.samples.seeds import stable_hash
+
+
+def infer(
+    objective: ONetObjective, observations: Sequence[Observation], config: ONetInference, seed: int
+) -> list[FieldPrediction]:
+    """A field for each cloud; what it becomes does not depend on the clouds beside it.
+
+    Raises:
+        ShapesysError: a cloud without points, or outside of the field's cube; names the shape.
+    """
+    objective.eval().requires_grad_(False)
+    return [FieldPrediction(seen.shape_id, _field(objective, seen, config, seed)) for seen in observations]
+
+
+def _field(objective: ONetObjective, seen: Observation, config: ONetInference, seed: int) -> LogitField:
+    """The logits that go with a cloud's code."""
+    device, side = objective.decoder.out.weight.device, objective.config.side
+    generator = torch.Generator(device).manual_seed(stable_hash(f"{seed}/{seen.shape_id}"))
+    cloud = torch.as_tensor(np.asarray(seen.columns["points"], np.float32), device=device)
+    check_inside(cloud, side, seen.shape_id)
+    with torch.no_grad():
+        code = objective.encoder(some_of(cloud, config.points, generator).unsqueeze(0))
+
+    def logits(points: Tensor) -> Tensor:
+        return objective.logits(points.unsqueeze(0), code)[0]
+
+    return cube_field(logits, side, config.level, cloud)

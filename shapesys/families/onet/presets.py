@@ -1,0 +1,87 @@
+"""Presets of Occupancy Networks, and where each of their values comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from shapesys.families.base import Preset
+from shapesys.families.fields.presets import SMALL
+
+_CODE = "released settings of Occupancy Networks for clouds of points"
+_PAPER: Mapping[str, Any] = {
+    "model.side": 1.1,
+    "model.code_dim": 512,
+    "model.encoder_hidden": 512,
+    "model.encoder_blocks": 5,
+    "model.hidden": 256,
+    "model.blocks": 5,
+    "model.input_points": 300,
+    "model.input_noise": 0.005,
+    "inference.points": 300,
+    "inference.level": 0.2,
+    "train.epochs": 625,
+    "train.shapes_per_step": 64,
+    "train.points_per_shape": 2048,
+    "train.learning_rate": 1e-4,
+    "train.checkpoint_epochs": 20,
+    "train.select": "best",
+    "train.validate_epochs": 20,
+}
+_ORIGINS = dict.fromkeys(_PAPER, _CODE) | {
+    "model.encoder_hidden": "released settings of the baseline PSGN, which has the same encoder for the same input",
+    **dict.fromkeys(
+        ("model.encoder_blocks", "model.hidden", "model.blocks"), "released definitions of encoder and decoder"
+    ),
+    "train.learning_rate": "released training script",
+    "train.epochs": "our choice: 300,000 steps of 480 per pass over ShapeNet, as many as ConvONet's; the released loop "
+    "has no end, and its model of images was saved after 2,886,000",
+    "train.checkpoint_epochs": "our choice: some 10,000 steps of ShapeNet",
+    "train.validate_epochs": "our choice: some 10,000 steps of ShapeNet, as ConvONet's",
+}
+PAPER = Preset("clouds of 300 points, 10.4 M parameters; a GPU, and shapes in the frame unit_cube", _PAPER, _ORIGINS)
+
+_SMALL: Mapping[str, Any] = {
+    **_PAPER,
+    "model.code_dim": 128,
+    "model.encoder_hidden": 128,
+    "model.hidden": 128,
+    "model.input_points": 1024,
+    "inference.points": 1024,
+    "train.epochs": 150,
+    "train.shapes_per_step": 16,
+    "train.points_per_shape": 1024,
+    "train.learning_rate": 1e-3,
+    "train.lr_step_epochs": 50,
+    "train.lr_factor": 0.3,
+    "train.checkpoint_epochs": 25,
+    "train.select": "last",
+}
+SMALL_OBJECTS = Preset(
+    "objects on a CPU: 128 channels throughout; data, schedule and cost of ConvONet's small",
+    _SMALL,
+    {**_ORIGINS, **{name: SMALL for name in _SMALL if _SMALL[name] != _PAPER.get(name)}},
+)
+
+_TINY: Mapping[str, Any] = {
+    **_SMALL,
+    "model.side": 2.2,
+    "model.encoder_hidden": 96,
+    "model.encoder_blocks": 3,
+    "model.hidden": 64,
+    "model.blocks": 3,
+    "model.input_points": 256,
+    "model.input_noise": 0.01,
+    "inference.points": 256,
+    "train.epochs": 100,
+    "train.points_per_shape": 512,
+    "train.learning_rate": 2e-3,
+    "train.lr_step_epochs": 40,
+}
+TINY = Preset(
+    "a laptop in a minute: a code of 128 channels, shapes in the unit sphere or in the unit cube",
+    _TINY,
+    dict.fromkeys(_TINY, SMALL) | {"model.side": "our choice: the unit sphere with the published margin of a tenth"},
+)
+
+PRESETS = {"tiny": TINY, "small": SMALL_OBJECTS, "paper": PAPER}
