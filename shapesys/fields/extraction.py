@@ -13,10 +13,9 @@ import numpy as np
 from shapesys.errors import UsageError, unknown_name
 from shapesys.fields import dense
 from shapesys.fields.coarse_to_fine import Level, Pruning, Surface, search
-from shapesys.fields.field import Field, FieldTraits, JointField
+from shapesys.fields.field import Field, FieldTraits, JointField, SurfaceField
 from shapesys.fields.lattice import Keys, Lattice
 from shapesys.fields.marching import march
-from shapesys.fields.mesh_field import SurfaceField
 from shapesys.fields.sampler import Sampler
 from shapesys.geometry.mesh import Floats, Mesh
 

@@ -8,7 +8,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from shapesys.geometry.mesh import Floats
+from shapesys.geometry.mesh import Floats, Mesh
 
 BOX_MARGIN = 0.1
 """Of a box about points, on every side, as a share of its longest: [-1, 1]^3 becomes SAL's [-1.2, 1.2]^3."""
@@ -85,6 +85,15 @@ class SeenField(Field, Protocol):
     @property
     def seen(self) -> Floats:
         """(n, 3) points near the surface, in the field's frame; none where nothing is known."""
+        ...
+
+
+@runtime_checkable
+class SurfaceField(Field, Protocol):
+    """A field that knows its surface: extraction takes that very mesh, and asks for no value."""
+
+    def surface(self) -> Mesh:
+        """The level set, in the field's frame; empty where there is none."""
         ...
 
 

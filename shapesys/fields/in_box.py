@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from shapesys.fields.field import Box, Field, FieldTraits, JointField
-from shapesys.fields.mesh_field import SurfaceField
+from shapesys.fields.field import Box, Field, FieldTraits, JointField, SurfaceField
 from shapesys.geometry.mesh import Floats, Mesh
 
 

@@ -5,22 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from shapesys.fields.field import UNIT_BOX, Box, Field, FieldTraits
+from shapesys.fields.field import UNIT_BOX, Box, FieldTraits
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.signed_distance import SignedMesh
-
-
-@runtime_checkable
-class SurfaceField(Field, Protocol):
-    """A field that knows its surface: extraction takes that very mesh, and asks for no value."""
-
-    def surface(self) -> Mesh:
-        """The level set, in the field's frame; empty where there is none."""
-        ...
 
 
 @dataclass(frozen=True)

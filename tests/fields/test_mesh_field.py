@@ -11,9 +11,9 @@ from solids import SOLIDS
 from shapesys.errors import UsageError
 from shapesys.fields.analytic import Cuboid
 from shapesys.fields.extraction import GIVEN, ExtractionSettings, extract
-from shapesys.fields.field import UNIT_BOX, Box, Field
+from shapesys.fields.field import UNIT_BOX, Box, Field, SurfaceField
 from shapesys.fields.in_box import in_box
-from shapesys.fields.mesh_field import MeshField, SurfaceField
+from shapesys.fields.mesh_field import MeshField
 from shapesys.geometry.mesh import Mesh
 
 NOTHING = Mesh(np.zeros((2, 3), np.float32), np.zeros((0, 3), np.int32))
