@@ -50,12 +50,15 @@ def infer(
     seen = [replace(item, cloud=some_of(item.cloud, config.seen_points, item.generator)) for item in seen]
     schedule = config.planned()
     if schedule is None:
-        return [FieldPrediction(item.shape_id, field_of(objective, item.cloud, config.surface_level)) for item in seen]
+        return [
+            FieldPrediction(item.shape_id, field_of(objective, item.cloud, config.surface_level), taken_at(config))
+            for item in seen
+        ]
     found: list[FieldPrediction] = []
     for some in _alike(seen, at_once(model, device)):
         for item, done in zip(some, _optimised(objective, some, schedule, config.plateau), strict=True):
             field = field_of(done.network, item.cloud, config.surface_level)
-            found.append(FieldPrediction(item.shape_id, field, _facts(done), _curves(done)))
+            found.append(FieldPrediction(item.shape_id, field, taken_at(config) | _facts(done), _curves(done)))
     return found
 
 
@@ -96,7 +99,7 @@ def _of_scene(objective: ConvONetObjective, seen: _Seen, config: ConvONetInferen
     if not len(seen.cloud):
         raise ShapesysError(f"'{seen.shape_id}' has no points to see")
     scene = Scene.of(objective, some_of(seen.cloud, config.points or len(seen.cloud), seen.generator))
-    facts, curves, network = memory_facts(objective, scene), dict[str, np.ndarray](), objective
+    facts, curves, network = taken_at(config) | memory_facts(objective, scene), dict[str, np.ndarray](), objective
     if schedule := config.planned():
         steps = windows_of(objective, scene, schedule, seen.generator, seen.shape_id)
         done = optimise(objective, steps, schedule, config.plateau)
@@ -115,6 +118,11 @@ def field_of(network: ConvONetObjective, cloud: Tensor, level: float) -> LogitFi
         return network.logits(points.unsqueeze(0), table)[0]
 
     return cube_field(logits, network.space.side, level, cloud)
+
+
+def taken_at(config: ConvONetInference) -> dict[str, float]:
+    """The probability of being inside at which the surface is, for the record."""
+    return {"level": config.surface_level}
 
 
 def _curves(done: Optimised) -> dict[str, np.ndarray]:

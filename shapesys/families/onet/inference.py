@@ -28,7 +28,8 @@ def infer(
         ShapesysError: a cloud without points, or outside of the field's cube; names the shape.
     """
     objective.eval().requires_grad_(False)
-    return [FieldPrediction(seen.shape_id, _field(objective, seen, config, seed)) for seen in observations]
+    facts = {"level": config.level}
+    return [FieldPrediction(seen.shape_id, _field(objective, seen, config, seed), facts) for seen in observations]
 
 
 def _field(objective: ONetObjective, seen: Observation, config: ONetInference, seed: int) -> LogitField:

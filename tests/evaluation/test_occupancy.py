@@ -1,0 +1,136 @@
+"""Networks that classify space, from a store to numbers and to files of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+
+from shapesys.errors import ShapesysError, UsageError
+from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+from shapesys.evaluation.plan import evaluate_locally
+from shapesys.evaluation.reconstruct import reconstruct
+from shapesys.geometry.surface import sample_surface
+from shapesys.geometry.write import write_mesh, write_points
+from shapesys.samples.prepare import prepare_locally
+from shapesys.samples.settings import PRESETS
+from shapesys.samples.store import Store
+from shapesys.sources.procedural import generate
+from shapesys.sources.registry import build_source
+from shapesys.training.config import claim, resolve
+from shapesys.training.context import LocalContext
+from shapesys.training.loop import train
+from shapesys.training.run_dir import RunDirectory, create
+
+FEW = {"inside.count": 2048, "inside.chunk": 512, "inside.surface": 256, "cloud.points": 600, "occupancy.points": 2000}
+SHAPES = {"categories": ("mug", "table"), "count": 6, "val_fraction": 0.0, "test_fraction": 0.34}
+SETTINGS = EvaluateConfig(resolution=24, samples=500)
+SCALE = EvaluateScale(batch_shapes=2)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Mugs and tables in the unit cube."""
+    folder = str(tmp_path_factory.mktemp("solids") / "store")
+    settings = PRESETS["tiny_onet"].override(FEW)
+    prepare_locally(build_source("procedural", SHAPES), folder, settings, isolate=False)
+    return folder
+
+
+def trained(store: str, folder: Path, family: str, preset: str, **changes: Any) -> RunDirectory:
+    few = {"train.epochs": 30, "train.shapes_per_step": 4, "train.points_per_shape": 512, "model.side": 1.1}
+    job = resolve(family, preset, {"data.store": store, **few, **changes})
+    run = create(folder, f"{family}-{preset}")
+    claim(run, job)
+    train(job, run, LocalContext(torch.device("cpu")))
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(store: str, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    return trained(store, tmp_path_factory.mktemp("runs"), "convonet", "tiny")
+
+
+@pytest.fixture(scope="module")
+def of_windows(store: str, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    windows = {"model.side": 0.6, "model.core": 0.3, "train.points_per_shape": 2048}
+    return trained(store, tmp_path_factory.mktemp("windows"), "convonet", "tiny_windows", **windows)
+
+
+def rows_of(run: RunDirectory) -> dict[str, dict[str, Any]]:
+    return {row["shape_id"]: row for row in pq.read_table(run.evaluation("test").rows).to_pylist()}
+
+
+def test_an_evaluation_optimises_each_shape_and_says_how(run: RunDirectory) -> None:
+    inference = {"schedule": "tiny", "iterations": 6, "surface": 64, "off_surface": 64, "batches": 1}
+    summary = evaluate_locally(run, SETTINGS.override({"inference": inference}), SCALE)
+    assert sum(summary["counts"].values()) == summary["counts"]["ok"] + summary["counts"]["empty"] > 0
+    for shape_id, row in rows_of(run).items():
+        assert row["fact/level"] == 0.5
+        assert row["fact/iterations"] == 6
+        assert row["fact/loss_floor"] == pytest.approx(0.5 * np.log(2.0))
+        assert run.evaluation("test").curves(shape_id).is_file()
+
+
+def test_without_a_schedule_the_surface_is_where_the_release_has_it(run: RunDirectory) -> None:
+    evaluate_locally(run, SETTINGS, SCALE)
+    assert {row["fact/level"] for row in rows_of(run).values()} == {0.2}
+    assert all("fact/iterations" not in row for row in rows_of(run).values())
+
+
+def test_its_field_lies_in_its_own_cube(run: RunDirectory, store: str) -> None:
+    """And not in a box about the points that were seen, as where nobody knows better."""
+    path = run.path.parent / "mug.obj"
+    write_mesh(generate("mug", 3), path)
+    made = reconstruct(run, path, 24)
+    assert made.field.traits.box.low == (-0.55, -0.55, -0.55)
+    assert Store.open(store).framing.name == "unit_cube"
+
+
+def test_a_cloud_of_ones_own_needs_no_normals(run: RunDirectory, tmp_path: Path) -> None:
+    points = sample_surface(generate("table", 5), 800, 0).points + 3.0
+    write_points(points, {}, tmp_path / "table.ply")
+    made = reconstruct(run, tmp_path / "table.ply", 32, {"schedule": "tiny", "iterations": 2, "level": 0.2})
+    assert made.observed == "cloud"
+    assert made.facts["iterations"] == 2
+    np.testing.assert_allclose(made.mesh.vertices.mean(axis=0), points.mean(axis=0), atol=0.5)
+
+
+def test_a_setting_that_does_nothing_is_refused(run: RunDirectory, tmp_path: Path) -> None:
+    write_mesh(generate("mug", 3), tmp_path / "mug.obj")
+    with pytest.raises(UsageError, match="'iterations' does nothing where 'schedule' is None"):
+        reconstruct(run, tmp_path / "mug.obj", 24, {"iterations": 5})
+    with pytest.raises(UsageError, match="'std' does nothing"):
+        evaluate_locally(run, SETTINGS.override({"inference": {"std": 0.1}}), SCALE)
+
+
+def test_a_cloud_far_outside_of_what_was_learned_is_refused(store: str, tmp_path: Path) -> None:
+    """A run on shapes as their files have them, in metres, in a cube of 20 centimetres."""
+    small = trained(store, tmp_path, "convonet", "tiny", **{"train.epochs": 1, "model.side": 0.2})
+    write_mesh(generate("table", 5), tmp_path / "table.obj")
+    with pytest.raises(ShapesysError, match="lie outside the cube of side 0.2"):
+        reconstruct(small, tmp_path / "table.obj", 24)
+
+
+def test_windows_are_trained_evaluated_and_reconstructed(of_windows: RunDirectory, tmp_path: Path) -> None:
+    summary = evaluate_locally(of_windows, SETTINGS, SCALE)
+    assert summary["counts"]["failed"] == 0
+    for row in rows_of(of_windows).values():
+        assert row["fact/windows"] > row["fact/windows_skipped"] >= 0
+        assert row["fact/window_features_mib"] == pytest.approx(16**3 * 16 * 4 / 2**20)
+    write_mesh(generate("mug", 3), tmp_path / "mug.obj")
+    made = reconstruct(
+        of_windows, tmp_path / "mug.obj", 32, {"schedule": "tiny", "iterations": 2, "batches": 2, "level": 0.2}
+    )
+    assert not made.mesh.is_empty
+
+
+def test_occupancy_networks_run_alike(store: str, tmp_path: Path) -> None:
+    run = trained(store, tmp_path, "onet", "tiny", **{"train.epochs": 4})
+    summary = evaluate_locally(run, SETTINGS, SCALE)
+    assert summary["counts"]["failed"] == 0
+    assert {row["fact/level"] for row in rows_of(run).values()} == {0.2}
