@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from shapesys.evaluation.reconstruct import Reconstruction, Spread
     from shapesys.fields.field import Field
     from shapesys.geometry.mesh import Mesh
+    from shapesys.geometry.placement import Axis
 
 _CHANGE = "schedule=objects"
 _PARTS = ("salient", "instance")
@@ -43,7 +44,7 @@ class _Share(click.FloatRange):
     example="shapesys reconstruct chairs my_chair.obj -o chair.glb\n"
     "shapesys reconstruct chairs my_chair.obj --salient-quantile 0.6\n"
     "shapesys reconstruct chairs scan.ply --points scan.ply\n"
-    "shapesys reconstruct rooms room.ply --inference schedule=windows --workers 4"
+    "shapesys reconstruct rooms room.ply --up z --unit 3 --inference schedule=windows --workers 4"
 )
 @click.argument("run")
 @click.argument("path", type=_FILE, metavar="MESH_OR_SCAN")
@@ -81,6 +82,19 @@ class _Share(click.FloatRange):
 @click.option("--iterations", type=int, help="Steps of test-time optimisation. [default: the run's]")
 @click.option("--restarts", type=int, help="Initial codes to try. [default: the run's]")
 @click.option(
+    "--up",
+    type=click.Choice(("x", "y", "z")),
+    default="y",
+    show_default=True,
+    help="The file's axis that points up, where RUN learned shapes that stand along y.",
+)
+@click.option(
+    "--unit",
+    type=float,
+    help="Length in the file's unit that is 1 in RUN's, for scenes larger than those it learned. [default: the file is "
+    "as large as a shape that it learned]",
+)
+@click.option(
     "--workers",
     type=click.IntRange(min=1),
     help="Of a scene that RUN sees window by window: Ray actors that share the windows. [default: none, this process]",
@@ -91,7 +105,7 @@ class _Share(click.FloatRange):
 )
 def command(run: str, path: Path, out: Path | None, salient_threshold: float | None, salient_quantile: float | None,
             cloud: Path | None, runs_root: str, resolution: int, close_at_box: bool, queries: int, seed: int,
-            inference: tuple[str, ...], workers: int | None, address: str | None,
+            inference: tuple[str, ...], up: Axis, unit: float | None, workers: int | None, address: str | None,
             **steps: int | None) -> Answer:  # fmt: skip
     """Reconstruct a mesh or a scan with RUN's network, coloured by saliency where it has one, in the file's frame.
 
@@ -101,6 +115,7 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     from shapesys.cli.progress import Progress
     from shapesys.evaluation.reconstruct import reconstruct
     from shapesys.fields.extraction import ExtractionSettings
+    from shapesys.geometry.placement import Placement
     from shapesys.geometry.points import read_points
     from shapesys.geometry.write import check_suffix, write_mesh
     from shapesys.training.run_dir import find
@@ -119,7 +134,8 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     settings = ExtractionSettings(close_at_box=close_at_box)
     with Progress("fit", "iterations") as line:
         spread = windows_on_actors(workers, address) if workers or address else nullcontext
-        made = reconstruct(found, path, resolution, changes, queries, seed, settings, line, spread)
+        placement = Placement(up, unit)
+        made = reconstruct(found, path, resolution, changes, queries, seed, settings, line, spread, placement)
     colour = next(iter(made.mesh.attributes), None)
     write_mesh(made.mesh, target, colour)
     written: dict[str, Any] = {"mesh": target.resolve()}

@@ -26,6 +26,7 @@ from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.io import read_mesh
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Framing, Normalisation
+from shapesys.geometry.placement import AS_GIVEN, Placed, Placement
 from shapesys.geometry.points import POINT_SUFFIXES, read_points
 from shapesys.samples.cloud_samples import checked_scan
 from shapesys.samples.settings import CloudConfig, PrepareConfig, QueryConfig, UnsignedConfig
@@ -52,7 +53,8 @@ class Reconstruction:
         facts: what inference reports of the fit.
         report: what extraction reports.
         field: the inferred shape, in its normalised frame.
-        frame: how that frame came from the file's: as for the shapes that the run was trained on.
+        frame: how that frame came from the file's as it was placed: as for the shapes that the run was trained on.
+        placed: how the file was placed beside them.
     """
 
     mesh: Mesh
@@ -61,10 +63,11 @@ class Reconstruction:
     report: ExtractionReport
     field: Field
     frame: Normalisation
+    placed: Placed
 
     def attributes_at(self, points: Floats) -> Mapping[str, Floats]:
         """The field's attributes, such as saliency, at any points (n, 3) of the file's frame: named (n,) arrays."""
-        return self.field.attributes(self.frame.apply(np.asarray(points, np.float64)).astype(np.float32))
+        return self.field.attributes(self.frame.apply(self.placed.apply(points)).astype(np.float32))
 
     def salient_parts(self, threshold: float) -> tuple[Mesh, Mesh]:
         """The category-salient and the instance-specific part (ISSN, figure 5): saliency at least / below a threshold.
@@ -104,6 +107,7 @@ def reconstruct(
     settings: ExtractionSettings | None = None,
     on_step: OnStep | None = None,
     spread: Spread = nullcontext,
+    placement: Placement = AS_GIVEN,
 ) -> Reconstruction:
     """Infer the shape in a file with a run's checkpoint, and extract its surface.
 
@@ -116,6 +120,7 @@ def reconstruct(
         settings: of the extraction.
         on_step: told of every iteration, where the run fits a network to each shape or optimises at test time.
         spread: lets others answer for the field while its surface is extracted.
+        placement: how the file lies beside the shapes that the run was trained on.
 
     Raises:
         UsageError: the run predicts no surfaces, or `changes` are asked of a fit.
@@ -133,8 +138,9 @@ def reconstruct(
             f"{', '.join(sorted(changes))}"
         )
     inference = changed(job.inference, changes or {})
-    framing = checkpoint.framing()
-    observed = observe_file(Path(path), family, family.observed(job.model), inference, framing, queries, seed)
+    framing = Framing("as_given") if placement.unit else checkpoint.framing()
+    need = family.observed(job.model)
+    observed = observe_file(Path(path), family, need, inference, framing, queries, seed, placement)
     seen = Observation(Path(path).stem, observed.columns)
     [prediction] = predict_unseen(family, objective, job, [seen], inference, seed, on_step)
     assert isinstance(prediction, FieldPrediction)
@@ -146,8 +152,9 @@ def reconstruct(
         found = extract(answering, resolution, settings)
     if found.mesh.is_empty:
         raise ShapesysError(f"the reconstruction of {path} has no surface: {found.report.empty}")
-    mesh = replace(found.mesh, vertices=observed.frame.undo(found.mesh.vertices))
-    return Reconstruction(mesh, observed.kind, prediction.facts, found.report, field, observed.frame)
+    vertices = observed.placed.undo(observed.frame.undo(found.mesh.vertices.astype(np.float64)))
+    mesh = replace(found.mesh, vertices=vertices.astype(np.float32))
+    return Reconstruction(mesh, observed.kind, prediction.facts, found.report, field, observed.frame, observed.placed)
 
 
 @dataclass(frozen=True)
@@ -158,17 +165,26 @@ class ObservedFile:
         kind: 'mesh' or 'cloud'.
         columns: those that the family needs, in the normalised frame.
         points: (n, 3) the file's points or the mesh's vertices, in that frame.
-        frame: how it came from the file's.
+        frame: how it came from the file's as placed.
+        placed: how the file was placed.
     """
 
     kind: str
     columns: Mapping[str, np.ndarray]
     points: Floats
     frame: Normalisation
+    placed: Placed
 
 
 def observe_file(
-    path: Path, family: Family, need: Need, inference: Config, framing: Framing, queries: int, seed: int
+    path: Path,
+    family: Family,
+    need: Need,
+    inference: Config,
+    framing: Framing,
+    queries: int,
+    seed: int,
+    placement: Placement = AS_GIVEN,
 ) -> ObservedFile:
     """What a family sees of a mesh, where the file holds faces, else of a point cloud.
 
@@ -176,27 +192,36 @@ def observe_file(
         need: the view, and the columns of it, that the family infers from.
         framing: how the shapes that the run was trained on got their frame.
         queries: samples drawn around a mesh, or fewer where the run draws fewer around a cloud.
+        placement: how the file lies beside these shapes.
 
     Raises:
         ShapesysError: an unusable file, or one that the family cannot observe; `ShapeRejected` names the stage.
     """
     if path.suffix.lower() in _CLOUD_ONLY:
-        return _observe_cloud(path, family, need, inference, framing, seed)
+        return _observe_cloud(path, family, need, inference, framing, seed, placement)
     try:
         mesh = read_mesh(path)
     except ShapeRejected:
         if path.suffix.lower() not in POINT_SUFFIXES:
             raise
-        return _observe_cloud(path, family, need, inference, framing, seed)
+        return _observe_cloud(path, family, need, inference, framing, seed, placement)
     unsigned = family.unsigned(inference) if family.unsigned else UnsignedConfig()
     # By the distance to a neighbour, more points are sampled closer to the surface.
     count = min(queries, unsigned.count)
     unsigned = unsigned.override({"count": count, "chunk": count})
-    return _observe_mesh(mesh, path.stem, need, unsigned, framing, queries, seed)
+    placed = placement.about(mesh.vertices[np.unique(mesh.faces)])
+    return _observe_mesh(placed.mesh(mesh), placed, path.stem, need, unsigned, framing, queries, seed)
 
 
 def _observe_mesh(
-    mesh: Mesh, name: str, need: Need, unsigned: UnsignedConfig, framing: Framing, queries: int, seed: int
+    mesh: Mesh,
+    placed: Placed,
+    name: str,
+    need: Need,
+    unsigned: UnsignedConfig,
+    framing: Framing,
+    queries: int,
+    seed: int,
 ) -> ObservedFile:
     """The samples that preparation would give the family."""
     settings = PrepareConfig(
@@ -216,7 +241,7 @@ def _observe_mesh(
     columns = {name: np.concatenate([_unfolded(row[name], of_view[name]) for row in rows]) for name in need.columns}
     frame = Normalisation(tuple(made.shape["centre"]), made.shape["scale"])
     used = np.asarray(mesh.vertices[np.unique(mesh.faces)], np.float64)
-    return ObservedFile("mesh", columns, frame.apply(used), frame)
+    return ObservedFile("mesh", columns, frame.apply(used), frame, placed)
 
 
 def _unfolded(values: Any, column: Column) -> np.ndarray:
@@ -225,12 +250,14 @@ def _unfolded(values: Any, column: Column) -> np.ndarray:
 
 
 def _observe_cloud(
-    path: Path, family: Family, need: Need, inference: Config, framing: Framing, seed: int
+    path: Path, family: Family, need: Need, inference: Config, framing: Framing, seed: int, placement: Placement
 ) -> ObservedFile:
     if family.observe_points is None and family.observe_cloud is None:
         raise ShapesysError(f"family '{family.name}' cannot observe a point cloud; give a mesh")
     points, normals = read_points(path)
     checked_scan(Cloud(points, normals))
+    placed = placement.about(points)
+    points, normals = placed.apply(points), None if normals is None else placed.directions(normals)
     frame = framing.of_points(points)
     seen = frame.apply(points)
     made = _columns_of_cloud(path, family, seen, normals, inference, seed)
@@ -239,7 +266,7 @@ def _observe_cloud(
             f"{path} has points without {lacking[0]}, which the run learned from; give them as columns nx ny nz, a "
             f"mesh, or a run of family '{family.name}' that was trained without"
         )
-    return ObservedFile("cloud", {name: made[name] for name in need.columns}, seen, frame)
+    return ObservedFile("cloud", {name: made[name] for name in need.columns}, seen, frame, placed)
 
 
 def _columns_of_cloud(

@@ -14,6 +14,7 @@ from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.plan import evaluate_locally
 from shapesys.evaluation.reconstruct import reconstruct
+from shapesys.geometry.placement import Placement
 from shapesys.geometry.surface import sample_surface
 from shapesys.geometry.write import write_mesh, write_points
 from shapesys.samples.prepare import prepare_locally
@@ -134,3 +135,18 @@ def test_occupancy_networks_run_alike(store: str, tmp_path: Path) -> None:
     summary = evaluate_locally(run, SETTINGS, SCALE)
     assert summary["counts"]["failed"] == 0
     assert {row["fact/level"] for row in rows_of(run).values()} == {0.2}
+
+
+def test_a_scene_that_lies_on_its_side_in_another_unit_comes_back_as_it_was(
+    of_windows: RunDirectory, tmp_path: Path
+) -> None:
+    """Two mugs in millimetres, z up, four times as far apart as what was learned is wide."""
+    mug = sample_surface(generate("mug", 3), 600, 0).points
+    mug = 1000.0 * np.concatenate([mug, mug + [0.4, 0.0, 0.0]])[:, [0, 2, 1]] * [1, -1, 1] + [5e3, 0.0, 20.0]
+    write_points(mug.astype(np.float32), {}, tmp_path / "mugs.ply")
+    placement = Placement("z", 100.0)
+    made = reconstruct(of_windows, tmp_path / "mugs.ply", 48, {"level": 0.2}, placement=placement)
+    low, high = made.mesh.vertices.min(axis=0), made.mesh.vertices.max(axis=0)
+    assert (low > mug.min(axis=0) - 60.0).all()
+    assert (high < mug.max(axis=0) + 60.0).all()
+    assert made.facts["windows"] > 100
