@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from shapesys.nets.linear import PointLinear
+
 GROUPS = 8
 
 
@@ -40,7 +42,7 @@ class UNet3d(nn.Module):
         self.up = nn.ModuleList(
             _Pair(below + width, width, width) for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
         )
-        self.out = nn.Conv3d(filters, channels, 1)
+        self.out = PointLinear(filters, channels)
         self.batched = False
 
     def forward(self, features: Tensor) -> Tensor:
@@ -53,8 +55,9 @@ class UNet3d(nn.Module):
             kept.append(x)
         for pair, before in zip(self.up, kept[-2::-1], strict=True):
             x = pair(torch.cat([before, F.interpolate(x, scale_factor=2, mode="nearest")], dim=1))
-        out: Tensor = self.out(x)
-        return out.permute(0, 2, 3, 4, 1)
+        # A convolution of one cell, for which torch has no fast path with channels last.
+        out: Tensor = self.out(x.permute(0, 2, 3, 4, 1))
+        return out
 
 
 class _Pair(nn.Module):

@@ -123,10 +123,10 @@ _SMALL_ROOMS: Mapping[str, Any] = {
     "model.grid_levels": 3,
     "model.grid_filters": 16,
     "model.input_points": 2500,
-    "train.epochs": 100,
+    "train.epochs": 60,
     "train.shapes_per_step": 8,
     "train.points_per_shape": 2048,
-    "train.lr_step_epochs": 35,
+    "train.lr_step_epochs": 20,
 }
 SMALL_ROOMS = _small("rooms on a CPU: a grid of 32^3 with half the filters", _SMALL_ROOMS)
 _SMALL_WINDOWS: Mapping[str, Any] = {
@@ -139,8 +139,8 @@ _SMALL_WINDOWS: Mapping[str, Any] = {
     "model.input_points": 2048,
     "train.shapes_per_step": 16,
     "train.points_per_shape": 8192,
-    "train.epochs": 200,
-    "train.lr_step_epochs": 70,
+    "train.epochs": 120,
+    "train.lr_step_epochs": 40,
 }
 SMALL_WINDOWS = _small("scenes of any size on a CPU: windows of 16^3 cells, half a room wide", _SMALL_WINDOWS)
 
