@@ -29,7 +29,7 @@ Undersegmentation = Literal["neubert_protzel", "levinshtein"]
 OF_SURFACES = (
     *("codes", "resolution", "pruning_precision", "close_at_box", "observed_queries", "samples", "chamfer", "fscore"),
     *("fscore_strict", "saliency_points", "saliency_scaling", "symmetric_within", "symmetry_plane"),
-    *("scan_chamfer", "fscore_sphere", "normals", "hausdorff", "largest_component", "remove_walls"),
+    *("scan_chamfer", "fscore_sphere", "normals", "hausdorff", "largest_component", "remove_walls", "input_noise"),
     *("gradient_points", "gradient_std", "gradient_step"),
 )
 OF_LABELS = ("accuracy_ranks", "part_argmax", "saliency")
@@ -90,6 +90,12 @@ class EvaluateConfig(Config):
         (0.05,),
         help="F-score thresholds, in units of the unit sphere: of a wide one, 1 - precision is the share of the "
         "reconstruction's area that is spurious, 1 - recall the share of the true area that is missing",
+    )
+    input_noise: float = setting(
+        0.0,
+        help="standard deviation of noise on the clouds that networks are shown, a length of the frame, where stores "
+        "hold clean ones",
+        ge=0,
     )
     remove_walls: bool = setting(
         False,

@@ -27,6 +27,7 @@ from shapesys.fields.field import UNIT_BOX, Box
 from shapesys.fields.in_box import in_box
 from shapesys.geometry.mesh import Floats
 from shapesys.metrics.record import MetricRecord
+from shapesys.samples.seeds import stable_hash
 from shapesys.samples.store import Store
 from shapesys.samples.views import VIEWS
 from shapesys.training.checkpoint import Checkpoint, restore
@@ -189,8 +190,17 @@ class Evaluator:
         found = self._chunks(shape_id, need.view, columns) if chunked else self._whole(shape_id, need.view, columns)
         if self.maps:
             found["saliency"] = open_maps(self.maps).of(shape_id)
+        if self.settings.input_noise and need.view == "cloud":
+            found["points"] = self._noisy(found["points"], shape_id)
         row = shape_row(self.shapes, shape_id)
         return Observation(shape_id, found, row["category"], row["scale"])
+
+    def _noisy(self, points: Floats, shape_id: str) -> Floats:
+        """(n, 3) as a scanner would see them; the same whenever the shape is evaluated with this seed."""
+        rng = np.random.default_rng(stable_hash(f"{self.settings.seed}/input noise/{shape_id}"))
+        noise = rng.standard_normal(points.shape, dtype=np.float32)
+        noisy: Floats = points + np.float32(self.settings.input_noise) * noise
+        return noisy
 
     def _whole(self, shape_id: str, view: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
         """All that is stored; the next shape may have more or less."""

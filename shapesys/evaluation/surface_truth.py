@@ -14,6 +14,7 @@ from shapesys.evaluation.planes import plane_of
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation
 from shapesys.geometry.plane import Plane
+from shapesys.geometry.surface import SurfaceSample
 from shapesys.metrics.region import Region
 from shapesys.metrics.sampled import ScanPoints
 from shapesys.samples.solid_samples import SIGN_METHOD
@@ -35,6 +36,7 @@ class Truth:
         origin: where the cloud comes from, for the record of what is measured against it.
         given_by: the source that gave the occupancy, likewise; empty where it was sampled.
         unseen: label of faces that nobody can see; None where there are none.
+        sample: points and normals of the true surface, where these were given in place of a mesh; None elsewhere.
     """
 
     category: str
@@ -47,6 +49,12 @@ class Truth:
     origin: str = "as given"
     given_by: str = ""
     unseen: int | None = None
+    sample: SurfaceSample | None = None
+
+    @property
+    def surface(self) -> Mesh | SurfaceSample | None:
+        """The true surface, or what there is of it."""
+        return self.sample if self.mesh is None else self.mesh
 
     def of_what_is_seen(self) -> tuple[Truth, Region]:
         """The same without faces that nobody can see, and where a room is measured then."""
@@ -66,6 +74,7 @@ class Truth:
 def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Truth:
     """The ground truth of a shape, given its row of the `shapes` view."""
     shape_id, centre = shape["shape_id"], shape["centre"]
+    given = shape.get("sign_method") == SIGN_METHOD
     return Truth(
         category=shape["category"],
         split=shape["split"],
@@ -75,9 +84,21 @@ def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Tr
         symmetry=partial(plane_of, store, shape, settings.planes()),
         occupancy=_occupancy(store, shape_id),
         origin=_origin(store),
-        given_by=_source(store) if shape.get("sign_method") == SIGN_METHOD else "",
+        given_by=_source(store) if given else "",
         unseen=shape["parts"].index(UNSEEN) if UNSEEN in (shape.get("parts") or ()) else None,
+        sample=_sample(store, shape_id) if given else None,
     )
+
+
+def _sample(store: Store, shape_id: str) -> SurfaceSample | None:
+    """The given samples of the surface, where they are stored with their normals and without noise."""
+    if store.manifest.settings.get("cloud", {}).get("noise", 0.0):
+        return None
+    columns = store.read("cloud", [shape_id], ["points", "normals"])
+    points, normals = columns["points"][0], columns["normals"][0]
+    if len(normals) != len(points):
+        return None
+    return SurfaceSample(points, normals, np.zeros(len(points), np.int32))
 
 
 def _occupancy(store: Store, shape_id: str) -> tuple[np.ndarray, np.ndarray] | None:

@@ -83,10 +83,10 @@ def measure(prediction: FieldPrediction, truth: Truth, settings: EvaluateConfig)
 def _against(mesh: Mesh, truth: Truth, settings: EvaluateConfig) -> Scores:
     """Scores of a surface, of a room without what nobody sees of it where that is asked for."""
     if not settings.remove_walls:
-        return surface_metrics(mesh, truth.mesh, settings.surface(), truth.normalisation, truth.scan)
+        return surface_metrics(mesh, truth.surface, settings.surface(), truth.normalisation, truth.scan)
     seen, region = truth.of_what_is_seen()
     measured = replace(settings.surface(), region=region)
-    return surface_metrics(mesh, seen.mesh, measured, seen.normalisation, seen.scan)
+    return surface_metrics(mesh, seen.surface, measured, seen.normalisation, seen.scan)
 
 
 def _facts(components: Components) -> dict[str, float]:

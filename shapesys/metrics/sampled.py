@@ -36,14 +36,14 @@ class ScanPoints:
 
 
 class Sampled:
-    """A prediction against the true surface, against the scan, or both.
+    """A prediction against the true surface or samples of it, against the scan, or both.
 
     Raises:
         ValueError: neither is known.
     """
 
     def __init__(
-        self, prediction: Mesh, truth: Mesh | None, scan: ScanPoints | None, settings: SurfaceSettings
+        self, prediction: Mesh, truth: Mesh | SurfaceSample | None, scan: ScanPoints | None, settings: SurfaceSettings
     ) -> None:
         if truth is None and scan is None:
             raise ValueError("neither the true surface nor a scan is given; there is nothing to measure against")
@@ -57,7 +57,7 @@ class Sampled:
     def extent(self) -> Mesh | Floats:
         """What gives the units of length: the truth where it is known."""
         if self.truth is not None:
-            return self.truth
+            return self.truth if isinstance(self.truth, Mesh) else self.truth.points
         assert self.scan is not None
         return self.scan.points
 
@@ -66,7 +66,10 @@ class Sampled:
         return (self.truth if against == "truth" else self.scan) is not None
 
     def counts(self, asked: Counts, against: Against) -> Counts:
-        """(predicted, true) samples that there are when these are asked for: a scan has no more points than it has."""
+        """(predicted, true) samples that there are when these are asked for: a scan has no more points than it has,
+        and samples of a surface are no more than were given."""
+        if against == "truth" and isinstance(self.truth, SurfaceSample):
+            return asked[0], min(asked[1], len(self.truth))
         if against == "truth" or self.scan is None:
             return asked
         held = len(self.scan.points)
@@ -81,9 +84,10 @@ class Sampled:
         if counts not in self._to_truth:
             truth = self._sample(TRUTH, counts[1])
             assert truth is not None
+            second = self._second(counts[0]) if self._second_is_apart(counts) else None
             pairs = [
                 None if sample is None else pair_surfaces(sample, truth, self.settings.search)
-                for sample in (self._sample(PREDICTION, counts[0]), self._second(counts[0]))
+                for sample in (self._sample(PREDICTION, counts[0]), second)
             ]
             self._to_truth[counts] = pairs[0], pairs[1]
         return self._to_truth[counts]
@@ -100,6 +104,10 @@ class Sampled:
             self._to_scan[counts] = pairs[0], pairs[1]
         return self._to_scan[counts]
 
+    def _second_is_apart(self, counts: Counts) -> bool:
+        """Whether a second sampling has no point of the first: of given samples, there may be too few."""
+        return not isinstance(self.truth, SurfaceSample) or sum(counts) <= len(self.truth)
+
     def _second(self, count: int) -> SurfaceSample | None:
         return self._sample(SECOND, count) if self.settings.floor else None
 
@@ -109,8 +117,16 @@ class Sampled:
         if mesh is None or (what == PREDICTION and self.empty_reason):
             return None
         if what == PREDICTION and self.settings.region:
-            return self._in_region(mesh, count, self.settings.region)
+            return self._in_region(self.prediction, count, self.settings.region)
+        if isinstance(mesh, SurfaceSample):
+            return self._of_given(mesh, what, count)
         return sample_surface(mesh, count, self._seeds[what], stratified=self.settings.sampling == "stratified")
+
+    def _of_given(self, given: SurfaceSample, what: int, count: int) -> SurfaceSample:
+        """The first of the samples in random order, or for a second sampling the last."""
+        order = np.random.default_rng(self._seeds[TRUTH]).permutation(len(given))
+        rows = order[:count] if what == TRUTH else order[len(order) - count :]
+        return SurfaceSample(given.points[rows], given.normals[rows], given.faces[rows])
 
     def _in_region(self, mesh: Mesh, count: int, region: Region) -> SurfaceSample:
         drawn = sample_surface(mesh, 2 * count, self._seeds[PREDICTION], stratified=False)

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.normalise import Normalisation
+from shapesys.geometry.surface import SurfaceSample
 from shapesys.metrics.conventions import Against, Combine, Convention, convention
 from shapesys.metrics.frames import Frames
 from shapesys.metrics.pair import chamfer, fscore, hausdorff, normal_consistency
@@ -25,7 +26,7 @@ _ONE_WAY: dict[str, Combine] = {"recon_to_scan": "accuracy", "scan_to_recon": "c
 
 def surface_metrics(
     prediction: Mesh,
-    truth: Mesh | None,
+    truth: Mesh | SurfaceSample | None,
     settings: SurfaceSettings | None = None,
     normalisation: Normalisation | None = None,
     scan: ScanPoints | None = None,
@@ -33,7 +34,8 @@ def surface_metrics(
     """Score a predicted surface against the true one, against a scan of it, or both; all in the same coordinates.
 
     Args:
-        truth: None where nobody knows it: then there are scores against the scan alone.
+        truth: a surface, or samples of it where no more was published; None where nobody knows it: then there are
+            scores against the scan alone.
         normalisation: how these coordinates came from the file's, for conventions in the object's own unit.
         scan: for conventions against it.
 
@@ -142,6 +144,8 @@ class _Evaluation:
         definition = dict(definition) | ({"scored_as": self.settings.empty} if self.sampled.empty_reason else {})
         if self.settings.region:
             definition["region"] = self.settings.region.name
+        if isinstance(self.sampled.truth, SurfaceSample):
+            definition["truth"] = "given samples"
         unit = self.frames.unit(frame)
         sampling, seed = self.settings.sampling, self.settings.seed
         return MetricRecord(name, value, floor, definition, *counts, sampling, seed, frame, unit)

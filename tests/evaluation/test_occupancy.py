@@ -12,6 +12,7 @@ import torch
 
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
+from shapesys.evaluation.evaluator import Evaluator
 from shapesys.evaluation.plan import evaluate_locally
 from shapesys.evaluation.reconstruct import reconstruct
 from shapesys.geometry.placement import Placement
@@ -22,6 +23,7 @@ from shapesys.samples.settings import PRESETS
 from shapesys.samples.store import Store
 from shapesys.sources.procedural import generate
 from shapesys.sources.registry import build_source
+from shapesys.training.checkpoint import chosen_of
 from shapesys.training.config import claim, resolve
 from shapesys.training.context import LocalContext
 from shapesys.training.loop import train
@@ -150,3 +152,16 @@ def test_a_scene_that_lies_on_its_side_in_another_unit_comes_back_as_it_was(
     assert (low > mug.min(axis=0) - 60.0).all()
     assert (high < mug.max(axis=0) + 60.0).all()
     assert made.facts["windows"] > 100
+
+
+def test_clean_clouds_can_be_shown_with_noise(run: RunDirectory, store: str) -> None:
+    shape_id = Store.open(store).shape_ids("test")[0]
+
+    def seen(noise: float, seed: int = 0) -> np.ndarray:
+        settings = SETTINGS.override({"input_noise": noise, "seed": seed})
+        return Evaluator.open(chosen_of(run), store, settings, None)._observe(shape_id).columns["points"]
+
+    clean, noisy = seen(0.0), seen(0.01)
+    assert (noisy - clean).std() == pytest.approx(0.01, rel=0.1)
+    np.testing.assert_array_equal(noisy, seen(0.01))
+    assert not np.array_equal(noisy, seen(0.01, seed=1))

@@ -44,9 +44,9 @@ def balls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def prepared(balls: Path, *views: str) -> Path:
-    folder = balls / f"store_{'_'.join(views)}"
-    settings = PRESETS["tiny"].override({"views": views, **FEW})
+def prepared(balls: Path, *views: str, noise: float = 0.0) -> Path:
+    folder = balls / f"store_{'_'.join(views)}_{noise}"
+    settings = PRESETS["tiny"].override({"views": views, **FEW, "cloud.noise": noise})
     prepare_locally(build_source("occnet", {"root": str(balls)}), str(folder), settings, isolate=False)
     return folder
 
@@ -68,10 +68,15 @@ def _row(store: Store, shape_id: str) -> dict[str, Any]:
 def test_they_are_evaluated_by_their_inside_and_their_points(run: RunDirectory, store: Path, tmp_path: Path) -> None:
     summary = evaluate_locally(run, SETTINGS, EvaluateScale(batch_shapes=2))
     assert summary["counts"]["ok"] == 3
-    assert set(summary["overall"]["metrics"]) == {
-        "chamfer/sald.recon_to_scan", "chamfer/sald.scan_to_recon", "iou/uniform_box", "iou/uniform_box/floor",
-        "hausdorff/unit_sphere.recon_to_scan", "hausdorff/unit_sphere.scan_to_recon",
-    }  # fmt: skip
+    metrics = summary["overall"]["metrics"]
+    # Of the unit cube, whose side is a ball's diameter: by how much the untrained ball is too small.
+    assert metrics["chamfer/onet.chamfer_l1"]["mean"] == pytest.approx(0.5 * (1 - 0.8 * 1.03), abs=0.06)
+    assert metrics["normal_consistency/onet"]["mean"] > 0.8
+    assert 0.0 <= metrics["fscore/le0.02:unit_cube"]["mean"] < 0.5
+    assert not any("scan" in name for name in metrics)
+    measured = summary["conventions"]["chamfer/onet.chamfer_l1"]
+    assert (measured["count_predicted"], measured["count_true"]) == (500, 200)
+    assert measured["definition"]["truth"] == "given samples"
     stated = summary["conventions"]["iou/uniform_box"]
     assert stated["definition"]["given_by"] == "occnet"
     assert stated["count_true"] == 3000
@@ -99,6 +104,15 @@ def test_without_occupancy_their_points_are_left(balls: Path, tmp_path: Path) ->
     summary = evaluate_locally(run_of_a_ball(tmp_path, 0.8, str(bare)), SETTINGS, EvaluateScale(batch_shapes=3))
     assert summary["counts"]["ok"] == 3
     assert "iou/uniform_box" not in summary["overall"]["metrics"]
+
+
+def test_noisy_points_are_no_truth(balls: Path, tmp_path: Path) -> None:
+    noisy = prepared(balls, "udf", "cloud", "occupancy", noise=0.01)
+    summary = evaluate_locally(run_of_a_ball(tmp_path, 0.8, str(noisy)), SETTINGS, EvaluateScale(batch_shapes=3))
+    assert set(summary["overall"]["metrics"]) == {
+        "chamfer/sald.recon_to_scan", "chamfer/sald.scan_to_recon", "iou/uniform_box", "iou/uniform_box/floor",
+        "hausdorff/unit_sphere.recon_to_scan", "hausdorff/unit_sphere.scan_to_recon",
+    }  # fmt: skip
 
 
 def test_without_clouds_they_are_refused(run: RunDirectory, balls: Path) -> None:
