@@ -153,3 +153,31 @@ def test_families_without_saliency_have_no_salient_part(
         result = invoke(*words, flag, 0.5)
         assert result.exit_code == 1
         assert f"leave out {flag}" in result.stderr
+
+
+@pytest.mark.usefixtures("known_surface")
+def test_a_file_that_stands_otherwise_in_another_unit_comes_back_in_its_own(trained: Path, scan: Path) -> None:
+    words = ["reconstruct", trained, scan, "--up", "z", "--unit", RADIUS, "--resolution", 32, "--json"]
+    result = invoke(*words, "-o", scan.parent / "own.glb")
+    assert result.exit_code == 0, result.output
+    vertices = read_mesh(Path(json.loads(result.output)["mesh"])).vertices
+    # The known ball fills 1 / 1.03 of the unit; positions of a GLB are in single precision.
+    np.testing.assert_allclose(vertices.min(axis=0), CENTRE - RADIUS / UNIT_SPHERE_MARGIN, atol=0.15)
+    np.testing.assert_allclose(vertices.max(axis=0), CENTRE + RADIUS / UNIT_SPHERE_MARGIN, atol=0.15)
+
+
+@pytest.mark.usefixtures("known_surface")
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--unit", "0"], "the unit is 0; give the length in the file that becomes 1, above 0"),
+        (["--up", "w"], "'w' is not one of 'x', 'y', 'z'"),
+        (["--inference", "iterations"], "--inference 'iterations' has no value; write NAME=VALUE"),
+        (["--inference", "iteration=3"], "iterations"),
+        (["--workers", "2"], "--workers is for runs that see scenes window by window; leave it out"),
+    ],
+)
+def test_flags_that_do_not_fit_are_explained(trained: Path, scan: Path, words: list[str], told: str) -> None:
+    result = invoke("reconstruct", trained, scan, "-o", scan.parent / "own.glb", "--resolution", 16, *words)
+    assert result.exit_code in (1, 2)
+    assert told in " ".join(result.output.split())
