@@ -72,20 +72,21 @@ def command(ctx: click.Context, run: str, runs_root: str, dry_run: bool, **place
     _refuse_foreign(found, list(measured))
     if dry_run:
         return _rehearse(found, settings, placement["store"])
-    scale = _scale(found, {path.removeprefix(_SCALE): v for path, v in typed.items() if path.startswith(_SCALE)})
+    typed_scale = {path.removeprefix(_SCALE): v for path, v in typed.items() if path.startswith(_SCALE)}
+    scale = _scale(found, settings, typed_scale)
     summary = run_evaluation(found, settings, scale, replace(Placement(), **placement))
     return evaluated(found, settings.split, summary)
 
 
-def _scale(run: Any, typed: dict[str, Any]) -> Any:
+def _scale(run: Any, settings: Any, typed: dict[str, Any]) -> Any:
     """Where it runs, by what the run is: networks of one shape each may still have to be fitted."""
-    from shapesys.evaluation.config import EvaluateScale
+    from shapesys.evaluation.plan import usual_scale
     from shapesys.families import registry
     from shapesys.training.config import load_job
 
     job = load_job(run.config)
     if not registry.load(job.family).one_network_each(job.model):
-        return EvaluateScale().override(typed)
+        return usual_scale(job, settings).override(typed)
     from shapesys.cli.fit_run import scale_of_fits
 
     return scale_of_fits(job, typed)

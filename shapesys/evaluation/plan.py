@@ -27,6 +27,7 @@ from shapesys.metrics.record import MetricRecord
 from shapesys.samples.filesystem import Folder
 from shapesys.samples.store import Store
 from shapesys.training.checkpoint import Checkpoint, chosen_of
+from shapesys.training.config import TrainJob
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import EvaluationDirectory, RunDirectory
 from shapesys.training.saliency import check_maps
@@ -192,6 +193,23 @@ def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:
     folder = run.path / "evaluation"
     folder.mkdir(exist_ok=True)
     return Folder(str(folder)).exclusive()
+
+
+LONG = 6 * 3600.0
+"""Seconds that the optimisation of one network at test time may take, on a CPU at published settings."""
+
+
+def usual_scale(job: TrainJob, settings: EvaluateConfig) -> EvaluateScale:
+    """Where an evaluation runs unless told otherwise: shapes that take long by themselves go one by one, so that their
+    rows are kept as they come; on GPUs they take their steps together.
+
+    Raises:
+        UsageError: inference settings that the family does not have.
+    """
+    slow = registry.load(job.family).optimises_networks(changed(job.inference, settings.inference))
+    if not slow or pick_device("auto").type != "cpu":
+        return EvaluateScale()
+    return EvaluateScale(batch_shapes=1, shape_limit_s=LONG)
 
 
 def shapes_to_evaluate(settings: EvaluateConfig, store: Store, family: Family, categories: tuple[str, ...]) -> pa.Table:

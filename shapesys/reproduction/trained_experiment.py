@@ -11,8 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
-from shapesys.evaluation.plan import evaluate_locally
+from shapesys.evaluation.config import EvaluateConfig
+from shapesys.evaluation.plan import evaluate_locally, usual_scale
 from shapesys.families import registry
 from shapesys.families.base import FieldPrediction
 from shapesys.reproduction.experiment import Experiment
@@ -81,8 +81,10 @@ class TrainedExperiment(Experiment):
 
     def _measured(self, label: str, changes: Mapping[str, Any]) -> Finding:
         settings = EvaluateConfig(split=self.split).override({**self.measured, **changes})
-        together = at_once(self.job, pick_device("auto")) if self.fits else EvaluateScale().batch_shapes
-        summary = evaluate_locally(self.run, settings, EvaluateScale(num_actors=1, batch_shapes=together))
+        scale = usual_scale(self.job, settings).override({"num_actors": 1})
+        if self.fits:
+            scale = scale.override({"batch_shapes": at_once(self.job, pick_device("auto"))})
+        summary = evaluate_locally(self.run, settings, scale)
         pictures = self._kept_pictures(list(self.variants).index(label))
         return Finding(label, self.job.train.seed, str(self.run.path), summary, pictures)
 

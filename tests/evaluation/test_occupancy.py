@@ -13,7 +13,7 @@ import torch
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import Evaluator
-from shapesys.evaluation.plan import evaluate_locally
+from shapesys.evaluation.plan import evaluate_locally, usual_scale
 from shapesys.evaluation.reconstruct import reconstruct
 from shapesys.geometry.placement import Placement
 from shapesys.geometry.surface import sample_surface
@@ -24,7 +24,7 @@ from shapesys.samples.store import Store
 from shapesys.sources.procedural import generate
 from shapesys.sources.registry import build_source
 from shapesys.training.checkpoint import chosen_of
-from shapesys.training.config import claim, resolve
+from shapesys.training.config import claim, load_job, resolve
 from shapesys.training.context import LocalContext
 from shapesys.training.loop import train
 from shapesys.training.run_dir import RunDirectory, create
@@ -165,3 +165,14 @@ def test_clean_clouds_can_be_shown_with_noise(run: RunDirectory, store: str) -> 
     assert (noisy - clean).std() == pytest.approx(0.01, rel=0.1)
     np.testing.assert_array_equal(noisy, seen(0.01))
     assert not np.array_equal(noisy, seen(0.01, seed=1))
+
+
+def test_what_takes_long_goes_shape_by_shape(run: RunDirectory) -> None:
+    job = load_job(run.config)
+    assert usual_scale(job, SETTINGS).batch_shapes == EvaluateScale().batch_shapes
+    slow = usual_scale(job, SETTINGS.override({"inference": {"schedule": "tiny"}}))
+    if not torch.cuda.is_available():
+        assert slow.batch_shapes == 1
+        assert slow.shape_limit_s > 3600
+    with pytest.raises(UsageError, match="schedul"):
+        usual_scale(job, SETTINGS.override({"inference": {"schedules": "tiny"}}))

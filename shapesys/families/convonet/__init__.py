@@ -38,4 +38,5 @@ FAMILY = Family(
     inference=ConvONetInference,
     infer=infer,
     observe_points=observe_points,
+    optimises_networks=lambda config: config.schedule is not None,
 )
