@@ -25,6 +25,16 @@ def as_split(name: str) -> Split | None:
     return _SPLIT_NAMES.get(name.strip().lower())
 
 
+def check_fractions(val_fraction: float, test_fraction: float) -> None:
+    """Refuse shares that leave nothing to train on.
+
+    Raises:
+        ValueError: they do.
+    """
+    if val_fraction + test_fraction >= 1.0:
+        raise ValueError(f"val_fraction {val_fraction} + test_fraction {test_fraction} leave nothing to train on")
+
+
 def hash_split(key: str, val_fraction: float, test_fraction: float, seed: int = 0) -> Split:
     """The split of a key, from the key alone: adding or removing other shapes never moves it.
 

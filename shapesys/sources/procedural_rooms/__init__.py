@@ -24,7 +24,7 @@ from shapesys.sources.procedural_rooms.furnish import FURNITURE, furnished
 from shapesys.sources.procedural_rooms.paint import painted
 from shapesys.sources.procedural_rooms.scene import Thing
 from shapesys.sources.procedural_rooms.shell import shell
-from shapesys.sources.splits import hash_split
+from shapesys.sources.splits import check_fractions, hash_split
 
 CATEGORY = "room"
 ROOM_VERSION = 1
@@ -81,10 +81,7 @@ class ProceduralRoomSource(Source):
 
         @model_validator(mode="after")
         def _something_to_train_on(self) -> ProceduralRoomSource.Settings:
-            if self.val_fraction + self.test_fraction >= 1.0:
-                raise ValueError(
-                    f"val_fraction {self.val_fraction} + test_fraction {self.test_fraction} leave nothing to train on"
-                )
+            check_fractions(self.val_fraction, self.test_fraction)
             return self
 
     def __init__(self, settings: Settings) -> None:

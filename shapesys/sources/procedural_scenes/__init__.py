@@ -39,7 +39,7 @@ from shapesys.sources.base import Census, Loaded, ShapeRef, Source, digest_of
 from shapesys.sources.procedural import GENERATOR_VERSION, SEEDS
 from shapesys.sources.procedural_scenes.layout import CLASSES, SIZES, category_of, generate_room
 from shapesys.sources.procedural_scenes.observed import observe
-from shapesys.sources.splits import hash_split
+from shapesys.sources.splits import check_fractions, hash_split
 
 SCENE_VERSION = 1
 """Goes up when rooms or their points change, so that stores know to prepare them again."""
@@ -83,10 +83,7 @@ class ProceduralSceneSource(Source):
 
         @model_validator(mode="after")
         def _something_to_train_on(self) -> ProceduralSceneSource.Settings:
-            if self.val_fraction + self.test_fraction >= 1.0:
-                raise ValueError(
-                    f"val_fraction {self.val_fraction} + test_fraction {self.test_fraction} leave nothing to train on"
-                )
+            check_fractions(self.val_fraction, self.test_fraction)
             return self
 
     def __init__(self, settings: Settings) -> None:
