@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shapesys.fields.field import Field
     from shapesys.geometry.mesh import Mesh
     from shapesys.geometry.placement import Axis
+    from shapesys.training.run_dir import RunDirectory
 
 _CHANGE = "schedule=objects"
 _PARTS = ("salient", "instance")
@@ -131,10 +132,9 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     changes = inference_changes(inference, _CHANGE)
     changes |= {name: value for name, value in steps.items() if value is not None}
     started = time.monotonic()
-    settings = ExtractionSettings(close_at_box=close_at_box)
+    settings, placement = ExtractionSettings(close_at_box=close_at_box), Placement(up, unit)
+    spread = windows_on_actors(found, workers, address) if workers or address else nullcontext
     with Progress("fit", "iterations") as line:
-        spread = windows_on_actors(workers, address) if workers or address else nullcontext
-        placement = Placement(up, unit)
         made = reconstruct(found, path, resolution, changes, queries, seed, settings, line, spread, placement)
     colour = next(iter(made.mesh.attributes), None)
     write_mesh(made.mesh, target, colour)
@@ -158,16 +158,28 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
     return Answer(data, [table("", ("reconstructed", str(path)), list(shown.items())), *notes])
 
 
-def windows_on_actors(workers: int | None, address: str | None) -> Spread:
-    """What lets Ray actors answer for a scene's windows."""
-    from shapesys.fields.windows import BlendedField
+def windows_on_actors(run: RunDirectory, workers: int | None, address: str | None) -> Spread:
+    """What lets Ray actors answer for a scene's windows.
+
+    Raises:
+        UsageError: the run sees no windows.
+    """
+    from shapesys.families import registry
+    from shapesys.training.config import load_job
+
+    job = load_job(run.config)
+    if not registry.load(job.family).sees_windows(job.model):
+        raise UsageError(
+            f"--workers is for runs that see scenes window by window, and '{run.name}' does not; leave it out"
+        )
 
     def spread(field: Field) -> AbstractContextManager[Field]:
-        if not isinstance(field, BlendedField):
-            raise UsageError("--workers is for runs that see scenes window by window; leave it out")
         from shapesys.on_ray.windows import spread as on_actors
 
+        assert isinstance(field, BlendedField)
         return on_actors(field, workers or 1, address)
+
+    from shapesys.fields.windows import BlendedField
 
     return spread
 

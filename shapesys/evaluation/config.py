@@ -42,6 +42,11 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
 """What a run predicts -> the settings that measure nothing else; all others hold for every run."""
 
 
+UNSAID: dict[str, Any] = {"remove_walls": False, "input_noise": 0.0}
+"""Settings that evaluations from before them say nothing of -> what these were made with. It is never recorded, so that
+they are completed."""
+
+
 @dataclass(frozen=True)
 class PlaneSearch:
     """How planes are known.
@@ -189,7 +194,8 @@ class EvaluateConfig(Config):
         """The settings that a run reads which predicts ``surfaces``, ``labels`` or ``superpixels``, as plain data; but
         for the file of saliency maps, whose content counts and not its place."""
         foreign = {name for kind, names in SETTINGS_OF.items() if kind != predicts for name in names}
-        return self.model_dump(mode="json", exclude={*foreign, "saliency"})
+        data = self.model_dump(mode="json", exclude={*foreign, "saliency"})
+        return {name: value for name, value in data.items() if name not in UNSAID or value != UNSAID[name]}
 
     def extraction(self) -> ExtractionSettings:
         return ExtractionSettings(pruning_precision=self.pruning_precision, close_at_box=self.close_at_box)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shapesys.config.base import changed
-from shapesys.errors import ShapesysError, first_line
+from shapesys.errors import ShapesysError, UsageError, first_line
 from shapesys.evaluation.apart import DEVICE_BROKEN
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import Evaluator, failed_row, shape_row
@@ -83,6 +83,7 @@ class EvaluationPlan:
         suite.check(settings)
         # A misspelt one would fail every shape, and take the place of results that are there.
         changed(job.inference, settings.inference)
+        _refuse_unheard_noise(family, job, settings)
         maps = maps_to_evaluate_with(job, family, settings)
         store = Store.open(store_url or job.data.store)
         chosen.check_framing(store.framing, store.url)
@@ -193,6 +194,16 @@ def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:
     folder = run.path / "evaluation"
     folder.mkdir(exist_ok=True)
     return Folder(str(folder)).exclusive()
+
+
+def _refuse_unheard_noise(family: Family, job: TrainJob, settings: EvaluateConfig) -> None:
+    """Refuse noise on clouds of a family that is shown none."""
+    view = family.observed(job.model).view
+    if settings.input_noise and view != "cloud":
+        raise UsageError(
+            f"--input-noise is on clouds, and family '{family.name}' is shown the view '{view}'; leave it out, or "
+            "prepare noisy scans: --source procedural_scans --condition noisy"
+        )
 
 
 LONG = 6 * 3600.0

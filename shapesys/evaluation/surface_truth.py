@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from shapesys.errors import ShapesysError
 from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.planes import plane_of
 from shapesys.geometry.mesh import Floats, Mesh
@@ -57,8 +58,17 @@ class Truth:
         return self.sample if self.mesh is None else self.mesh
 
     def of_what_is_seen(self) -> tuple[Truth, Region]:
-        """The same without faces that nobody can see, and where a room is measured then."""
+        """The same without faces that nobody can see, and where a room is measured then.
+
+        Raises:
+            ShapesysError: nobody knows what can be seen.
+        """
         mesh = self.mesh
+        if mesh is None and self.sample is None:
+            raise ShapesysError(
+                "walls can be removed where the true surface is known, as a mesh or as clean samples with normals; "
+                "leave out --remove-walls, or prepare with --cloud.noise 0"
+            )
         if mesh is not None and mesh.face_labels is not None and self.unseen is not None:
             kept = mesh.face_labels != self.unseen
             mesh = Mesh(mesh.vertices, mesh.faces[kept], face_labels=mesh.face_labels[kept])

@@ -309,6 +309,7 @@ class Family:
         columns: model config -> further columns of the first needed view that it takes.
         observes: the view, and the columns of it, that `infer` is shown; None for those that it trains on.
         optimises_networks: inference config -> whether `infer` optimises a network for each shape, which takes long.
+        sees_windows: model config -> whether it sees scenes window by window, which processes can share.
         one_network_each: model config -> whether a network is one shape, fitted where the shape is met, and training
             has nothing to share among shapes. `known` gives what was fitted, as row 0.
         warnings: model config -> sentences about values known to misbehave.
@@ -337,6 +338,7 @@ class Family:
     columns: Callable[[Any], tuple[str, ...]] = lambda config: ()
     observes: Need | None = None
     optimises_networks: Callable[[Any], bool] = lambda config: False
+    sees_windows: Callable[[Any], bool] = lambda config: False
     one_network_each: Callable[[Any], bool] = lambda config: False
     warnings: Callable[[Any], list[str]] = lambda config: []
     check: Callable[[Any, TrainingData], None] = lambda config, data: None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from shapesys.fields.field import Box, Field, FieldTraits, JointField, SurfaceField
+import numpy as np
+
+from shapesys.fields.field import Box, Field, FieldTraits, JointField, SeenField, SurfaceField
 from shapesys.geometry.mesh import Floats, Mesh
 
 
@@ -24,6 +26,11 @@ class _InBox:
     @property
     def traits(self) -> FieldTraits:
         return replace(self.field.traits, box=self.box)
+
+    @property
+    def seen(self) -> Floats:
+        """(n, 3) points that were seen, as far as the field knows any."""
+        return self.field.seen if isinstance(self.field, SeenField) else np.empty((0, 3), np.float32)
 
     def values(self, points: Floats, precision: str = "float32") -> Floats:
         return self.field.values(points, precision)

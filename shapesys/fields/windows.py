@@ -22,8 +22,8 @@ from shapesys.geometry.mesh import Floats, Ints
 
 Index = tuple[int, int, int]
 
-MOST_WINDOWS = 1 << 40
-"""More of them have no number."""
+MOST_WINDOWS = 1 << 20
+"""A hundred metres by a hundred, in steps of ten centimetres; more are a mistake of the unit."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class WindowLattice:
         counts: windows along x, y and z.
 
     Raises:
-        ShapesysError: more windows than can be numbered.
+        ShapesysError: more windows than anybody would want.
     """
 
     low: tuple[float, float, float]
@@ -94,15 +94,18 @@ class WindowLattice:
         """The windows about whose centres a cube of this side holds any of the points (n, 3); in order."""
         place = (np.asarray(points, np.float64) - np.asarray(self.low)) / self.core - 0.5
         reach = 0.5 * side / self.core
-        found: NDArray[np.int64] = np.empty((0, 3), np.int64)
-        # Distinct cells of half a core first: of millions of points few places are left.
-        place = np.unique(np.round(place * 64.0), axis=0) / 64.0
-        first, last = np.ceil(place - reach).astype(np.int64), np.floor(place + reach).astype(np.int64)
+        counts = np.asarray(self.counts)
+        first = np.maximum(np.ceil(place - reach).astype(np.int64), 0)
+        last = np.minimum(np.floor(place + reach).astype(np.int64), counts - 1)
+        held = np.all(first <= last, axis=1)
+        # Of millions of points, few are held by different ranges of windows.
+        ranges = np.unique(np.concatenate([first[held], last[held]], axis=1), axis=0)
+        first, last = ranges[:, :3], ranges[:, 3:]
+        numbers: list[NDArray[np.int64]] = []
         for step in np.ndindex(*(np.max(last - first, axis=0, initial=0) + 1)):
             index = first + step
-            within = np.all((index <= last) & (index >= 0) & (index < np.asarray(self.counts)), axis=1)
-            found = np.unique(np.concatenate([found, index[within]]), axis=0)
-        return [(int(i), int(j), int(k)) for i, j, k in found]
+            numbers.append(np.ravel_multi_index(tuple(index[np.all(index <= last, axis=1)].T), self.counts))
+        return [self.window(int(number)) for number in np.unique(np.concatenate(numbers))]
 
     def number(self, window: Index) -> int:
         """Of a window, from 0."""

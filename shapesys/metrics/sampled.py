@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -131,21 +132,24 @@ class Sampled:
     def _in_region(self, mesh: Mesh, count: int, region: Region) -> SurfaceSample:
         drawn = sample_surface(mesh, 2 * count, self._seeds[PREDICTION], stratified=False)
         within = np.flatnonzero(region.holds(drawn.points))
+        if not len(within):
+            drawn = self._tried
+            within = np.flatnonzero(region.holds(drawn.points))
         rng = np.random.default_rng(self._seeds[PREDICTION])
         rows = rng.choice(within, count, replace=len(within) < count)
         return SurfaceSample(drawn.points[rows], drawn.normals[rows], drawn.faces[rows])
 
+    @cached_property
+    def _tried(self) -> SurfaceSample:
+        """By which it is known whether any of the prediction lies in the region."""
+        return sample_surface(self.prediction, _TRIED, self._seeds[PREDICTION], stratified=False)
+
     def _why_outside(self) -> str:
         """Why nothing of a prediction can be measured in the region; empty where something can."""
         region = self.settings.region
-        if region is None:
+        if region is None or region.holds(self._tried.points).any():
             return ""
-        few = sample_surface(self.prediction, _TRIED, self._seeds[PREDICTION], stratified=False)
-        return (
-            ""
-            if region.holds(few.points).any()
-            else f"nothing of the prediction lies where it is measured ({region.name})"
-        )
+        return f"nothing of the prediction lies where it is measured ({region.name})"
 
 
 def why_empty(mesh: Mesh) -> str:

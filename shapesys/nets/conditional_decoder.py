@@ -7,13 +7,11 @@ Legend: B shapes, N queries, C channels of the code, H hidden units.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
 from shapesys.nets.batch_norm import BatchNorm
-from shapesys.nets.linear import PointLinear
+from shapesys.nets.linear import PointLinear, in_full
 
 
 class ConditionalDecoder(nn.Module):
@@ -36,8 +34,7 @@ class ConditionalDecoder(nn.Module):
 
     def forward(self, queries: Tensor, code: Tensor) -> Tensor:
         """Queries (B, N, 3) and codes (B, C) -> logits (B, N) of being inside."""
-        with torch.autocast(queries.device.type, enabled=False):
-            x = cast(Tensor, self.position(queries.to(self.position.weight.dtype)))
+        x = in_full(self.position, queries)
         for block in self.blocks:
             x = block(x, code)
         logits: Tensor = self.out(self.norm(x, code).relu())

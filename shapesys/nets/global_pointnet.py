@@ -10,11 +10,10 @@ from __future__ import annotations
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from shapesys.nets.linear import PointLinear, linear
+from shapesys.nets.linear import PointLinear, in_full, linear
 from shapesys.nets.residual_block import ResidualBlock
 
 
@@ -36,16 +35,11 @@ class GlobalPointNet(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         """Clouds (B, N, 3) -> codes (B, C), whatever the order of points."""
         first, *others = self.blocks
-        features = first(self._positions(points))
+        features = first(in_full(self.positions, points))
         for block in others:
             features = _told(cast(ResidualBlock, block), features, features.amax(dim=1))
         code: Tensor = self.code(features.amax(dim=1).relu())
         return code
-
-    def _positions(self, points: Tensor) -> Tensor:
-        """In full precision, since coordinates need their digits."""
-        with torch.autocast(points.device.type, enabled=False):
-            return cast(Tensor, self.positions(points.to(self.positions.weight.dtype)))
 
 
 def _told(block: ResidualBlock, features: Tensor, of_cloud: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -52,6 +52,12 @@ def linear(x: Tensor, weight: Tensor) -> Tensor:
             return F.linear(rows, weight.to(dtype)).view(*x.shape[:-1], len(weight))
     result: Tensor = _Linear.apply(rows, weight.contiguous())
     return result.view(*x.shape[:-1], len(weight))
+
+
+def in_full(layer: nn.Linear, positions: Tensor) -> Tensor:
+    """A layer of positions (..., 3) in its weights' precision, even under autocast: coordinates need their digits."""
+    with torch.autocast(positions.device.type, enabled=False):
+        return cast(Tensor, layer(positions.to(layer.weight.dtype)))
 
 
 def working_dtype(x: Tensor) -> torch.dtype:

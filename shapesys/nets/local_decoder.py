@@ -5,12 +5,10 @@ Legend: B shapes, N queries, C channels of features.
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
-from shapesys.nets.linear import PointLinear
+from shapesys.nets.linear import PointLinear, in_full
 from shapesys.nets.residual_block import ResidualBlock
 
 
@@ -32,8 +30,7 @@ class LocalDecoder(nn.Module):
 
     def forward(self, queries: Tensor, features: Tensor) -> Tensor:
         """Queries (B, N, 3) and the features (B, N, C) there -> logits (B, N) of being inside."""
-        with torch.autocast(queries.device.type, enabled=False):
-            x = cast(Tensor, self.position(queries.to(self.position.weight.dtype)))
+        x = in_full(self.position, queries)
         # One product for what all blocks add.
         for block, added in zip(self.blocks, self.features(features).chunk(len(self.blocks), dim=-1), strict=True):
             x = block(x + added)

@@ -9,13 +9,13 @@ Legend: B shapes, N points, T cells of all maps, C channels.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, cast
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from shapesys.nets.feature_maps import FeatureSpace
-from shapesys.nets.linear import PointLinear
+from shapesys.nets.linear import PointLinear, in_full
 from shapesys.nets.residual_block import ResidualBlock
 from shapesys.nets.scatter import Cells, cell_maxima, cell_means
 
@@ -47,7 +47,7 @@ class LocalPointNet(nn.Module):
         """
         batch = len(points)
         first, *others = self.blocks
-        features = first(self._positions(points).flatten(0, 1))
+        features = first(in_full(self.positions, points).flatten(0, 1))
         for block in others:
             features = block(torch.cat([features, self._around(features, cells)], dim=1))
         features = self.features(features)
@@ -61,11 +61,6 @@ class LocalPointNet(nn.Module):
         if self.pooling == "max":
             return torch.stack([cell_maxima(features, one) for one in cells]).sum(dim=0)
         return torch.stack([cell_means(features, one)[one.rows] for one in cells]).sum(dim=0)
-
-    def _positions(self, points: Tensor) -> Tensor:
-        """In full precision, since coordinates need their digits."""
-        with torch.autocast(points.device.type, enabled=False):
-            return cast(Tensor, self.positions(points.to(self.positions.weight.dtype)))
 
 
 def _on_map(features: Tensor, cells: Cells, size: int) -> Tensor:

@@ -55,6 +55,8 @@ def cell_maxima(values: Tensor, cells: Cells) -> Tensor:
 def summed(values: Tensor, rows: Tensor, size: int) -> Tensor:
     """(size, C) sums of the values (M, C) of each row."""
     total = values.new_zeros(size, values.shape[1])
+    if not len(rows):
+        return total
     if values.device.type == "cpu" or not values.is_floating_point():
         return total.index_add_(0, rows, values)
     order = torch.argsort(rows, stable=True)

@@ -6,10 +6,11 @@ is started again by Ray, encodes its windows anew and answers what was asked of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import ray
@@ -19,7 +20,7 @@ from shapesys.errors import ShapesysError
 from shapesys.fields.windows import Answer, Asked, BlendedField, WindowLattice
 from shapesys.geometry.mesh import Floats, Ints
 from shapesys.on_ray.failure import first_cause
-from shapesys.on_ray.runtime import runtime
+from shapesys.on_ray.runtime import require_room, runtime
 
 RESTARTS = 3
 """Of an actor, before its windows are given up."""
@@ -30,12 +31,41 @@ class WindowActor:
 
     def __init__(self, answer: Answer) -> None:
         torch.set_num_threads(1)
-        move = getattr(answer, "to", None)
-        self._answer: Answer = move(torch.device("cuda")) if move and torch.cuda.is_available() else answer
+        self._answer = answer
+        if isinstance(answer, Movable) and torch.cuda.is_available():
+            self._answer = answer.to(torch.device("cuda"))
 
     def answer(self, asked: Sequence[Asked]) -> Sequence[Floats]:
         """What these windows say at their points."""
         return self._answer(asked)
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """Answers that know of devices and of memory."""
+
+    def to(self, device: torch.device) -> Answer:
+        """The same on another device."""
+        ...
+
+    def shared_by(self, workers: int) -> Answer:
+        """For one of so many processes, on a CPU, with its part of the memory."""
+        ...
+
+
+def _gpu_share(actors: int, may_grow: bool) -> float:
+    """An even share of a GPU for each actor, such that all have room; Ray takes steps of a ten-thousandth.
+
+    Raises:
+        ShapesysError: there are too few CPUs.
+    """
+    has = ray.cluster_resources()
+    if has.get("CPU", 0.0) < actors:
+        lack = f"{actors} actors need a CPU each, but the cluster has {has.get('CPU', 0.0):g}"
+        require_room(lack, "lower --workers", may_grow)
+    gpus = int(has.get("GPU", 0.0))
+    on_each = -(-actors // gpus) if gpus else 0
+    return math.floor(10_000 / on_each) / 10_000 if on_each else 0.0
 
 
 @contextmanager
@@ -43,19 +73,19 @@ def spread(field: BlendedField, actors: int, address: str | None = None) -> Iter
     """The same field while actors answer for its windows.
 
     Args:
-        field: its `answer` can be sent to other processes; where it has a method ``to(device)``, actors with a GPU use
-            it.
+        field: its `answer` can be sent to other processes; where it is `Movable`, actors with a GPU use it.
         actors: how many; no more than there are windows are started.
         address: of a cluster; None for one started here.
 
     Raises:
-        ShapesysError: no cluster can be reached or started.
+        ShapesysError: no cluster can be reached or started, or it has too few CPUs.
     """
     actors = max(1, min(actors, len(field.windows)))
     with runtime(address, num_cpus=actors + 1):
-        gpus = min(1.0, ray.cluster_resources().get("GPU", 0.0) / actors)
-        options = {"num_cpus": 1, "num_gpus": gpus, "max_restarts": RESTARTS, "max_task_retries": RESTARTS}
-        shared = ray.put(field.answer)
+        options = {"num_cpus": 1, "num_gpus": _gpu_share(actors, address is not None)}
+        options |= {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
+        answer = field.answer
+        shared = ray.put(answer.shared_by(actors) if isinstance(answer, Movable) else answer)
         crew = [ray.remote(**options)(WindowActor).remote(shared) for _ in range(actors)]
         try:
             yield replace(field, answer=SpreadAnswer(field.lattice, field.windows, crew))

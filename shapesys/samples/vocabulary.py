@@ -10,9 +10,9 @@ from typing import Any
 from shapesys.errors import ShapesysError
 
 UNANNOTATED = "unannotated"
+"""Name of a part that is no class: nobody labelled these points, and neither losses nor metrics count them."""
 UNSEEN = "unseen"
 """Faces that belong to a solid and that nobody can see, such as the outer sides of a room's walls."""
-"""Name of a part that is no class: nobody labelled these points, and neither losses nor metrics count them."""
 
 
 @dataclass(frozen=True)

@@ -174,7 +174,7 @@ def test_a_file_that_stands_otherwise_in_another_unit_comes_back_in_its_own(trai
         (["--up", "w"], "'w' is not one of 'x', 'y', 'z'"),
         (["--inference", "iterations"], "--inference 'iterations' has no value; write NAME=VALUE"),
         (["--inference", "iteration=3"], "iterations"),
-        (["--workers", "2"], "--workers is for runs that see scenes window by window; leave it out"),
+        (["--workers", "2"], "--workers is for runs that see scenes window by window, and"),
     ],
 )
 def test_flags_that_do_not_fit_are_explained(trained: Path, scan: Path, words: list[str], told: str) -> None:

@@ -66,6 +66,18 @@ def test_a_window_sees_what_its_cube_holds() -> None:
     assert lattice().seeing(np.empty((0, 3), np.float32), 0.5) == []
 
 
+def test_a_window_sees_exactly_what_lies_in_its_cube() -> None:
+    rng = np.random.default_rng(0)
+    for side in (0.3, 0.55, 1.2):
+        few = rng.uniform(BOX.low, BOX.high, (12, 3)).astype(np.float32)
+        expected = [
+            index
+            for index in np.ndindex(*lattice().counts)
+            if (np.abs(few - lattice().centre(index)).max(axis=1) <= side / 2).any()
+        ]
+        assert lattice().seeing(few, side) == expected
+
+
 def ball(asked: Sequence[Asked]) -> list[Floats]:
     """Every window knows the whole ball, in its own frame."""
     return [RADIUS - np.linalg.norm(one.points + lattice().centre(one.window), axis=1) for one in asked]

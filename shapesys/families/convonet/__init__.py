@@ -14,6 +14,7 @@ What differs from the released code, and our choices:
 - level: released settings evaluate at several (0.4, 0.45, 0.5 of objects and rooms, 0.2, 0.25, 0.3 of crops); here at
   the last or the middle one, and at any by `level`;
 - early stop: `plateau`, off unless asked for;
+- windows in training: about surface points; released ones are anywhere in the box, and those without queries fail;
 - clouds that leave the cube are clamped to its walls in silence there; here, all but a few outliers are an error.
 """
 
@@ -38,5 +39,6 @@ FAMILY = Family(
     inference=ConvONetInference,
     infer=infer,
     observe_points=observe_points,
+    sees_windows=lambda config: config.core > 0,
     optimises_networks=lambda config: config.schedule is not None,
 )

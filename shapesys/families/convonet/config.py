@@ -8,21 +8,16 @@ from typing import Any, Literal
 from pydantic import model_validator
 
 from shapesys.config.base import Config, Search, setting
+from shapesys.families.fields.occupancy_config import LEVEL, CloudConfig
 from shapesys.nets.conv_encoder import ConvEncoder
 from shapesys.nets.feature_maps import PLANES, FeatureSpace, grid_map, plane_maps
 from shapesys.nets.local_decoder import LocalDecoder
 from shapesys.nets.local_pointnet import Pooling
 
 
-class ConvONetConfig(Config):
+class ConvONetConfig(CloudConfig):
     """The maps of features and the networks; published sizes are the defaults."""
 
-    side: float = setting(
-        1.1,
-        help="side of the cube about the origin that features cover: 1.1 for shapes in the frame unit_cube, 2.2 for "
-        "the unit sphere",
-        gt=0,
-    )
     core: float = setting(
         0.0,
         help="for scenes of any size: side of the cube in the middle of a window that the network answers for, while "
@@ -54,12 +49,6 @@ class ConvONetConfig(Config):
     pooling: Pooling = setting("max", help="max or mean over the points of a cell, after each of these blocks")
     decoder_hidden: int = setting(32, help="width of the decoder", ge=1)
     decoder_blocks: int = setting(5, help="residual blocks of the decoder", ge=1)
-    input_points: int = setting(
-        3000, help="surface points seen in a training step, or all that are beside a chunk", ge=1
-    )
-    input_noise: float = setting(
-        0.005, help="standard deviation of noise that is added to them in each step, a length of the frame", ge=0
-    )
 
     @model_validator(mode="after")
     def _has_features_that_fit(self) -> ConvONetConfig:
@@ -118,7 +107,7 @@ class Schedule:
     """How a network is optimised for one cloud.
 
     Attributes:
-        points: of the cloud that it sees.
+        points: of the cloud that it sees; of a scene, in each window at most.
         iterations: of Adam.
         learning_rate: at first; times `decay` every `decay_every` iterations.
         batches: sets of queries per iteration, whose losses are averaged.
@@ -151,8 +140,8 @@ SCHEDULES = {
         iterations=2000,
         decay_every=800,
         batches=3,
-        surface=512,
-        off_surface=1536,
+        surface=16_384,
+        off_surface=49_152,
         part="encoder",
         norms=False,
         level=0.25,
@@ -175,7 +164,12 @@ class ConvONetInference(Config):
     schedule: ScheduleName | None = setting(
         None, help="optimise a copy of the network for each cloud, without signs, by this schedule; none: do not"
     )
-    points: int | None = setting(None, help="points of the cloud that the network sees; without a schedule 3000", ge=1)
+    points: int | None = setting(
+        None,
+        help="points that the network sees: of a cloud, without a schedule as many as in training; of a scene in all, "
+        "by default all of them",
+        ge=1,
+    )
     level: float | None = setting(
         None,
         help="probability of being inside at which the surface is; without a schedule 0.2, as published",
@@ -230,19 +224,13 @@ class ConvONetInference(Config):
         given: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(Schedule)}
         return Schedule(**{name: getattr(usual, name) if value is None else value for name, value in given.items()})
 
-    @property
-    def seen_points(self) -> int:
-        """Of the cloud, by the network."""
+    def seen_points(self, model: ConvONetConfig) -> int:
+        """Of the cloud, by a network."""
         planned = self.planned()
-        return planned.points if planned else self.points or FEED_FORWARD_POINTS
+        return planned.points if planned else self.points or model.input_points
 
     @property
     def surface_level(self) -> float:
         """Probability of being inside at which the surface is."""
         planned = self.planned()
-        return planned.level if planned else self.level or FEED_FORWARD_LEVEL
-
-
-FEED_FORWARD_POINTS = 3000
-FEED_FORWARD_LEVEL = 0.2
-"""As released for objects, of every network."""
+        return planned.level if planned else self.level or LEVEL

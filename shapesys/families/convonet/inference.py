@@ -47,7 +47,7 @@ def infer(
         return [_of_scene(objective, item, config) for item in seen]
     for item in seen:
         check_inside(item.cloud, objective.space.side, item.shape_id)
-    seen = [replace(item, cloud=some_of(item.cloud, config.seen_points, item.generator)) for item in seen]
+    seen = [replace(item, cloud=some_of(item.cloud, config.seen_points(model), item.generator)) for item in seen]
     schedule = config.planned()
     if schedule is None:
         return [
@@ -55,7 +55,7 @@ def infer(
             for item in seen
         ]
     found: list[FieldPrediction] = []
-    for some in _alike(seen, at_once(model, device)):
+    for some in _alike(seen, at_once(model, schedule, device)):
         for item, done in zip(some, _optimised(objective, some, schedule, config.plateau), strict=True):
             field = field_of(done.network, item.cloud, config.surface_level)
             found.append(FieldPrediction(item.shape_id, field, taken_at(config) | _facts(done), _curves(done)))
@@ -87,6 +87,20 @@ def _alike(seen: Sequence[_Seen], count: int) -> Iterator[list[_Seen]]:
 def _optimised(
     objective: ConvONetObjective, seen: Sequence[_Seen], schedule: Schedule, plateau: float
 ) -> list[Optimised]:
+    """Copies of the network, each for its cloud.
+
+    Raises:
+        ShapesysError: a loss is not finite; names the shapes.
+    """
+    try:
+        return _together_or_alone(objective, seen, schedule, plateau)
+    except ShapesysError as error:
+        raise ShapesysError(f"{', '.join(item.shape_id for item in seen)}: {error}") from None
+
+
+def _together_or_alone(
+    objective: ConvONetObjective, seen: Sequence[_Seen], schedule: Schedule, plateau: float
+) -> list[Optimised]:
     if len(seen) > 1:
         clouds, generators = [item.cloud for item in seen], [item.generator for item in seen]
         return optimise_many(objective, clouds, schedule, plateau, generators)
@@ -104,7 +118,7 @@ def _of_scene(objective: ConvONetObjective, seen: _Seen, config: ConvONetInferen
         steps = windows_of(objective, scene, schedule, seen.generator, seen.shape_id)
         done = optimise(objective, steps, schedule, config.plateau)
         facts, curves, network = facts | _facts(done), _curves(done), done.network
-    answers = WindowAnswers(network, scene, features_limit())
+    answers = WindowAnswers(network, scene, features_limit(scene.cloud.device))
     field = scene_field(network, scene, logit(config.surface_level), answers)
     return FieldPrediction(seen.shape_id, field, facts, curves)
 

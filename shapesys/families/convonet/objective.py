@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from shapesys.families.base import Batch, Objective, Terms, TrainingData
-from shapesys.families.convonet.config import FEED_FORWARD_LEVEL, ConvONetConfig
+from shapesys.families.convonet.config import ConvONetConfig
 from shapesys.families.convonet.windows import TrainingWindows, training_windows
 from shapesys.families.fields.occupancy import noisy_inputs, occupancy_terms
+from shapesys.families.fields.occupancy_config import LEVEL
 from shapesys.nets.feature_maps import read_features
 
 
@@ -37,12 +38,12 @@ class ConvONetObjective(Objective):
             return self._of_windows(training_windows(batch, self.config))
         clouds = noisy_inputs(batch, self.config.input_points, self.config.input_noise)
         logits = self.logits(batch["points"], self.encoder(clouds))
-        return occupancy_terms(logits, batch["inside"], FEED_FORWARD_LEVEL)
+        return occupancy_terms(logits, batch["inside"], LEVEL)
 
     def _of_windows(self, windows: TrainingWindows) -> Terms:
         """The same of a window of each scene. The statistic `windows` is the share of them with any query."""
         logits = self.logits(windows.queries, self.encoder(windows.clouds))
-        terms = occupancy_terms(logits, windows.inside, FEED_FORWARD_LEVEL, windows.weights)
+        terms = occupancy_terms(logits, windows.inside, LEVEL, windows.weights)
         return Terms(terms.losses, {**terms.statistics, "windows": windows.weights.mean()})
 
     def logits(self, queries: Tensor, table: Tensor) -> Tensor:

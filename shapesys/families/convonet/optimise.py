@@ -65,7 +65,7 @@ def unsigned_cross_entropy(logits: Tensor, surface: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Asked:
+class QuerySets:
     """Queries, and the cloud that the network sees when it answers.
 
     Attributes:
@@ -81,7 +81,7 @@ class Asked:
     surface: int
 
 
-Steps = Callable[[], Sequence[Asked]]
+Steps = Callable[[], Sequence[QuerySets]]
 """What is asked in the next iteration: in all, `batches` sets of queries."""
 
 
@@ -154,9 +154,9 @@ def whole(space: FeatureSpace, cloud: Tensor, schedule: Schedule, generator: tor
     points = cloud.unsqueeze(0)
     cells = space.cells_of(points)
 
-    def step() -> Sequence[Asked]:
+    def step() -> Sequence[QuerySets]:
         queries = queries_about(cloud, schedule.batches, schedule, generator)
-        return [Asked(points, cells, queries, schedule.batches * schedule.surface)]
+        return [QuerySets(points, cells, queries, schedule.batches * schedule.surface)]
 
     return step
 

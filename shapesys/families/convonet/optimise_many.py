@@ -36,12 +36,23 @@ MEMORY_SHARE = 0.5
 """Of a GPU's free memory, for the activations of all copies."""
 
 
-def at_once(config: ConvONetConfig, device: torch.device) -> int:
+def at_once(config: ConvONetConfig, schedule: Schedule, device: torch.device) -> int:
     """How many clouds are optimised together: 1 on CPUs, where batches gain nothing."""
     if device.type != "cuda":
         return 1
     free, _ = torch.cuda.mem_get_info(device)
-    return max(1, int(MEMORY_SHARE * free / memory_of_window(config).optimising))
+    return max(1, int(MEMORY_SHARE * free / memory_of_step(config, schedule)))
+
+
+def memory_of_step(config: ConvONetConfig, schedule: Schedule) -> float:
+    """Bytes that one copy keeps for the gradient of an iteration: of maps, of points and of queries, in float32.
+
+    A residual block keeps about seven activations of a point between its layers, and three of a query.
+    """
+    queries = schedule.batches * (schedule.surface + schedule.off_surface)
+    of_points = schedule.points * config.blocks * 7 * config.hidden
+    of_queries = queries * (config.decoder_blocks * 3 * config.decoder_hidden + config.channels)
+    return memory_of_window(config).optimising + 4.0 * (of_points + of_queries)
 
 
 def optimise_many(
@@ -72,8 +83,8 @@ def optimise_many(
     template, surface = copies[0], schedule.batches * schedule.surface
 
     def loss_of(own: dict[str, Any], kept: dict[str, Any], cloud: Tensor, where: Any, queries: Tensor) -> Tensor:
-        table = functional_call(_Encoding(template), (_prefixed(own), _prefixed(kept)), (cloud, where, queries))
-        return unsigned_cross_entropy(table, surface)
+        logits = functional_call(_Encoding(template), (_prefixed(own), _prefixed(kept)), (cloud, where, queries))
+        return unsigned_cross_entropy(logits, surface)
 
     losses: list[list[float]] = [[] for _ in clouds]
     ended: dict[int, dict[str, Tensor]] = {}

@@ -45,7 +45,8 @@ _ROOM_ORIGINS = _ORIGINS | {
 
 def _preset(summary: str, base: Mapping[str, Any], origins: Mapping[str, str], **model: Any) -> Preset:
     """A released configuration that differs from another in these settings of the model and in its batch."""
-    batch = {"train.shapes_per_step": model.pop("batch")} if "batch" in model else {}
+    of_training = {"batch": "train.shapes_per_step", "queries": "train.points_per_shape"}
+    batch = {path: model.pop(name) for name, path in of_training.items() if name in model}
     changed = {f"model.{name}": value for name, value in model.items()} | batch
     return Preset(summary, {**base, **changed}, {**dict.fromkeys(changed, _CODE), **origins})
 
@@ -90,6 +91,7 @@ WINDOWS = _preset(
     grid_resolution=88,
     grid_levels=4,
     batch=2,
+    queries=65_536,
 )
 
 _SMALL: Mapping[str, Any] = {

@@ -20,9 +20,9 @@ from torch import Tensor
 from shapesys.errors import ShapesysError
 from shapesys.families.convonet.config import Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
-from shapesys.families.convonet.optimise import Asked as Step
-from shapesys.families.convonet.optimise import Steps, queries_about
+from shapesys.families.convonet.optimise import QuerySets, Steps, queries_about
 from shapesys.families.convonet.windows import memory_of_window, within
+from shapesys.families.fields.occupancy import some_of
 from shapesys.fields.field import Box, FieldTraits
 from shapesys.fields.logit_field import CPU_QUERIES, GPU_QUERIES
 from shapesys.fields.memory import available_bytes
@@ -102,7 +102,13 @@ class WindowAnswers:
     def to(self, device: torch.device) -> WindowAnswers:
         """The same by the network and the cloud on another device, where nothing is encoded yet."""
         scene = replace(self.scene, cloud=self.scene.cloud.to(device))
-        return WindowAnswers(copy.deepcopy(self.network).to(device), scene, self.limit)
+        limit = features_limit(device) if device.type == "cuda" else self.limit
+        return WindowAnswers(copy.deepcopy(self.network).to(device), scene, limit)
+
+    def shared_by(self, workers: int) -> WindowAnswers:
+        """For one of so many processes on this machine, on a CPU, with its part of the memory."""
+        moved = self.to(torch.device("cpu"))
+        return replace(moved, limit=features_limit() / workers)
 
     @torch.no_grad()
     def _answer(self, asked: Asked) -> Floats:
@@ -126,8 +132,11 @@ class WindowAnswers:
         return table
 
 
-def features_limit() -> float:
-    """Bytes of windows' features that may be kept."""
+def features_limit(device: torch.device | None = None) -> float:
+    """Bytes of windows' features that may be kept, in the memory of a GPU or of this machine."""
+    if device is not None and device.type == "cuda":
+        free, _ = torch.cuda.mem_get_info(device)
+        return FEATURES_SHARE * free
     return FEATURES_SHARE * available_bytes()
 
 
@@ -154,7 +163,7 @@ def windows_of(
         raise ShapesysError(f"'{shape_id}' has no window with a point in its core; there is nothing to optimise for")
     waiting: list[Index] = []
 
-    def step() -> Sequence[Step]:
+    def step() -> Sequence[QuerySets]:
         return [_asked(_next()) for _ in range(schedule.batches)]
 
     def _next() -> Index:
@@ -163,12 +172,12 @@ def windows_of(
             waiting.extend(with_points[row] for row in order)
         return waiting.pop()
 
-    def _asked(window: Index) -> Step:
+    def _asked(window: Index) -> QuerySets:
         if window not in kept:
-            points = scene.points_of(window, config.side).unsqueeze(0)
+            points = some_of(scene.points_of(window, config.side), schedule.points, generator).unsqueeze(0)
             kept[window] = (points, network.space.cells_of(points), scene.points_of(window, config.core))
         points, cells, core = kept[window]
-        return Step(points, cells, queries_about(core, 1, schedule, generator), schedule.surface)
+        return QuerySets(points, cells, queries_about(core, 1, schedule, generator), schedule.surface)
 
     return step
 

@@ -1,8 +1,7 @@
 """Windows of scenes: those that a training step draws, and those that cover a scene at test time.
 
 A network that is trained on windows knows nothing of where in a scene it is: all positions are relative to a window's
-centre. It sees the points in the whole window and answers for its core, which the receptive field of its U-Net
-surrounds.
+centre. It sees the points in the whole window and answers for its core.
 
 Legend: B scenes, M surface points, N queries, P points of a window, Q queries in it.
 """
@@ -68,10 +67,9 @@ def within(offsets: Tensor, side: float) -> Tensor:
 
 
 def pick(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
-    """(count,) of the rows (k,) at random, each at most once; of fewer all, again and again."""
-    if len(rows) < count:
-        return rows[torch.randint(len(rows), (count,), generator=generator, device=rows.device)]
-    return rows[torch.randperm(len(rows), generator=generator, device=rows.device)[:count]]
+    """(count,) of the rows (k,) at random, each as often as any other, give or take once."""
+    rounds = [torch.randperm(len(rows), generator=generator, device=rows.device) for _ in range(-(-count // len(rows)))]
+    return rows[torch.cat(rounds)[:count]]
 
 
 @dataclass(frozen=True)

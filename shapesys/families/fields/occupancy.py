@@ -56,15 +56,21 @@ def occupancy_terms(logits: Tensor, inside: Tensor, level: float, weights: Tenso
     truth = inside.to(logits.dtype)
     entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none").sum(dim=1)
     weighted = entropy if weights is None else entropy * weights
-    return Terms({"occupancy": Term(weighted.mean())}, occupancy_statistics(logits, truth, level))
+    return Terms({"occupancy": Term(weighted.mean())}, occupancy_statistics(logits, truth, level, weights))
 
 
-def occupancy_statistics(logits: Tensor, inside: Tensor, level: float) -> Mapping[str, Tensor]:
-    """Mean over shapes of the IoU and of the share of right answers, at a level, of queries (B, N)."""
+def occupancy_statistics(
+    logits: Tensor, inside: Tensor, level: float, weights: Tensor | None = None
+) -> Mapping[str, Tensor]:
+    """Mean over shapes of the IoU and of the share of right answers, at a level, of queries (B, N); each times its
+    shape's weight (B,), where there are weights."""
     predicted, true = logits.detach() > logit(level), inside > 0.5
     both, either = (predicted & true).sum(dim=1).float(), (predicted | true).sum(dim=1).float()
     iou = torch.where(either > 0, both / either.clamp_min(1.0), 1.0)
-    return {"iou": iou.mean(), "accuracy": (predicted == true).float().mean()}
+    right = (predicted == true).float().mean(dim=1)
+    if weights is not None:
+        iou, right = iou * weights, right * weights
+    return {"iou": iou.mean(), "accuracy": right.mean()}
 
 
 def logit(probability: float) -> float:
@@ -85,6 +91,8 @@ def check_inside(cloud: Tensor, side: float, shape_id: str) -> None:
     """
     if not len(cloud):
         raise ShapesysError(f"'{shape_id}' has no points to see")
+    if not bool(cloud.isfinite().all()):
+        raise ShapesysError(f"'{shape_id}' has points that are not finite numbers; remove them")
     beyond = cloud.abs().amax(dim=1) > 0.5 * side
     if float(beyond.float().mean()) > OUTSIDE:
         raise ShapesysError(

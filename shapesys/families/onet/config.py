@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from shapesys.config.base import Config, Search, setting
+from shapesys.families.fields.occupancy_config import LEVEL, CloudConfig
 from shapesys.nets.conditional_decoder import ConditionalDecoder
 from shapesys.nets.global_pointnet import GlobalPointNet
 
-LEVEL = 0.2
-"""Probability of being inside at which released settings take the surface, and measure the IoU of held-out shapes."""
 
-
-class ONetConfig(Config):
+class ONetConfig(CloudConfig):
     """Encoder and decoder; published sizes are the defaults."""
 
-    side: float = setting(
-        1.1,
-        help="side of the cube about the origin that the field covers: 1.1 for shapes in the frame unit_cube, 2.2 for "
-        "the unit sphere",
-        gt=0,
-    )
     code_dim: int = setting(512, help="channels of a shape's code", ge=1, search=Search(choices=(128, 256, 512)))
     encoder_hidden: int = setting(512, help="width of the network that sees points", ge=1)
     encoder_blocks: int = setting(5, help="residual blocks of the network that sees points", ge=1)
     hidden: int = setting(256, help="width of the decoder", ge=1, search=Search(choices=(64, 128, 256)))
     blocks: int = setting(5, help="residual blocks of the decoder", ge=1)
     input_points: int = setting(
-        300, help="surface points seen in a training step, or all that are beside a chunk", ge=1
-    )
-    input_noise: float = setting(
-        0.005, help="standard deviation of noise that is added to them in each step, a length of the frame", ge=0
+        300, help="surface points seen in a training step, or all that are beside its queries", ge=1
     )
 
     def encoder(self) -> GlobalPointNet:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from shapesys.families.base import Batch, Objective, Terms, TrainingData
 from shapesys.families.fields.occupancy import noisy_inputs, occupancy_terms
-from shapesys.families.onet.config import LEVEL, ONetConfig
+from shapesys.families.fields.occupancy_config import LEVEL
+from shapesys.families.onet.config import ONetConfig
 
 
 class ONetObjective(Objective):

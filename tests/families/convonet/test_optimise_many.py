@@ -10,11 +10,12 @@ import torch
 from balls import balls, trained
 from torch import Tensor
 
-from shapesys.families.base import FieldPrediction, Observation
+from shapesys.families.base import FieldPrediction, Observation, TrainingData
 from shapesys.families.convonet import FAMILY, inference
 from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference, Schedule
+from shapesys.families.convonet.objective import build
 from shapesys.families.convonet.optimise import optimise, whole
-from shapesys.families.convonet.optimise_many import at_once, optimise_many
+from shapesys.families.convonet.optimise_many import at_once, memory_of_step, optimise_many
 
 QUICK = Schedule(points=300, iterations=4, learning_rate=1e-3, decay_every=3, batches=2, surface=32, off_surface=32)
 GRID = {"planes": 0, "grid_resolution": 8}
@@ -68,7 +69,7 @@ def test_inference_takes_as_many_at_once_as_pay(monkeypatch: pytest.MonkeyPatch)
     settings = ConvONetInference(schedule="tiny", iterations=4, surface=32, off_surface=32)
     points = np.random.default_rng(0).uniform(-1, 1, (200, 3)).astype(np.float32)
     alone = FAMILY.infer(network, seen, settings, 0)
-    monkeypatch.setattr(inference, "at_once", lambda config, device: 2)
+    monkeypatch.setattr(inference, "at_once", lambda config, schedule, device: 2)
     together = FAMILY.infer(network, seen, settings, 0)
     assert [item.shape_id for item in together] == [item.shape_id for item in alone]
     for one, other in zip(alone, together, strict=True):
@@ -79,4 +80,26 @@ def test_inference_takes_as_many_at_once_as_pay(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_on_cpus_each_is_optimised_alone() -> None:
-    assert at_once(ConvONetConfig(), torch.device("cpu")) == 1
+    assert at_once(ConvONetConfig(), QUICK, torch.device("cpu")) == 1
+
+
+@pytest.mark.parametrize("settings", [{}, {"planes": 0, "grid_resolution": 32}], ids=["planes", "grid"])
+def test_memory_of_a_step_is_predicted(settings: dict[str, object]) -> None:
+    """Against what autograd keeps."""
+    config = ConvONetConfig(**settings)
+    network = build(config, TrainingData(1)).train()
+    schedule = Schedule(points=10_000, batches=2)
+    steps = whole(network.space, torch.rand(10_000, 3) - 0.5, schedule, torch.Generator().manual_seed(0))
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        [asked] = steps()
+        logits = network.logits(asked.queries, network.encoder(asked.points, asked.cells))
+    expected = memory_of_step(config, schedule)
+    assert logits.requires_grad
+    assert expected / 2 < sum(kept.values()) < 2 * expected
