@@ -1,13 +1,13 @@
 """Windows of a scene spread over Ray actors: each keeps the features of its own windows, and answers for them.
 
 Every window belongs to one actor, neighbours mostly to the same, so that nothing is encoded twice. An actor that dies
-is started again by Ray, encodes its windows anew and answers what was asked of it.
+is replaced; the new one encodes its windows anew and answers what was asked.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
@@ -22,8 +22,8 @@ from shapesys.geometry.mesh import Floats, Ints
 from shapesys.on_ray.failure import first_cause
 from shapesys.on_ray.runtime import require_room, runtime
 
-RESTARTS = 3
-"""Of an actor, before its windows are given up."""
+LOSSES = 3
+"""Actors that may die before a scene is given up."""
 
 
 class WindowActor:
@@ -82,30 +82,33 @@ def spread(field: BlendedField, actors: int, address: str | None = None) -> Iter
     """
     actors = max(1, min(actors, len(field.windows)))
     with runtime(address, num_cpus=actors + 1):
-        options = {"num_cpus": 1, "num_gpus": _gpu_share(actors, address is not None)}
-        options |= {"max_restarts": RESTARTS, "max_task_retries": RESTARTS}
+        placed = ray.remote(num_cpus=1, num_gpus=_gpu_share(actors, address is not None))(WindowActor)
         answer = field.answer
         shared = ray.put(answer.shared_by(actors) if isinstance(answer, Movable) else answer)
-        crew = [ray.remote(**options)(WindowActor).remote(shared) for _ in range(actors)]
+        crew = [placed.remote(shared) for _ in range(actors)]
         try:
-            yield replace(field, answer=SpreadAnswer(field.lattice, field.windows, crew))
+            yield replace(field, answer=SpreadAnswer(field.lattice, field.windows, crew, lambda: placed.remote(shared)))
         finally:
             for actor in crew:
                 ray.kill(actor)
 
 
-@dataclass(frozen=True)
+@dataclass
 class SpreadAnswer:
     """Asks the actor that each window belongs to.
 
     Attributes:
         windows: numbers of all windows that see anything, ascending.
         crew: actors; each has a run of these windows.
+        another: starts an actor in the place of one that died.
+        lost: how many died.
     """
 
     lattice: WindowLattice
     windows: Ints
-    crew: Sequence[Any]
+    crew: list[Any]
+    another: Callable[[], Any]
+    lost: int = 0
 
     def __call__(self, asked: Sequence[Asked]) -> list[Floats]:
         """What the windows say, in the order they were asked.
@@ -116,13 +119,28 @@ class SpreadAnswer:
         numbers = np.array([self.lattice.number(one.window) for one in asked], np.int64)
         owners = np.searchsorted(self.windows, numbers) * len(self.crew) // max(len(self.windows), 1)
         shares = {int(owner): np.flatnonzero(owners == owner) for owner in np.unique(owners)}
-        pending = [self.crew[owner].answer.remote([asked[int(row)] for row in rows]) for owner, rows in shares.items()]
-        try:
-            said = ray.get(pending)
-        except ray.exceptions.RayError as error:
-            raise ShapesysError(f"an actor failed at windows of the scene: {first_cause(error)}") from error
+        questions = {owner: [asked[int(row)] for row in rows] for owner, rows in shares.items()}
+        pending = {owner: self.crew[owner].answer.remote(ask) for owner, ask in questions.items()}
+        said = [self._heard(owner, pending[owner], ask) for owner, ask in questions.items()]
         found: list[Floats] = [np.empty(0, np.float32)] * len(asked)
         for rows, answers in zip(shares.values(), said, strict=True):
             for row, values in zip(rows, answers, strict=True):
                 found[int(row)] = values
         return found
+
+    def _heard(self, owner: int, pending: Any, asked: Sequence[Asked]) -> Sequence[Floats]:
+        """What an actor says, or the one in its place."""
+        while True:
+            try:
+                said: Sequence[Floats] = ray.get(pending)
+                return said
+            except ray.exceptions.RayActorError as error:
+                self.lost += 1
+                if self.lost > LOSSES:
+                    raise ShapesysError(
+                        f"{self.lost} actors died at windows of the scene: {first_cause(error)}"
+                    ) from error
+                self.crew[owner] = self.another()
+                pending = self.crew[owner].answer.remote(asked)
+            except ray.exceptions.RayError as error:
+                raise ShapesysError(f"an actor failed at windows of the scene: {first_cause(error)}") from error
