@@ -165,6 +165,7 @@ def windows_on_actors(run: RunDirectory, workers: int | None, address: str | Non
         UsageError: the run sees no windows.
     """
     from shapesys.families import registry
+    from shapesys.fields.windows import BlendedField
     from shapesys.training.config import load_job
 
     job = load_job(run.config)
@@ -178,8 +179,6 @@ def windows_on_actors(run: RunDirectory, workers: int | None, address: str | Non
 
         assert isinstance(field, BlendedField)
         return on_actors(field, workers or 1, address)
-
-    from shapesys.fields.windows import BlendedField
 
     return spread
 

@@ -85,28 +85,25 @@ def read(store: Store, shape: Mapping[str, Any], settings: EvaluateConfig) -> Tr
     """The ground truth of a shape, given its row of the `shapes` view."""
     shape_id, centre = shape["shape_id"], shape["centre"]
     given = shape.get("sign_method") == SIGN_METHOD
+    cloud = store.read("cloud", [shape_id], ["points", "normals"] if given else ["points"])
     return Truth(
         category=shape["category"],
         split=shape["split"],
         mesh=store.mesh(shape_id) if "meshes" in store.views else None,
         normalisation=Normalisation((centre[0], centre[1], centre[2]), shape["scale"]),
-        cloud=store.read("cloud", [shape_id], ["points"])["points"][0],
+        cloud=cloud["points"][0],
         symmetry=partial(plane_of, store, shape, settings.planes()),
         occupancy=_occupancy(store, shape_id),
         origin=_origin(store),
         given_by=_source(store) if given else "",
         unseen=shape["parts"].index(UNSEEN) if UNSEEN in (shape.get("parts") or ()) else None,
-        sample=_sample(store, shape_id) if given else None,
+        sample=_sample(store, cloud["points"][0], cloud["normals"][0]) if given else None,
     )
 
 
-def _sample(store: Store, shape_id: str) -> SurfaceSample | None:
-    """The given samples of the surface, where they are stored with their normals and without noise."""
-    if store.manifest.settings.get("cloud", {}).get("noise", 0.0):
-        return None
-    columns = store.read("cloud", [shape_id], ["points", "normals"])
-    points, normals = columns["points"][0], columns["normals"][0]
-    if len(normals) != len(points):
+def _sample(store: Store, points: Floats, normals: Floats) -> SurfaceSample | None:
+    """The given samples (n, 3) of the surface, where they are stored with their normals and without noise."""
+    if store.manifest.settings.get("cloud", {}).get("noise", 0.0) or len(normals) != len(points):
         return None
     return SurfaceSample(points, normals, np.zeros(len(points), np.int32))
 

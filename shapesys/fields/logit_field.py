@@ -35,13 +35,18 @@ class LogitField:
 
     def values(self, points: Floats, precision: str = "float32") -> Floats:
         """(n, 3) -> (n,) logits."""
-        queries = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
-        size = CPU_QUERIES if self.device.type == "cpu" else GPU_QUERIES
-        with torch.no_grad():
-            parts = [self.logits(some.to(self.device)).float().cpu() for some in queries.split(size)]
-        found: Floats = torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
-        return found
+        return in_parts(self.logits, points, self.device)
 
     def attributes(self, points: Floats) -> Mapping[str, Floats]:
         """None."""
         return {}
+
+
+@torch.no_grad()
+def in_parts(logits: Callable[[Tensor], Tensor], points: Floats, device: torch.device) -> Floats:
+    """(n,) logits at points (n, 3), as many at once as pay on a device."""
+    queries = torch.from_numpy(np.ascontiguousarray(points, dtype=np.float32))
+    size = CPU_QUERIES if device.type == "cpu" else GPU_QUERIES
+    parts = [logits(some.to(device)).float().cpu() for some in queries.split(size)]
+    found: Floats = torch.cat(parts).numpy() if parts else np.empty(0, np.float32)
+    return found

@@ -6,7 +6,7 @@ Legend: M points of the cloud, N queries, T cells of all maps, C channels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -27,9 +27,8 @@ from shapesys.families.convonet.scene import (
     scene_field,
     windows_of,
 )
-from shapesys.families.fields.occupancy import check_inside, cube_field, logit, some_of
+from shapesys.families.fields.occupancy import SeenCloud, check_inside, cube_field, logit, some_of
 from shapesys.fields.logit_field import LogitField
-from shapesys.samples.seeds import stable_hash
 
 
 def infer(
@@ -42,7 +41,7 @@ def infer(
     """
     objective.eval().requires_grad_(False)
     device, model = objective.decoder.out.weight.device, objective.config
-    seen = [_Seen.of(item, device, seed) for item in observations]
+    seen = [SeenCloud.of(item, device, seed) for item in observations]
     if model.core:
         return [_of_scene(objective, item, config) for item in seen]
     for item in seen:
@@ -62,22 +61,7 @@ def infer(
     return found
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """A cloud (M, 3) on the network's device, and what is drawn at random for it."""
-
-    shape_id: str
-    cloud: Tensor
-    generator: torch.Generator
-
-    @classmethod
-    def of(cls, item: Observation, device: torch.device, seed: int) -> _Seen:
-        generator = torch.Generator(device).manual_seed(stable_hash(f"{seed}/{item.shape_id}"))
-        points = np.asarray(item.columns["points"], np.float32)
-        return cls(item.shape_id, torch.as_tensor(points, device=device), generator)
-
-
-def _alike(seen: Sequence[_Seen], count: int) -> Iterator[list[_Seen]]:
+def _alike(seen: Sequence[SeenCloud], count: int) -> Iterator[list[SeenCloud]]:
     """Neighbours of as many points each, some at a time."""
     for _, group in groupby(seen, lambda item: len(item.cloud)):
         same = list(group)
@@ -85,7 +69,7 @@ def _alike(seen: Sequence[_Seen], count: int) -> Iterator[list[_Seen]]:
 
 
 def _optimised(
-    objective: ConvONetObjective, seen: Sequence[_Seen], schedule: Schedule, plateau: float
+    objective: ConvONetObjective, seen: Sequence[SeenCloud], schedule: Schedule, plateau: float
 ) -> list[Optimised]:
     """Copies of the network, each for its cloud.
 
@@ -99,7 +83,7 @@ def _optimised(
 
 
 def _together_or_alone(
-    objective: ConvONetObjective, seen: Sequence[_Seen], schedule: Schedule, plateau: float
+    objective: ConvONetObjective, seen: Sequence[SeenCloud], schedule: Schedule, plateau: float
 ) -> list[Optimised]:
     if len(seen) > 1:
         clouds, generators = [item.cloud for item in seen], [item.generator for item in seen]
@@ -108,7 +92,7 @@ def _together_or_alone(
     return [optimise(objective, whole(objective.space, item.cloud, schedule, item.generator), schedule, plateau)]
 
 
-def _of_scene(objective: ConvONetObjective, seen: _Seen, config: ConvONetInference) -> FieldPrediction:
+def _of_scene(objective: ConvONetObjective, seen: SeenCloud, config: ConvONetInference) -> FieldPrediction:
     """Windows of a scene see all of its points, unless told how many in all."""
     if not len(seen.cloud):
         raise ShapesysError(f"'{seen.shape_id}' has no points to see")

@@ -24,7 +24,7 @@ from shapesys.families.convonet.optimise import QuerySets, Steps, queries_about
 from shapesys.families.convonet.windows import memory_of_window, within
 from shapesys.families.fields.occupancy import some_of
 from shapesys.fields.field import Box, FieldTraits
-from shapesys.fields.logit_field import CPU_QUERIES, GPU_QUERIES
+from shapesys.fields.logit_field import in_parts
 from shapesys.fields.memory import available_bytes
 from shapesys.fields.windows import Answer, Asked, BlendedField, Index, WindowLattice
 from shapesys.geometry.mesh import Floats
@@ -113,11 +113,7 @@ class WindowAnswers:
     @torch.no_grad()
     def _answer(self, asked: Asked) -> Floats:
         table = self._features(asked.window)
-        size = CPU_QUERIES if table.device.type == "cpu" else GPU_QUERIES
-        queries = torch.from_numpy(asked.points).to(table.device)
-        parts = [self.network.logits(some.unsqueeze(0), table)[0] for some in queries.split(size)]
-        said: Floats = torch.cat(parts).float().cpu().numpy()
-        return said
+        return in_parts(lambda some: self.network.logits(some.unsqueeze(0), table)[0], asked.points, table.device)
 
     def _features(self, window: Index) -> Tensor:
         if window in self._kept:

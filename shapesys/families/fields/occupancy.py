@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,10 +17,11 @@ from torch.nn import functional as F
 
 from shapesys.config.base import Config
 from shapesys.errors import ShapesysError
-from shapesys.families.base import Batch, Term, Terms
+from shapesys.families.base import Batch, Observation, Term, Terms
 from shapesys.fields.field import Box, FieldTraits
 from shapesys.fields.logit_field import LogitField
 from shapesys.nets.dropout import shape_noise
+from shapesys.samples.seeds import stable_hash
 
 OUTSIDE = 0.01
 """Share of a cloud's points that may lie outside the cube of a model, as outliers and noise do."""
@@ -76,6 +78,22 @@ def occupancy_statistics(
 def logit(probability: float) -> float:
     """What the sigmoid makes this probability of."""
     return math.log(probability / (1.0 - probability))
+
+
+@dataclass(frozen=True)
+class SeenCloud:
+    """A cloud (M, 3) on a network's device, and what is drawn at random for it, whatever clouds are beside it."""
+
+    shape_id: str
+    cloud: Tensor
+    generator: torch.Generator
+
+    @classmethod
+    def of(cls, item: Observation, device: torch.device, seed: int) -> SeenCloud:
+        """What is observed of a shape."""
+        generator = torch.Generator(device).manual_seed(stable_hash(f"{seed}/{item.shape_id}"))
+        points = np.asarray(item.columns["points"], np.float32)
+        return cls(item.shape_id, torch.as_tensor(points, device=device), generator)
 
 
 def observe_points(points: np.ndarray, config: Config, seed: int) -> Mapping[str, np.ndarray]:

@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from shapesys.families.base import FieldPrediction, Observation
-from shapesys.families.fields.occupancy import check_inside, cube_field, some_of
+from shapesys.families.fields.occupancy import SeenCloud, check_inside, cube_field, some_of
 from shapesys.families.onet.config import ONetInference
 from shapesys.families.onet.objective import ONetObjective
 from shapesys.fields.logit_field import LogitField
-from shapesys.samples.seeds import stable_hash
 
 
 def infer(
@@ -34,14 +32,13 @@ def infer(
 
 def _field(objective: ONetObjective, seen: Observation, config: ONetInference, seed: int) -> LogitField:
     """The logits that go with a cloud's code."""
-    device, side = objective.decoder.out.weight.device, objective.config.side
-    generator = torch.Generator(device).manual_seed(stable_hash(f"{seed}/{seen.shape_id}"))
-    cloud = torch.as_tensor(np.asarray(seen.columns["points"], np.float32), device=device)
-    check_inside(cloud, side, seen.shape_id)
+    side = objective.config.side
+    found = SeenCloud.of(seen, objective.decoder.out.weight.device, seed)
+    check_inside(found.cloud, side, seen.shape_id)
     with torch.no_grad():
-        code = objective.encoder(some_of(cloud, config.points, generator).unsqueeze(0))
+        code = objective.encoder(some_of(found.cloud, config.points, found.generator).unsqueeze(0))
 
     def logits(points: Tensor) -> Tensor:
         return objective.logits(points.unsqueeze(0), code)[0]
 
-    return cube_field(logits, side, config.level, cloud)
+    return cube_field(logits, side, config.level, found.cloud)
