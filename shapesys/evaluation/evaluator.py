@@ -25,6 +25,7 @@ from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction, Objective, Observation, Prediction
 from shapesys.fields.field import UNIT_BOX, Box
 from shapesys.fields.in_box import in_box
+from shapesys.geometry.cloud import with_noise
 from shapesys.geometry.mesh import Floats
 from shapesys.metrics.record import MetricRecord
 from shapesys.samples.seeds import stable_hash
@@ -198,9 +199,7 @@ class Evaluator:
     def _noisy(self, points: Floats, shape_id: str) -> Floats:
         """(n, 3) as a scanner would see them; the same whenever the shape is evaluated with this seed."""
         rng = np.random.default_rng(stable_hash(f"{self.settings.seed}/input noise/{shape_id}"))
-        noise = rng.standard_normal(points.shape, dtype=np.float32)
-        noisy: Floats = points + np.float32(self.settings.input_noise) * noise
-        return noisy
+        return with_noise(points, self.settings.input_noise, rng)
 
     def _whole(self, shape_id: str, view: str, columns: Sequence[str]) -> dict[str, np.ndarray]:
         """All that is stored; the next shape may have more or less."""

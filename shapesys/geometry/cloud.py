@@ -39,6 +39,12 @@ class Cloud:
         )
 
 
+def with_noise(points: Floats, std: float, rng: np.random.Generator) -> Floats:
+    """(n, 3) points as a scanner with noise of this standard deviation would give them, in single precision."""
+    noise = rng.standard_normal(points.shape, dtype=np.float32)
+    return np.asarray(points + np.float32(std) * noise, np.float32)
+
+
 def checked(cloud: Cloud, label_count: int | None = None, least: int = 1) -> Cloud:
     """The cloud, once it is known that every column can be trusted.
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from shapesys.errors import ShapeRejected
-from shapesys.geometry.cloud import Cloud, checked
+from shapesys.geometry.cloud import Cloud, checked, with_noise
 from shapesys.geometry.fps import farthest_points
 from shapesys.geometry.mesh import Floats, Ints
 from shapesys.geometry.normalise import Framing, Normalisation, unit_sphere_of_points
@@ -67,7 +67,7 @@ def rows_of_cloud(
     made: dict[str, list[Row]] = {}
     if "cloud" in views:
         row = row_in_frame(cloud, settings.cloud, frame)
-        made["cloud"] = [row | {"points": with_noise(row["points"], settings.cloud, seeds.cloud)}]
+        made["cloud"] = [row | {"points": as_scanned(row["points"], settings.cloud, seeds.cloud)}]
     if "udf" in views:
         points = frame.apply(np.asarray(cloud.points, np.float64))
         radius = settings.framing.radius_of(points)
@@ -89,12 +89,9 @@ def row_in_frame(cloud: Cloud, config: CloudConfig, frame: Normalisation) -> Row
     return cloud_row(frame.apply(np.asarray(kept.points, np.float64)), kept)
 
 
-def with_noise(points: Floats, config: CloudConfig, seed: int) -> Floats:
-    """(n, 3) points as a scanner of this noise would give them."""
-    if not config.noise:
-        return points
-    noise = np.random.default_rng([seed, 1]).standard_normal(points.shape, dtype=np.float32)
-    return np.asarray(points + np.float32(config.noise) * noise, np.float32)
+def as_scanned(points: Floats, config: CloudConfig, seed: int) -> Floats:
+    """(n, 3) points with the noise that is asked for."""
+    return with_noise(points, config.noise, np.random.default_rng([seed, 1])) if config.noise else points
 
 
 def cloud_row(points: np.ndarray, cloud: Cloud) -> Row:

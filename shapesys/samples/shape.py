@@ -19,12 +19,12 @@ from shapesys.geometry.signed_distance import SignedMesh
 from shapesys.geometry.surface import SurfaceSample, sample_surface
 from shapesys.geometry.validation import clean, validate
 from shapesys.samples.cloud_samples import (
+    as_scanned,
     check_spread,
     checked_scan,
     cloud_row,
     prepare_cloud,
     rows_of_cloud,
-    with_noise,
 )
 from shapesys.samples.inside_queries import Draw, draw_from_mesh, draw_from_points, inside_rows, queries_of_mesh
 from shapesys.samples.queries import box_points, cut_into_chunks, query_points
@@ -202,7 +202,7 @@ def surface_cloud_row(mesh: Mesh, signed: SignedMesh, config: CloudConfig, seeds
     they are drawn, uniform over the area."""
     chosen = _chosen_of_surface(mesh, config, seeds.cloud)
     labels = None if mesh.face_labels is None else mesh.face_labels[chosen.faces]
-    points = with_noise(chosen.points, config, seeds.cloud)
+    points = as_scanned(chosen.points, config, seeds.cloud)
     return cloud_row(points, Cloud(chosen.points, _outward(chosen, signed, radius), None, labels))
 
 

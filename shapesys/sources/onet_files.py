@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shapesys.errors import ShapeRejected
-from shapesys.geometry.cloud import Cloud
+from shapesys.geometry.cloud import Cloud, with_noise
 from shapesys.geometry.cloud_io import unit_normals
 from shapesys.geometry.formats.geometry import Limits
 from shapesys.geometry.formats.npz import Arrays, read_npz
@@ -38,8 +38,7 @@ def read_queries(data: bytes, path: str, limits: Limits, jitter: float, seed: in
     arrays = _arrays(data, path, ("points", "occupancies"), limits)
     points, bits = _triples(arrays, "points", path, limits), _bits(arrays, path)
     if arrays["points"].dtype == np.float16 and jitter:
-        noise = np.random.default_rng(seed).standard_normal(points.shape, dtype=np.float32)
-        points = points + np.float32(jitter) * noise
+        points = with_noise(points, jitter, np.random.default_rng(seed))
     return points, bits
 
 

@@ -98,13 +98,12 @@ _SMALL: Mapping[str, Any] = {
     **_OBJECTS,
     "model.plane_filters": 16,
     "model.input_points": 1024,
-    "train.epochs": 150,
-    "train.shapes_per_step": 16,
+    "train.epochs": 60,
+    "train.shapes_per_step": 8,
     "train.points_per_shape": 1024,
     "train.learning_rate": 1e-3,
-    "train.lr_step_epochs": 50,
-    "train.lr_factor": 0.3,
-    "train.checkpoint_epochs": 25,
+    "train.schedule": "cosine",
+    "train.checkpoint_epochs": 10,
     "train.select": "last",
 }
 
@@ -116,7 +115,7 @@ def _small(summary: str, settings: Mapping[str, Any]) -> Preset:
 
 
 SMALL_OBJECTS = _small(
-    "objects on a CPU: three planes of 64 x 64 with half the filters, half an hour for some hundred shapes", _SMALL
+    "objects on a CPU: three planes of 64 x 64 with half the filters, a quarter of an hour for some 300 shapes", _SMALL
 )
 _SMALL_ROOMS: Mapping[str, Any] = {
     **_SMALL,
@@ -125,10 +124,9 @@ _SMALL_ROOMS: Mapping[str, Any] = {
     "model.grid_levels": 3,
     "model.grid_filters": 16,
     "model.input_points": 2500,
-    "train.epochs": 60,
-    "train.shapes_per_step": 8,
+    "train.epochs": 30,
+    "train.shapes_per_step": 4,
     "train.points_per_shape": 2048,
-    "train.lr_step_epochs": 20,
 }
 SMALL_ROOMS = _small("rooms on a CPU: a grid of 32^3 with half the filters", _SMALL_ROOMS)
 _SMALL_WINDOWS: Mapping[str, Any] = {
@@ -139,10 +137,9 @@ _SMALL_WINDOWS: Mapping[str, Any] = {
     "model.window_queries": 1024,
     "model.grid_resolution": 16,
     "model.input_points": 2048,
-    "train.shapes_per_step": 16,
+    "train.shapes_per_step": 8,
     "train.points_per_shape": 8192,
     "train.epochs": 120,
-    "train.lr_step_epochs": 40,
 }
 SMALL_WINDOWS = _small("scenes of any size on a CPU: windows of 16^3 cells, half a room wide", _SMALL_WINDOWS)
 
@@ -160,9 +157,13 @@ _TINY: Mapping[str, Any] = {
     "model.input_points": 512,
     "model.input_noise": 0.01,
     "train.epochs": 60,
+    "train.shapes_per_step": 16,
     "train.points_per_shape": 512,
     "train.learning_rate": 3e-3,
+    "train.schedule": "step",
     "train.lr_step_epochs": 25,
+    "train.lr_factor": 0.3,
+    "train.checkpoint_epochs": 25,
 }
 TINY = Preset(
     "a laptop in a minute: three planes of 32 x 32, shapes in the unit sphere or in the unit cube",

@@ -48,13 +48,12 @@ _SMALL: Mapping[str, Any] = {
     "model.hidden": 128,
     "model.input_points": 1024,
     "inference.points": 1024,
-    "train.epochs": 150,
-    "train.shapes_per_step": 16,
+    "train.epochs": 60,
+    "train.shapes_per_step": 8,
     "train.points_per_shape": 1024,
     "train.learning_rate": 1e-3,
-    "train.lr_step_epochs": 50,
-    "train.lr_factor": 0.3,
-    "train.checkpoint_epochs": 25,
+    "train.schedule": "cosine",
+    "train.checkpoint_epochs": 10,
     "train.select": "last",
 }
 SMALL_OBJECTS = Preset(
@@ -74,9 +73,13 @@ _TINY: Mapping[str, Any] = {
     "model.input_noise": 0.01,
     "inference.points": 256,
     "train.epochs": 100,
+    "train.shapes_per_step": 16,
     "train.points_per_shape": 512,
     "train.learning_rate": 2e-3,
+    "train.schedule": "step",
     "train.lr_step_epochs": 40,
+    "train.lr_factor": 0.3,
+    "train.checkpoint_epochs": 25,
 }
 TINY = Preset(
     "a laptop in a minute: a code of 128 channels, shapes in the unit sphere or in the unit cube",
