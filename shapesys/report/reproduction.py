@@ -25,7 +25,6 @@ def build_reproduction_page(
     Raises:
         ShapesysError: jinja2 or matplotlib is missing, or the page cannot be written.
     """
-    chart = curves(recipe, lines)
     measured = [m for m in recipe.measures if any(value_of(finding.summary, m) is not None for finding in findings)]
     labels = [variant.label for variant in recipe.variants]
     text = template("reproduction.html", "the offline page").render(
@@ -33,7 +32,7 @@ def build_reproduction_page(
         baselines=recipe.baselines(),
         notes=notes,
         layout=laid_out(recipe, lines),
-        chart=svg(chart, width=6.4, height=3.6) if chart else "",
+        charts=[svg(chart, width=6.4, height=3.6) for chart in charts(recipe, lines)],
         galleries=picture_rows(labels, findings),
         scatter=_scatter(labels, findings),
         runs=[_run(measured, finding) for finding in findings],
@@ -43,18 +42,33 @@ def build_reproduction_page(
     return write_page(text, out)
 
 
-def curves(recipe: Recipe, lines: Sequence[Line]) -> Chart | None:
-    """A figure's curves, means over the seeds; None for a table."""
-    placed = [measure for measure in recipe.measures if measure.at is not None]
-    if not recipe.axis or not placed:
-        return None
-    found = []
-    for line in lines:
-        points = [(m.at, mean) for m in placed if (mean := line.cells[m.title].mean) is not None]
-        if points:
-            at, values = np.array(points, np.float64).T
-            found.append(Curve(line.label, at, values))
-    return Chart("", tuple(found), across=recipe.axis, marked=True) if found else None
+def charts(recipe: Recipe, lines: Sequence[Line]) -> list[Chart]:
+    """A figure's curves, means over the seeds; none of a table.
+
+    Either measures lie along the axis, and each variant is a curve of one chart, or variants do, and each measure is a
+    chart of its own.
+    """
+    if not recipe.axis:
+        return []
+    places = {variant.label: variant.at for variant in recipe.variants if variant.at is not None}
+    if places:
+        found = [
+            (m.title, [_curve("", [(places[one.label], _mean(one, m)) for one in lines])]) for m in recipe.measures
+        ]
+    else:
+        along = [(m.at, m) for m in recipe.measures if m.at is not None]
+        found = [("", [_curve(line.label, [(at, _mean(line, m)) for at, m in along]) for line in lines])]
+    kept = [(title, tuple(curve for curve in curves if len(curve.steps))) for title, curves in found]
+    return [Chart(title, curves, across=recipe.axis, marked=True) for title, curves in kept if curves]
+
+
+def _mean(line: Line, measure: Measure) -> float | None:
+    return line.cells[measure.title].mean
+
+
+def _curve(name: str, points: Sequence[tuple[float, float | None]]) -> Curve:
+    at, values = np.array([point for point in points if point[1] is not None], np.float64).reshape(-1, 2).T
+    return Curve(name, at, values)
 
 
 def _scatter(labels: Sequence[str], findings: Sequence[Finding]) -> dict[str, Any] | None:

@@ -172,7 +172,7 @@ def _after(iterations: int) -> TrainedVariant:
     # A constant rate, so that fewer iterations are the beginning of more.
     inference = {"iterations": iterations, "decay_every": 100_000}
     return TrainedVariant(
-        f"{iterations}", "convonet", _SMALL, _KNOWN, inference, _of(("chair",)), inference_at=_OPTIMISED
+        f"{iterations}", "convonet", _SMALL, _KNOWN, inference, _CHAIRS, inference_at=_OPTIMISED, at=iterations
     )
 
 
@@ -184,6 +184,7 @@ ITERATIONS = TrainedRecipe(
     measures=_SCORES,
     data={"tiny": OBJECTS, "paper": SHAPENET},
     baseline="0",
+    axis="iterations",
     notes=(*_NOTES[:1], "chairs alone; a constant learning rate; the surface at the probability 0.5 throughout"),
     measured=_MEASURED,
     shares="saconvonet",

@@ -48,11 +48,13 @@ class Variant:
         label: as it is printed.
         published: title of a measure -> number as printed.
         over: label of the variant that this one is compared with, seed by seed; empty for the recipe's baseline.
+        at: its place on the axis of a figure whose variants lie along it; all of a recipe have one, or none.
     """
 
     label: str
     published: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     over: str = field(default="", kw_only=True)
+    at: float | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from shapesys.report.picture_rows import picture_rows
-from shapesys.report.reproduction import build_reproduction_page
+from shapesys.report.reproduction import build_reproduction_page, charts
 from shapesys.reproduction.finding import Finding, Picture, Scatter
+from shapesys.reproduction.recipe import Measure
 from shapesys.reproduction.registry import load
 from shapesys.reproduction.ssn import outlined
 from shapesys.reproduction.table import table_of
@@ -98,3 +99,35 @@ def test_points_of_the_variants_share_colours_and_one_legend(tmp_path: Path) -> 
     assert [text.count(score) for score in ("silhouette 0.31</text>", "silhouette 0.12</text>")] == [1, 1]
     assert [text.count(f">{name}</text>") for name in ("chair", "mug")] == [1, 1]
     assert "Points by category" not in page_of(LABELS, [finding("PCA")], tmp_path)
+
+
+def test_variants_along_an_axis_make_one_chart_of_each_measure(tmp_path: Path) -> None:
+    measures = (Measure("CD", "chamfer", digits=3), Measure("IoU", "iou"), Measure("absent", "absent"))
+    variants = [TrainedVariant(str(at), "ssn", {}, at=at) for at in (0, 100, 300)]
+    recipe = dataclasses.replace(
+        load("ssn.toy"), variants=variants, measures=measures, baseline="", axis="iterations", notes=()
+    )
+    values = {"0": (3.0, 0.1), "100": (2.0, 0.2)}
+    findings = [
+        Finding(label, seed, "run", {"overall": {"metrics": {"chamfer": {"mean": cd + seed}, "iou": {"mean": iou}}}})
+        for label, (cd, iou) in values.items()
+        for seed in (0, 1)
+    ]
+    drawn = charts(recipe, table_of(recipe, findings))
+    assert [(chart.title, chart.across) for chart in drawn] == [("CD", "iterations"), ("IoU", "iterations")]
+    assert [(*one.steps, *one.values) for chart in drawn for one in chart.curves] == [
+        (0, 100, 3.5, 2.5),
+        (0, 100, 0.1, 0.2),
+    ]
+    page = build_reproduction_page(recipe, table_of(recipe, findings), findings, (), tmp_path / "page.html")
+    assert page.read_text(encoding="utf-8").count("<svg") == 2
+
+
+def test_measures_along_an_axis_are_one_chart_with_a_curve_of_each_variant(tmp_path: Path) -> None:
+    recipe = load("ssn.asa")
+    label = recipe.variants[0].label
+    found = {measure.name: {"value": 0.5} for measure in recipe.measures[:3]}
+    drawn = charts(recipe, table_of(recipe, [Finding(label, 0, "run", {"whole_set": found})]))
+    assert [[curve.name for curve in chart.curves] for chart in drawn] == [[label]]
+    assert drawn[0].curves[0].steps.tolist() == [50, 100, 200]
+    assert charts(dataclasses.replace(recipe, axis=""), table_of(recipe, [])) == []
