@@ -44,7 +44,7 @@ def evaluation_flags(command: Verb, ctx: click.Context, args: list[str]) -> Sequ
 )
 @click.argument("run")
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
-@click.option("--store", help="Sample store to evaluate, such as real shapes. [default: the one that the run was trained on]")
+@click.option("--store", help="Sample store to evaluate. [default: the one that the run was trained on]")
 @click.option("--address", help="Ray cluster to run on. [default: RAY_ADDRESS, else one started here]")
 @click.option("--local", is_flag=True, help="Evaluate in this process, without Ray.")
 @click.option("--page/--no-page", default=True, help="Build the run's offline page afterwards.")
