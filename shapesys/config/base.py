@@ -46,6 +46,11 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True, protected_namespaces=())
 
+    def stands_for(self) -> dict[str, Any]:
+        """What settings stand for that name something else, such as a schedule: plain data, on which results depend as
+        on the settings themselves. Empty where there is no such setting."""
+        return {}
+
     def override(self, changes: dict[str, Any]) -> Any:
         """A validated copy with dotted-path changes, e.g. ``{"model.latent_dim": 128}``.
 

@@ -82,7 +82,7 @@ class EvaluationPlan:
         suite = suite_of(family)
         suite.check(settings)
         # A misspelt one would fail every shape, and take the place of results that are there.
-        changed(job.inference, settings.inference)
+        inference = changed(job.inference, settings.inference)
         _refuse_unheard_noise(family, job, settings)
         maps = maps_to_evaluate_with(job, family, settings)
         store = Store.open(store_url or job.data.store)
@@ -91,6 +91,8 @@ class EvaluationPlan:
         if maps:
             check_maps(maps, store, shapes["shape_id"].to_pylist())
         depends = settings.applying_to(suite.predicts) | facts_of(maps)
+        if named := inference.stands_for():
+            depends["inference_stands_for"] = named
         done = results.begin(chosen, store.digest(), depends, retry_failed)
         done = done.filter(pc.is_in(done["shape_id"], value_set=shapes["shape_id"]))
         waiting = shapes["shape_id"].filter(pc.invert(pc.is_in(shapes["shape_id"], value_set=done["shape_id"])))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ import torch
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import Evaluator
-from shapesys.evaluation.plan import evaluate_locally, usual_scale
+from shapesys.evaluation.plan import EvaluationPlan, evaluate_locally, usual_scale
 from shapesys.evaluation.reconstruct import reconstruct
+from shapesys.families.convonet.config import SCHEDULES
 from shapesys.geometry.placement import Placement
 from shapesys.geometry.surface import sample_surface
 from shapesys.geometry.write import write_mesh, write_points
@@ -73,10 +75,22 @@ def test_an_evaluation_optimises_each_shape_and_says_how(run: RunDirectory) -> N
     summary = evaluate_locally(run, SETTINGS.override({"inference": inference}), SCALE)
     assert sum(summary["counts"].values()) == summary["counts"]["ok"] + summary["counts"]["empty"] > 0
     for shape_id, row in rows_of(run).items():
-        assert row["fact/level"] == 0.5
+        assert row["fact/level"] == 0.4
         assert row["fact/iterations"] == 6
         assert row["fact/loss_floor"] == pytest.approx(0.5 * np.log(2.0))
         assert run.evaluation("test").curves(shape_id).is_file()
+
+
+def test_results_of_a_schedule_that_has_become_another_are_not_kept(
+    run: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SETTINGS.override({"inference": {"schedule": "tiny", "iterations": 1, "batches": 1}})
+    evaluate_locally(run, settings, SCALE)
+    monkeypatch.setitem(SCHEDULES, "tiny", replace(SCHEDULES["tiny"], level=0.35))
+    assert EvaluationPlan.open(run, settings).waiting
+    evaluate_locally(run, settings, SCALE)
+    assert {row["fact/level"] for row in rows_of(run).values()} == {0.35}
+    assert not EvaluationPlan.open(run, settings).waiting
 
 
 def test_without_a_schedule_the_surface_is_where_the_release_has_it(run: RunDirectory) -> None:

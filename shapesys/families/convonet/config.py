@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from pydantic import model_validator
@@ -224,6 +224,11 @@ class ConvONetInference(Config):
         usual = SCHEDULES[self.schedule]
         given: dict[str, Any] = {one.name: getattr(self, one.name) for one in fields(Schedule)}
         return Schedule(**{name: getattr(usual, name) if value is None else value for name, value in given.items()})
+
+    def stands_for(self) -> dict[str, Any]:
+        """All values of the schedule."""
+        planned = self.planned()
+        return asdict(planned) if planned else {}
 
     def seen_points(self, model: ConvONetConfig) -> int:
         """Of the cloud, by a network."""
