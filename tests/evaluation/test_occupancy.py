@@ -75,7 +75,7 @@ def test_an_evaluation_optimises_each_shape_and_says_how(run: RunDirectory) -> N
     summary = evaluate_locally(run, SETTINGS.override({"inference": inference}), SCALE)
     assert sum(summary["counts"].values()) == summary["counts"]["ok"] + summary["counts"]["empty"] > 0
     for shape_id, row in rows_of(run).items():
-        assert row["fact/level"] == 0.4
+        assert row["fact/level"] == 0.5
         assert row["fact/iterations"] == 6
         assert row["fact/loss_floor"] == pytest.approx(0.5 * np.log(2.0))
         assert run.evaluation("test").curves(shape_id).is_file()
