@@ -108,6 +108,25 @@ def test_coincident_points_have_a_solution_and_a_finite_gradient() -> None:
     assert bool(kernel.grad.isfinite().all())
 
 
+def test_gradients_at_coincident_points_are_those_of_finite_differences() -> None:
+    cloud = points(1, 32, seed=12)
+    cloud[:, 8] = cloud[:, 0]
+    kernel, signs = gaussian(cloud, 0.5), labels(32)
+    weights = torch.linspace(1.0, 2.0, 32, dtype=torch.float64)
+
+    def value(one: Tensor) -> Tensor:
+        return (solve_svm(one, signs).alpha * weights).sum()
+
+    leaf = kernel.clone().requires_grad_(True)
+    [gradient] = torch.autograd.grad(value(leaf), leaf)
+    for seed in range(4):
+        direction = torch.randn(32, 32, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        direction = (direction + direction.T) / 2
+        step = 1e-8 / direction.norm()  # Well below the ridge, on which the curvature depends.
+        rise = value(kernel + step * direction) - value(kernel - step * direction)
+        torch.testing.assert_close((gradient * direction).sum(), rise / (2 * step), rtol=1e-4, atol=1e-4)
+
+
 def test_where_all_variables_are_at_their_bound_the_bias_is_the_middle_and_has_a_gradient() -> None:
     # Points far apart: each would like to be 1, and may be 0.5.
     kernel = gaussian(10.0 * points(1, 6, seed=8), 1.0).requires_grad_(True)
