@@ -39,6 +39,12 @@ _KNOWN = {"data.categories": KNOWN}
 _PASS: Mapping[Scale, Mapping[str, Any]] = {"tiny": {"points": 1024}, "paper": {}}
 _OPTIMISED: Mapping[Scale, Mapping[str, Any]] = {"tiny": {"schedule": "tiny"}, "paper": {"schedule": "objects"}}
 
+
+def _at_half(inference: Mapping[Scale, Mapping[str, Any]]) -> dict[Scale, Mapping[str, Any]]:
+    """The surface of one pass where that of an optimised network is."""
+    return {scale: {**settings, "level": 0.5} for scale, settings in inference.items()}
+
+
 _QUICK: Mapping[str, Any] = {"resolution": 128, "samples": 50_000}
 _TABLE: Mapping[str, Any] = {"chamfer": ("sa_convonet", "onet.chamfer_l1"), "fscore": (0.01, 0.015, 0.02)}
 # Published data is clean, since it is measured against; built-in clouds are stored with noise, beside their meshes.
@@ -104,6 +110,7 @@ class _Method(NamedTuple):
 
 _METHODS = (
     _Method("ConvONet", "convonet", _SMALL, _PASS, _published(".821", "91.12", "74.73", "96.85")),
+    _Method("ConvONet, surface at 0.5", "convonet", _SMALL, _at_half(_PASS)),
     _Method("SA-ConvONet", "convonet", _SMALL, _OPTIMISED, _published(".522", "93.51", "97.16", "99.37")),
     _Method("ONet", "onet", _SMALL),
     _Method("SPSR, true normals", "poisson", _SPSR, requires=_OPEN3D),
@@ -253,6 +260,7 @@ ROOMS = TrainedRecipe(
             inference_at=_ROOM_PASS,
             published=_published("2.020", "83.43", "73.28", "81.74"),
         ),
+        TrainedVariant("ConvONet, surface at 0.5", "convonet", _GRID, inference_at=_at_half(_ROOM_PASS)),
         TrainedVariant(
             "SA-ConvONet",
             "convonet",
