@@ -202,18 +202,19 @@ def _rooms(name: str, **changes: Any) -> Data:
     return Data(
         name,
         "procedural_scenes",
-        {"count": 40, "val_fraction": 0.025, "test_fraction": 0.025},
+        {"count": 40, "val_fraction": 0.025, "test_fraction": 0.05},
         sampler="tiny_onet",
         changes={
             "inside.count": 65_536,
             "inside.near_share": 0.5,
             "inside.near_std": 0.02,
-            "inside.surface": 2500,
+            "inside.chunk": 8192,
+            "inside.surface": 8192,
             "cloud.points": 65_536,
             "occupancy.points": 50_000,
             **changes,
         },
-        differs="built-in rooms of 4 to 8 objects: networks learn some 190 of them, from 2,500 noisy points, and half "
+        differs="built-in rooms of 4 to 8 objects: networks learn 185 of them, from 2,500 noisy points, and half "
         "of their queries are near surfaces",
     )
 
@@ -241,7 +242,7 @@ _ROOM_OPTIMISED: Mapping[Scale, Mapping[str, Any]] = {
     "paper": {"schedule": "rooms"},
 }
 _WINDOWS_OPTIMISED: Mapping[Scale, Mapping[str, Any]] = {
-    "tiny": {"schedule": "tiny", "surface": 1536, "off_surface": 512, "points": 16_384},
+    "tiny": {"schedule": "tiny", "surface": 1536, "off_surface": 512, "points": 8192},
     "paper": {"schedule": "windows"},
 }
 _WITHOUT_WALLS: Mapping[Scale, Mapping[str, Any]] = {
@@ -268,7 +269,7 @@ ROOMS = TrainedRecipe(
             inference_at=_ROOM_OPTIMISED,
             published=_published(".495", "90.04", "93.85", "98.82"),
         ),
-        TrainedVariant("ConvONet, windows", "convonet", _WINDOWS, inference_at={"tiny": {"points": 16_384}}),
+        TrainedVariant("ConvONet, windows", "convonet", _WINDOWS, inference_at={"tiny": {"points": 8192}}),
         TrainedVariant(
             "SA-ConvONet, windows", "convonet", _WINDOWS, inference_at=_WINDOWS_OPTIMISED, over="ConvONet, windows"
         ),

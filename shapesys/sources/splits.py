@@ -8,7 +8,7 @@ import io
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from shapesys.errors import ShapesysError
 from shapesys.sources.base import SPLITS, Split
@@ -45,6 +45,18 @@ def hash_split(key: str, val_fraction: float, test_fraction: float, seed: int = 
     if share < test_fraction:
         return "test"
     return "val" if share < test_fraction + val_fraction else "train"
+
+
+def exact_splits(mixed: Sequence[str], val_fraction: float, test_fraction: float) -> list[Split]:
+    """The splits of the shapes of one category, of which a fixed number is held out: the nearest to each share.
+
+    Args:
+        mixed: a digest of each shape; the first in their order are test shapes, the next validation shapes.
+    """
+    held = round(test_fraction * len(mixed))
+    seen = held + round(val_fraction * len(mixed))
+    rank = {row: place for place, row in enumerate(sorted(range(len(mixed)), key=lambda row: (mixed[row], row)))}
+    return ["test" if rank[row] < held else "val" if rank[row] < seen else "train" for row in range(len(mixed))]
 
 
 def stem(name: str) -> str:

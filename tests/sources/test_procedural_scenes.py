@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections import Counter
 from itertools import combinations
 
 import numpy as np
@@ -218,16 +219,17 @@ def test_the_same_seed_gives_the_same_room_and_another_one_does_not() -> None:
     assert source.part_names("rooms_09") == ()
 
 
-def test_splits_hold_on_average_and_never_move() -> None:
-    found = build_source("procedural_scenes", {"count": 400}).census()
+def test_every_category_has_its_share_in_every_split() -> None:
+    found = build_source("procedural_scenes", {"count": 40, "test_fraction": 0.05, "val_fraction": 0.025}).census()
     assert {shape.category for shape in found.shapes} == {category_of(objects) for objects in (4, 5, 6, 7, 8)}
-    counts = found.counts()
-    assert sum(counts.values()) == 2000
-    assert counts["test"] / 2000 == pytest.approx(0.2, abs=0.04)
-    assert counts["val"] / 2000 == pytest.approx(0.05, abs=0.02)
-    fewer = build_source("procedural_scenes", {"count": 10, "objects": (8, 5, 8), "seed": 30}).census()
-    assert len(fewer.shapes) == 20
-    assert set(fewer.shapes) <= set(found.shapes)
+    counts = Counter((shape.category, shape.split) for shape in found.shapes)
+    assert set(counts.values()) == {37, 1, 2}
+    assert found.counts() == {"train": 185, "val": 5, "test": 10}
+    held = {shape.category: shape.locator["seed"] for shape in found.shapes if shape.split == "val"}
+    assert len(set(held.values())) > 1
+    assert (
+        found == build_source("procedural_scenes", {"count": 40, "test_fraction": 0.05, "val_fraction": 0.025}).census()
+    )
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,14 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any, ClassVar
 
-import numpy as np
 from pydantic import field_validator, model_validator
 
 from shapesys.config.base import Config, setting
 from shapesys.errors import ShapeRejected, unknown_name
 from shapesys.geometry.mesh import Mesh
-from shapesys.sources.base import Census, Plane, ShapeRef, Source, Split, digest_of
+from shapesys.sources.base import Census, Plane, ShapeRef, Source, digest_of
 from shapesys.sources.procedural.draw import Design, Draw
+from shapesys.sources.splits import exact_splits
 
 GENERATOR_VERSION = 1
 """Goes up when any category's shapes change, so that stores know to prepare them again."""
@@ -130,19 +130,14 @@ class ProceduralSource(Source):
         return part_names(_designed_as(category))
 
     def _refs(self, category: str, first: int) -> list[ShapeRef]:
-        seeds = range(first, first + self.settings.count)
-        rank = np.argsort(np.argsort([digest_of("split", category, str(seed)) for seed in seeds], kind="stable"))
+        seeds, settings = range(first, first + self.settings.count), self.settings
+        mixed = [digest_of("split", category, str(seed)) for seed in seeds]
         return [
-            ShapeRef(f"{category}/{category}-{seed:08d}", category, self._split(int(place)), self.name, {"seed": seed})
-            for seed, place in zip(seeds, rank, strict=True)
+            ShapeRef(f"{category}/{category}-{seed:08d}", category, split, self.name, {"seed": seed})
+            for seed, split in zip(
+                seeds, exact_splits(mixed, settings.val_fraction, settings.test_fraction), strict=True
+            )
         ]
-
-    def _split(self, place: int) -> Split:
-        """Test first, then validation, then training, along a seed order mixed by hashing."""
-        held = round(self.settings.test_fraction * self.settings.count)
-        if place < held:
-            return "test"
-        return "val" if place < held + round(self.settings.val_fraction * self.settings.count) else "train"
 
 
 def _designed_as(category: str) -> str:

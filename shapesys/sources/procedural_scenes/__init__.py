@@ -39,7 +39,7 @@ from shapesys.sources.base import Census, Loaded, ShapeRef, Source, digest_of
 from shapesys.sources.procedural import GENERATOR_VERSION, SEEDS
 from shapesys.sources.procedural_scenes.layout import CLASSES, SIZES, category_of, generate_room
 from shapesys.sources.procedural_scenes.observed import observe
-from shapesys.sources.splits import check_fractions, hash_split
+from shapesys.sources.splits import check_fractions, exact_splits
 
 SCENE_VERSION = 1
 """Goes up when rooms or their points change, so that stores know to prepare them again."""
@@ -90,13 +90,8 @@ class ProceduralSceneSource(Source):
         self.settings = settings
 
     def census(self) -> Census:
-        """`count` rooms of every category; the split is a hash of category and seed."""
-        settings = self.settings
-        return Census.of(
-            self._ref(objects, seed)
-            for objects in settings.objects
-            for seed in range(settings.seed, settings.seed + settings.count)
-        )
+        """`count` rooms of every category, of each the same number in every split, mixed by hashing."""
+        return Census.of(ref for objects in self.settings.objects for ref in self._refs(objects))
 
     def load(self, ref: ShapeRef) -> Scan:
         """Generate the room: the solid as the clean shape, and points of it as what was observed."""
@@ -116,7 +111,12 @@ class ProceduralSceneSource(Source):
         """The classes of objects, of the ground and of walls."""
         return CLASSES if category in map(category_of, SIZES) else ()
 
-    def _ref(self, objects: int, seed: int) -> ShapeRef:
+    def _refs(self, objects: int) -> list[ShapeRef]:
         settings, of = self.settings, category_of(objects)
-        split = hash_split(f"{of}-{seed}", settings.val_fraction, settings.test_fraction)
-        return ShapeRef(f"{of}/{of}-{seed:08d}", of, split, self.name, {"objects": objects, "seed": seed})
+        seeds = range(settings.seed, settings.seed + settings.count)
+        mixed = [digest_of("split", of, str(seed)) for seed in seeds]
+        splits = exact_splits(mixed, settings.val_fraction, settings.test_fraction)
+        return [
+            ShapeRef(f"{of}/{of}-{seed:08d}", of, split, self.name, {"objects": objects, "seed": seed})
+            for seed, split in zip(seeds, splits, strict=True)
+        ]
