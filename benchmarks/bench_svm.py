@@ -6,7 +6,6 @@ Both are optional peers, `pip install proxsuite qpth`; each adds its column. qpt
 from __future__ import annotations
 
 import importlib
-import os
 import time
 from collections.abc import Callable
 from functools import partial
@@ -145,8 +144,6 @@ def _programs(kernel: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _proxsuite(module: Any) -> Layer:
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-
     def layer(kernel: Tensor, labels: Tensor, box: float) -> Tensor:
         form, linear = _programs(kernel, labels)
         eye = torch.eye(kernel.shape[1], dtype=kernel.dtype)

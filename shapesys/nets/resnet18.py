@@ -66,7 +66,9 @@ class ResNet18(nn.Module):
             ShapesysError: what is missing, or does not belong there.
         """
         named = {name.replace("running_var", "running_variance"): value for name, value in weights.items()}
-        kept = {name: value for name, value in named.items() if not name.startswith("fc.") and name[-8:] != "_tracked"}
+        kept = {
+            name: value for name, value in named.items() if not name.startswith("fc.") and not name.endswith("_tracked")
+        }
         own = {name: value for name, value in self.state_dict().items() if not name.startswith("fc.")}
         wrong = [name for name in own if name not in kept or kept[name].shape != own[name].shape]
         wrong += [name for name in kept if name not in own]

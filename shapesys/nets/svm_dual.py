@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from shapesys.nets.compiled import compiled
+from shapesys.nets.svm import SvmStatus
 
 FREE, AT_ZERO, AT_BOX = 0, 1, 2
 VIOLATED = 1e-12
@@ -31,8 +32,7 @@ ROUNDS = 50
 EQUALITY = -1
 FINISHED = -2
 
-KINK, NO_FREE, ONE_SIDED, FAILED = 1, 2, 4, 8
-"""See `shapesys.nets.svm.SvmStatus`."""
+KINK, NO_FREE, ONE_SIDED, FAILED = map(int, (SvmStatus.KINK, SvmStatus.NO_FREE, SvmStatus.ONE_SIDED, SvmStatus.FAILED))
 KINK_WITHIN = 1e-6
 """Distance, of a variable as a share of the box or of a multiplier, to where another bound would hold, below which the
 solution counts as not smooth."""
