@@ -168,11 +168,12 @@ def test_a_budget_cuts_off_what_runs_and_a_larger_one_goes_on(ray_cluster: str, 
         run_sweep(short, "sweep", tmp_path, tracker="none")
 
     ended = [key for key, record in records_of(tmp_path / "sweep").items() if record.ending]
-    events = (tmp_path / "sweep" / "trials.jsonl").read_text()
+    ledger = SweepDirectory(tmp_path / "sweep").ledger
+    events = ledger.read_text() if ledger.exists() else ""
     result = run_sweep(sweep_of(mugs, [1e-3, 1e-2], hours=1, **typed), "sweep", tmp_path, tracker="none")
     assert (result["state"], result["reason"]) == ("finished", None)
     assert result["counts"] == {"finished": 2, "stopped": 0, "errored": 0, "waiting": 0}
-    later = (tmp_path / "sweep" / "trials.jsonl").read_text().removeprefix(events)
+    later = ledger.read_text().removeprefix(events)
     begun = {json.loads(line)["id"] for line in later.splitlines()}
     assert begun == {"000-s0", "001-s0"} - set(ended), "what had ended is not run again"
 

@@ -107,7 +107,9 @@ class Schedule:
     """How a network is optimised for one cloud.
 
     Attributes:
-        points: of the cloud that it sees; of a scene, in each window at most.
+        points: of the cloud that it is optimised for; of a scene, in each window at most.
+        as_trained: whether it sees only as many of these as in training, while queries are of all of them; a small
+            network takes many more points than it has learnt from for a thicker surface.
         iterations: of Adam.
         learning_rate: at first; times `decay` every `decay_every` iterations.
         batches: sets of queries per iteration, whose losses are averaged.
@@ -119,6 +121,7 @@ class Schedule:
     """
 
     points: int = 30_000
+    as_trained: bool = False
     iterations: int = 720
     learning_rate: float = 3e-5
     decay: float = 0.3
@@ -130,6 +133,10 @@ class Schedule:
     part: Part = "network"
     norms: bool = True
     level: float = 0.5
+
+    def seen(self, trained_on: int) -> int:
+        """Points that the network sees, which has learnt from so many."""
+        return min(self.points, trained_on) if self.as_trained else self.points
 
 
 SCHEDULES = {
@@ -147,7 +154,7 @@ SCHEDULES = {
         level=0.25,
     ),
     "paper": Schedule(iterations=1000, decay_every=400),
-    "tiny": Schedule(points=8192, iterations=300, learning_rate=1e-4, decay_every=150, batches=4),
+    "tiny": Schedule(points=8192, as_trained=True, iterations=300, learning_rate=1e-4, decay_every=150, batches=4),
 }
 """`objects`, `rooms` and `windows` as the released settings for ShapeNet chairs, for synthetic rooms and ScanNet, and
 for crops of Matterport3D; `paper` as readers of the paper report it; `tiny`, ours, for a laptop. Released
@@ -167,9 +174,14 @@ class ConvONetInference(Config):
     )
     points: int | None = setting(
         None,
-        help="points that the network sees: of a cloud, without a schedule as many as in training; of a scene in all, "
-        "by default all of them",
+        help="points that the network sees, of a cloud or in each window of a scene: without a schedule by default as "
+        "many as in training; with one, those that it is optimised for",
         ge=1,
+    )
+    as_trained: bool | None = setting(
+        None,
+        help="see only as many of these as in training, while queries are of all of them",
+        needs="schedule",
     )
     level: float | None = setting(
         None,
@@ -230,10 +242,10 @@ class ConvONetInference(Config):
         planned = self.planned()
         return asdict(planned) if planned else {}
 
-    def seen_points(self, model: ConvONetConfig) -> int:
-        """Of the cloud, by a network."""
+    def seen_points(self, trained_on: int) -> int:
+        """Of the cloud or in each window, by a network that has learnt from so many."""
         planned = self.planned()
-        return planned.points if planned else self.points or model.input_points
+        return planned.seen(trained_on) if planned else self.points or trained_on
 
     @property
     def surface_level(self) -> float:

@@ -6,7 +6,6 @@ Legend: M points of the cloud, N queries, T cells of all maps, C channels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -15,9 +14,9 @@ from torch import Tensor
 
 from shapesys.errors import ShapesysError
 from shapesys.families.base import FieldPrediction, Observation
-from shapesys.families.convonet.config import ConvONetInference, Schedule
+from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference, Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
-from shapesys.families.convonet.optimise import Optimised, optimise, whole
+from shapesys.families.convonet.optimise import Optimised, Shape, optimise, whole
 from shapesys.families.convonet.optimise_many import at_once, optimise_many
 from shapesys.families.convonet.scene import (
     Scene,
@@ -46,57 +45,59 @@ def infer(
         return [_of_scene(objective, item, config) for item in seen]
     for item in seen:
         check_inside(item.cloud, objective.space.side, item.shape_id)
-    seen = [replace(item, cloud=some_of(item.cloud, config.seen_points(model), item.generator)) for item in seen]
     schedule = config.planned()
     if schedule is None:
+        count = config.seen_points(model.input_points)
+        clouds = [some_of(item.cloud, count, item.generator) for item in seen]
         return [
-            FieldPrediction(item.shape_id, field_of(objective, item.cloud, config.surface_level), taken_at(config))
-            for item in seen
+            FieldPrediction(item.shape_id, field_of(objective, cloud, config.surface_level), taken_at(config))
+            for item, cloud in zip(seen, clouds, strict=True)
         ]
+    shapes = [(item.shape_id, _shape_of(item, schedule, model)) for item in seen]
     found: list[FieldPrediction] = []
-    for some in _alike(seen, at_once(model, schedule, device)):
-        for item, done in zip(some, _optimised(objective, some, schedule, config.plateau), strict=True):
-            field = field_of(done.network, item.cloud, config.surface_level)
-            found.append(FieldPrediction(item.shape_id, field, taken_at(config) | _facts(done), _curves(done)))
+    for some in _alike(shapes, at_once(model, schedule, device)):
+        for (name, shape), done in zip(some, _optimised(objective, some, schedule, config.plateau), strict=True):
+            field = field_of(done.network, shape.seen, config.surface_level)
+            found.append(FieldPrediction(name, field, taken_at(config) | _facts(done), _curves(done)))
     return found
 
 
-def _alike(seen: Sequence[SeenCloud], count: int) -> Iterator[list[SeenCloud]]:
-    """Neighbours of as many points each, some at a time."""
-    for _, group in groupby(seen, lambda item: len(item.cloud)):
+def _shape_of(item: SeenCloud, schedule: Schedule, model: ConvONetConfig) -> Shape:
+    """Points of a cloud that its network is asked about, and those that it sees."""
+    asked = some_of(item.cloud, schedule.points, item.generator)
+    return Shape(some_of(asked, schedule.seen(model.input_points), item.generator), asked, item.generator)
+
+
+def _alike(shapes: Sequence[tuple[str, Shape]], count: int) -> Iterator[list[tuple[str, Shape]]]:
+    """Neighbours of which networks see as many points, some at a time."""
+    for _, group in groupby(shapes, lambda item: len(item[1].seen)):
         same = list(group)
         yield from (same[start : start + count] for start in range(0, len(same), count))
 
 
 def _optimised(
-    objective: ConvONetObjective, seen: Sequence[SeenCloud], schedule: Schedule, plateau: float
+    objective: ConvONetObjective, shapes: Sequence[tuple[str, Shape]], schedule: Schedule, plateau: float
 ) -> list[Optimised]:
-    """Copies of the network, each for its cloud.
+    """Copies of the network, each for its shape.
 
     Raises:
         ShapesysError: a loss is not finite; names the shapes.
     """
+    names, together = zip(*shapes, strict=True)
     try:
-        return _together_or_alone(objective, seen, schedule, plateau)
+        if len(together) > 1:
+            return optimise_many(objective, together, schedule, plateau)
+        return [optimise(objective, whole(objective.space, together[0], schedule), schedule, plateau)]
     except ShapesysError as error:
-        raise ShapesysError(f"{', '.join(item.shape_id for item in seen)}: {error}") from None
-
-
-def _together_or_alone(
-    objective: ConvONetObjective, seen: Sequence[SeenCloud], schedule: Schedule, plateau: float
-) -> list[Optimised]:
-    if len(seen) > 1:
-        clouds, generators = [item.cloud for item in seen], [item.generator for item in seen]
-        return optimise_many(objective, clouds, schedule, plateau, generators)
-    [item] = seen
-    return [optimise(objective, whole(objective.space, item.cloud, schedule, item.generator), schedule, plateau)]
+        raise ShapesysError(f"{', '.join(names)}: {error}") from None
 
 
 def _of_scene(objective: ConvONetObjective, seen: SeenCloud, config: ConvONetInference) -> FieldPrediction:
-    """Windows of a scene see all of its points, unless told how many in all."""
+    """The field of a scene, window by window."""
     if not len(seen.cloud):
         raise ShapesysError(f"'{seen.shape_id}' has no points to see")
-    scene = Scene.of(objective, some_of(seen.cloud, config.points or len(seen.cloud), seen.generator))
+    limit = config.seen_points(objective.config.input_points)
+    scene = Scene.of(objective, seen.cloud, limit, seen.generator)
     facts, curves, network = taken_at(config) | memory_facts(objective, scene), dict[str, np.ndarray](), objective
     if schedule := config.planned():
         steps = windows_of(objective, scene, schedule, seen.generator, seen.shape_id)

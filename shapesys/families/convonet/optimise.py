@@ -149,13 +149,28 @@ def flattened(losses: list[float], floor: float, plateau: float) -> bool:
     return before - last < plateau * before
 
 
-def whole(space: FeatureSpace, cloud: Tensor, schedule: Schedule, generator: torch.Generator) -> Steps:
-    """All sets of an iteration about one cloud (M, 3), which all of them see."""
-    points = cloud.unsqueeze(0)
+@dataclass(frozen=True)
+class Shape:
+    """A cloud that a network is optimised for.
+
+    Attributes:
+        seen: (M, 3) points that the network sees.
+        asked: (K, 3) points that queries are of.
+        generator: of the queries, on the same device.
+    """
+
+    seen: Tensor
+    asked: Tensor
+    generator: torch.Generator
+
+
+def whole(space: FeatureSpace, shape: Shape, schedule: Schedule) -> Steps:
+    """All sets of an iteration about one cloud, of which all of them see the same points."""
+    points = shape.seen.unsqueeze(0)
     cells = space.cells_of(points)
 
     def step() -> Sequence[QuerySets]:
-        queries = queries_about(cloud, schedule.batches, schedule, generator)
+        queries = queries_about(shape.asked, schedule.batches, schedule, shape.generator)
         return [QuerySets(points, cells, queries, schedule.batches * schedule.surface)]
 
     return step

@@ -20,6 +20,7 @@ from shapesys.families.convonet.config import ConvONetConfig, Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
 from shapesys.families.convonet.optimise import (
     Optimised,
+    Shape,
     adam_of,
     checked_loss,
     choose_parameters,
@@ -50,35 +51,33 @@ def memory_of_step(config: ConvONetConfig, schedule: Schedule) -> float:
     A residual block keeps about seven activations of a point between its layers, and three of a query.
     """
     queries = schedule.batches * (schedule.surface + schedule.off_surface)
-    of_points = schedule.points * config.blocks * 7 * config.hidden
+    of_points = schedule.seen(config.input_points) * config.blocks * 7 * config.hidden
     of_queries = queries * (config.decoder_blocks * 3 * config.decoder_hidden + config.channels)
     return memory_of_window(config).optimising + 4.0 * (of_points + of_queries)
 
 
 def optimise_many(
     trained: ConvONetObjective,
-    clouds: Sequence[Tensor],
+    shapes: Sequence[Shape],
     schedule: Schedule,
     plateau: float,
-    generators: Sequence[torch.Generator],
 ) -> list[Optimised]:
-    """Optimise a copy of a network for each of the clouds (M, 3), all of as many points.
+    """Optimise a copy of a network for each of the shapes, of all of which it sees as many points.
 
     Args:
         plateau: see `ConvONetInference.plateau`; a copy that reaches it stays as it was then.
-        generators: of each cloud's queries, on its device.
 
     Raises:
         ShapesysError: a loss is not finite.
     """
-    copies = [copy.deepcopy(trained).train() for _ in clouds]
+    copies = [copy.deepcopy(trained).train() for _ in shapes]
     for one in copies:
         choose_parameters(one, schedule)
         one.encoder.set_batched(True)
     weights, buffers = stack_module_state(list(copies))
     weights = {name: value.detach().requires_grad_(value.requires_grad) for name, value in weights.items()}
     adam, decay = adam_of([value for value in weights.values() if value.requires_grad], schedule)
-    points = torch.stack(list(clouds)).unsqueeze(1)
+    points = torch.stack([shape.seen for shape in shapes]).unsqueeze(1)
     cells = [_stacked(row) for row in zip(*(trained.space.cells_of(one, dense=True) for one in points), strict=True)]
     template, surface = copies[0], schedule.batches * schedule.surface
 
@@ -86,14 +85,12 @@ def optimise_many(
         logits = functional_call(_Encoding(template), (_prefixed(own), _prefixed(kept)), (cloud, where, queries))
         return unsigned_cross_entropy(logits, surface)
 
-    losses: list[list[float]] = [[] for _ in clouds]
+    losses: list[list[float]] = [[] for _ in shapes]
     ended: dict[int, dict[str, Tensor]] = {}
     queries_in_all = schedule.batches * (schedule.surface + schedule.off_surface)
     for iteration in range(schedule.iterations):
         tell(iteration, schedule.iterations)
-        drawn = [
-            queries_about(cloud, schedule.batches, schedule, own) for cloud, own in zip(clouds, generators, strict=True)
-        ]
+        drawn = [queries_about(shape.asked, schedule.batches, schedule, shape.generator) for shape in shapes]
         adam.zero_grad(set_to_none=True)
         found = vmap(loss_of)(weights, buffers, points, cells, torch.stack(drawn))
         (found.sum() / schedule.batches).backward()
@@ -105,7 +102,7 @@ def optimise_many(
         for row, own in enumerate(losses):
             if row not in ended and flattened(own, floor_of(schedule), plateau):
                 ended[row] = {name: value[row].detach().clone() for name, value in weights.items()}
-        if len(ended) == len(clouds):
+        if len(ended) == len(shapes):
             break
     for row, one in enumerate(copies):
         one.load_state_dict(ended.get(row) or {name: value[row].detach() for name, value in weights.items()})

@@ -22,7 +22,6 @@ from shapesys.families.convonet.config import Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
 from shapesys.families.convonet.optimise import QuerySets, Steps, queries_about
 from shapesys.families.convonet.windows import memory_of_window, within
-from shapesys.families.fields.occupancy import some_of
 from shapesys.fields.field import Box, FieldTraits
 from shapesys.fields.logit_field import in_parts
 from shapesys.fields.memory import available_bytes
@@ -43,18 +42,20 @@ class Scene:
     """A cloud and the windows that see any of it.
 
     Attributes:
-        cloud: (M, 3), on the network's device.
+        cloud: (M, 3) in random order, on the network's device.
         lattice: of the windows.
         seeing: those in which there are points, in order.
+        limit: of the points in a window, so many are seen: the first.
     """
 
     cloud: Tensor
     lattice: WindowLattice
     seeing: list[Index]
+    limit: int
 
     @classmethod
-    def of(cls, network: ConvONetObjective, cloud: Tensor) -> Scene:
-        """Windows over the box of a cloud.
+    def of(cls, network: ConvONetObjective, cloud: Tensor, limit: int, generator: torch.Generator) -> Scene:
+        """Windows over the box of a cloud, whose order is drawn.
 
         Raises:
             ShapesysError: there are more windows than anybody would want.
@@ -62,7 +63,12 @@ class Scene:
         config = network.config
         points = cloud.cpu().numpy()
         lattice = WindowLattice.over(box_about(points, config.core), config.core, config.blend * config.core)
-        return cls(cloud, lattice, lattice.seeing(points, config.side))
+        order = torch.randperm(len(cloud), generator=generator, device=cloud.device)
+        return cls(cloud[order], lattice, lattice.seeing(points, config.side), limit)
+
+    def seen_in(self, window: Index, side: float) -> Tensor:
+        """(P, 3) points of a window of this side that the network sees, relative to its centre."""
+        return self.points_of(window, side)[: self.limit]
 
     def points_of(self, window: Index, side: float) -> Tensor:
         """(P, 3) points in the cube of this side about a window's centre, relative to it."""
@@ -119,7 +125,7 @@ class WindowAnswers:
         if window in self._kept:
             self._kept.move_to_end(window)
             return self._kept[window]
-        points = self.scene.points_of(window, self.network.config.side)
+        points = self.scene.seen_in(window, self.network.config.side)
         table: Tensor = self.network.encoder(points.unsqueeze(0))
         self.encoded += 1
         self._kept[window] = table
@@ -150,6 +156,9 @@ def windows_of(
 ) -> Steps:
     """Each set of an iteration about the core of another window, at random; none again before all had their turn.
 
+    Displaced points that leave what a window answers for would teach it about where it is never asked; they are
+    reflected.
+
     Raises:
         ShapesysError: no window has a point in its core.
     """
@@ -157,7 +166,7 @@ def windows_of(
     with_points = [one for one in scene.seeing if len(scene.points_of(one, config.core))]
     if not with_points:
         raise ShapesysError(f"'{shape_id}' has no window with a point in its core; there is nothing to optimise for")
-    waiting: list[Index] = []
+    waiting, answered = list[Index](), config.core * (1.0 + config.blend)
 
     def step() -> Sequence[QuerySets]:
         return [_asked(_next()) for _ in range(schedule.batches)]
@@ -170,12 +179,18 @@ def windows_of(
 
     def _asked(window: Index) -> QuerySets:
         if window not in kept:
-            points = some_of(scene.points_of(window, config.side), schedule.points, generator).unsqueeze(0)
+            points = scene.seen_in(window, config.side).unsqueeze(0)
             kept[window] = (points, network.space.cells_of(points), scene.points_of(window, config.core))
         points, cells, core = kept[window]
-        return QuerySets(points, cells, queries_about(core, 1, schedule, generator), schedule.surface)
+        queries = reflected(queries_about(core, 1, schedule, generator), answered)
+        return QuerySets(points, cells, queries, schedule.surface)
 
     return step
+
+
+def reflected(points: Tensor, side: float) -> Tensor:
+    """Points in the cube of this side about the origin, those outside at their mirror images."""
+    return 0.5 * side - ((points + 0.5 * side).remainder(2.0 * side) - side).abs()
 
 
 def memory_facts(network: ConvONetObjective, scene: Scene) -> dict[str, float]:

@@ -78,7 +78,7 @@ def test_settings_of_what_is_not_there_do_nothing() -> None:
 
 def test_a_schedule_gives_what_is_left_out() -> None:
     plain = ConvONetInference()
-    assert (plain.planned(), plain.seen_points(ConvONetConfig(input_points=70)), plain.surface_level) == (None, 70, 0.2)
+    assert (plain.planned(), plain.seen_points(70), plain.surface_level) == (None, 70, 0.2)
     rooms = ConvONetInference(schedule="rooms", std=0.05, iterations=10).planned()
     assert rooms is not None
     assert (rooms.surface, rooms.off_surface, rooms.batches, rooms.learning_rate) == (1536, 512, 6, 3e-5)

@@ -16,7 +16,7 @@ from shapesys.families.base import FieldPrediction, Observation
 from shapesys.families.convonet import FAMILY
 from shapesys.families.convonet.config import ConvONetInference, Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
-from shapesys.families.convonet.optimise import flattened, optimise, unsigned_cross_entropy, whole
+from shapesys.families.convonet.optimise import Shape, flattened, optimise, unsigned_cross_entropy, whole
 from shapesys.metrics.volume import occupied
 
 QUICK = Schedule(
@@ -53,7 +53,40 @@ def test_the_sign_of_the_logits_does_not_matter() -> None:
 
 def steps_of(network: ConvONetObjective, seed: int = 0, schedule: Schedule = QUICK) -> object:
     cloud = torch.from_numpy(seen().columns["points"])
-    return whole(network.space, cloud, schedule, torch.Generator().manual_seed(seed))
+    return whole(network.space, Shape(cloud, cloud, torch.Generator().manual_seed(seed)), schedule)
+
+
+def test_queries_are_of_more_points_than_the_network_sees() -> None:
+    network = trained(20)
+    cloud = torch.from_numpy(seen().columns["points"])
+    [asked] = whole(network.space, Shape(cloud[:50], cloud, torch.Generator().manual_seed(0)), QUICK)()
+    assert torch.equal(asked.points[0], cloud[:50])
+    on_surface = asked.queries[0, : asked.surface]
+    nearest = torch.cdist(on_surface, cloud).argmin(dim=1)
+    assert torch.equal(on_surface, cloud[nearest])
+    assert int(nearest.max()) >= 250
+    off = asked.queries[0, asked.surface :]
+    assert 0.03 < float(torch.cdist(off, cloud).amin(dim=1).mean()) < 0.2
+
+
+def test_it_sees_as_many_points_as_in_training() -> None:
+    """Of a dense cloud, by the schedule for small networks."""
+    network = trained(20)
+    points = np.random.default_rng(0).uniform(-1, 1, (300, 3)).astype(np.float32)
+
+    def values(**settings: object) -> np.ndarray:
+        inference = ConvONetInference(schedule="tiny", iterations=0).override(settings)
+        [found] = FAMILY.infer(network, [seen()], inference, 0)
+        assert isinstance(found, FieldPrediction)
+        return found.field.values(points)
+
+    seen_points = network.config.input_points
+    assert len(seen().columns["points"]) > seen_points
+    np.testing.assert_array_equal(values(as_trained=False, points=seen_points), values(points=seen_points))
+    assert not np.allclose(values(as_trained=False), values())
+    assert Schedule(points=400, as_trained=True).seen(300) == 300
+    assert Schedule(points=200, as_trained=True).seen(300) == 200
+    assert Schedule(points=400).seen(300) == 400
 
 
 def test_it_lowers_the_loss_towards_its_floor_and_leaves_the_trained_network_alone() -> None:
@@ -110,7 +143,7 @@ def test_a_loss_that_is_not_finite_is_named() -> None:
 def test_no_iterations_are_the_pass_through_the_network() -> None:
     network = trained(20)
     points = np.random.default_rng(0).uniform(-1, 1, (300, 3)).astype(np.float32)
-    [plain] = FAMILY.infer(network, [seen()], ConvONetInference(points=300), 0)
+    [plain] = FAMILY.infer(network, [seen()], ConvONetInference(), 0)
     [none] = FAMILY.infer(network, [seen()], ConvONetInference(schedule="tiny", points=300, iterations=0), 0)
     assert isinstance(plain, FieldPrediction)
     assert isinstance(none, FieldPrediction)

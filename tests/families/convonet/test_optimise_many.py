@@ -14,7 +14,7 @@ from shapesys.families.base import FieldPrediction, Observation, TrainingData
 from shapesys.families.convonet import FAMILY, inference
 from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference, Schedule
 from shapesys.families.convonet.objective import build
-from shapesys.families.convonet.optimise import optimise, whole
+from shapesys.families.convonet.optimise import Shape, optimise, whole
 from shapesys.families.convonet.optimise_many import at_once, memory_of_step, optimise_many
 
 QUICK = Schedule(points=300, iterations=4, learning_rate=1e-3, decay_every=3, batches=2, surface=32, off_surface=32)
@@ -26,8 +26,9 @@ def clouds() -> Sequence[Tensor]:
     return list(balls(3, 5)["surface"])
 
 
-def generators() -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(seed) for seed in range(3)]
+def shapes() -> list[Shape]:
+    """The network sees some of the points that it is asked about."""
+    return [Shape(cloud[:200], cloud, torch.Generator().manual_seed(row)) for row, cloud in enumerate(clouds())]
 
 
 @pytest.mark.parametrize("part", ["network", "encoder"])
@@ -35,9 +36,9 @@ def generators() -> list[torch.Generator]:
 def test_copies_that_take_their_steps_together_end_where_they_end_alone(settings: dict[str, object], part: str) -> None:
     network = trained(10, **settings)
     schedule = Schedule(**{**QUICK.__dict__, "part": part, "norms": part == "network"})
-    together = optimise_many(network, clouds(), schedule, 0.0, generators())
-    for cloud, generator, many in zip(clouds(), generators(), together, strict=True):
-        alone = optimise(network, whole(network.space, cloud, schedule, generator), schedule, 0.0)
+    together = optimise_many(network, shapes(), schedule, 0.0)
+    for shape, many in zip(shapes(), together, strict=True):
+        alone = optimise(network, whole(network.space, shape, schedule), schedule, 0.0)
         np.testing.assert_allclose(many.losses, alone.losses, rtol=1e-4)
         for name, value in alone.network.state_dict().items():
             torch.testing.assert_close(many.network.state_dict()[name], value, rtol=1e-3, atol=2e-5, msg=name)
@@ -47,15 +48,15 @@ def test_copies_that_take_their_steps_together_end_where_they_end_alone(settings
 def test_a_copy_on_its_plateau_stays_as_it_was_then(monkeypatch: pytest.MonkeyPatch) -> None:
     network = trained(10)
     schedule = Schedule(**{**QUICK.__dict__, "iterations": 8})
-    first = optimise_many(network, clouds()[:1], schedule, 0.0, generators()[:1])[0].losses[0]
+    first = optimise_many(network, shapes()[:1], schedule, 0.0)[0].losses[0]
     monkeypatch.setattr(
         "shapesys.families.convonet.optimise_many.flattened",
         lambda losses, floor, plateau: plateau and len(losses) == 3 and losses[0] == pytest.approx(first),
     )
-    stopped, other, _ = optimise_many(network, clouds(), schedule, 0.5, generators())
+    stopped, other, _ = optimise_many(network, shapes(), schedule, 0.5)
     assert (len(stopped.losses), len(other.losses)) == (3, 8)
     three = Schedule(**{**QUICK.__dict__, "iterations": 3})
-    [short, *_] = optimise_many(network, clouds(), three, 0.0, generators())
+    [short, *_] = optimise_many(network, shapes(), three, 0.0)
     for name, value in short.network.state_dict().items():
         assert torch.equal(stopped.network.state_dict()[name], value), name
 
@@ -89,7 +90,8 @@ def test_memory_of_a_step_is_predicted(settings: dict[str, object]) -> None:
     config = ConvONetConfig(**settings)
     network = build(config, TrainingData(1)).train()
     schedule = Schedule(points=10_000, batches=2)
-    steps = whole(network.space, torch.rand(10_000, 3) - 0.5, schedule, torch.Generator().manual_seed(0))
+    cloud = torch.rand(10_000, 3) - 0.5
+    steps = whole(network.space, Shape(cloud, cloud, torch.Generator().manual_seed(0)), schedule)
     kept: dict[int, int] = {}
 
     def keep(tensor: Tensor) -> Tensor:

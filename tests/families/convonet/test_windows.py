@@ -15,7 +15,7 @@ from shapesys.families.base import FieldPrediction, Observation
 from shapesys.families.convonet import FAMILY
 from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference
 from shapesys.families.convonet.objective import ConvONetObjective, build
-from shapesys.families.convonet.scene import Scene, WindowAnswers, windows_of
+from shapesys.families.convonet.scene import Scene, WindowAnswers, reflected, windows_of
 from shapesys.families.convonet.windows import memory_of_window, training_windows
 from shapesys.fields.extraction import ExtractionSettings, extract
 from shapesys.fields.windows import Asked, BlendedField
@@ -48,6 +48,10 @@ def scene(points_each: int = 400) -> Floats:
     directions = rng.standard_normal((3, points_each, 3))
     surface = CENTRES[:, None] + RADIUS * directions / np.linalg.norm(directions, axis=2, keepdims=True)
     return surface.reshape(-1, 3).astype(np.float32)
+
+
+def scene_seen(limit: int = 10_000) -> Scene:
+    return Scene.of(network(), torch.from_numpy(scene()), limit, torch.Generator().manual_seed(0))
 
 
 def inside(points: Floats) -> Floats:
@@ -134,8 +138,7 @@ def bends(found: Mesh) -> tuple[Floats, Floats]:
 
 
 def test_fewer_features_in_memory_change_nothing_but_the_time() -> None:
-    cloud = torch.from_numpy(scene())
-    made = Scene.of(network(), cloud)
+    made = scene_seen()
     asked = [
         Asked(window, np.random.default_rng(0).uniform(-0.3, 0.3, (50, 3)).astype(np.float32)) for window in made.seeing
     ]
@@ -148,22 +151,47 @@ def test_fewer_features_in_memory_change_nothing_but_the_time() -> None:
 
 
 def test_the_answers_can_move_to_another_device() -> None:
-    made = WindowAnswers(network(), Scene.of(network(), torch.from_numpy(scene())), 1e12)
+    made = WindowAnswers(network(), scene_seen(), 1e12)
     asked = [Asked(made.scene.seeing[0], np.zeros((3, 3), np.float32))]
     np.testing.assert_array_equal(made(asked)[0], made.to(torch.device("cpu"))(asked)[0])
+
+
+def test_a_window_sees_no_more_points_than_it_may() -> None:
+    plenty, few = scene_seen(), scene_seen(limit=30)
+    counts = [len(plenty.points_of(window, 1.0)) for window in plenty.seeing]
+    assert max(counts) > 300
+    for window, count in zip(plenty.seeing, counts, strict=True):
+        assert len(plenty.seen_in(window, 1.0)) == count
+        assert torch.equal(few.seen_in(window, 1.0), plenty.seen_in(window, 1.0)[:30])
+    [usual] = FAMILY.infer(network(), [Observation("row", {"points": scene(3000)})], ConvONetInference(), 0)
+    [told] = FAMILY.infer(network(), [Observation("row", {"points": scene(3000)})], ConvONetInference(points=150), 0)
+    [dense] = FAMILY.infer(network(), [Observation("row", {"points": scene(3000)})], ConvONetInference(points=900), 0)
+    points = np.random.default_rng(0).uniform((-1.6, 0, 0), (0.1, 0.3, 0.2), (200, 3)).astype(np.float32)
+    values = [one.field.values(points) for one in (usual, told, dense) if isinstance(one, FieldPrediction)]
+    np.testing.assert_array_equal(values[0], values[1], "as many as in training")
+    assert not np.allclose(values[0], values[2])
+
+
+def test_what_is_reflected_stays_in_the_cube() -> None:
+    points = torch.tensor([0.0, 0.4, -0.5, 0.6, -0.7, 1.2, 1.7, -1.6], dtype=torch.float64)
+    expected = torch.tensor([0.0, 0.4, -0.5, 0.4, -0.3, -0.2, -0.3, 0.4], dtype=torch.float64)
+    torch.testing.assert_close(reflected(points, 1.0), expected)
 
 
 def test_windows_take_turns_in_an_optimisation() -> None:
     settings = ConvONetInference(schedule="tiny", batches=3, surface=20, off_surface=30)
     schedule = settings.planned()
     assert schedule is not None
-    made = Scene.of(network(), torch.from_numpy(scene()))
+    made = scene_seen()
     steps = windows_of(network(), made, schedule, torch.Generator().manual_seed(0), "row")
     asked = [one for _ in range(4) for one in steps()]
     assert len(asked) == 12
     assert all(one.queries.shape == (1, 50, 3) for one in asked)
     # On the surface, queries are points of the window's core.
     assert all(float(one.queries[0, :20].abs().max()) <= 0.25 + 1e-6 for one in asked)
+    # Off it, they do not leave what the window answers for.
+    beyond_the_core = torch.cat([one.queries[0, 20:].abs().amax(dim=1) for one in asked]).sub(0.25)
+    assert 0.03 < float(beyond_the_core.max()) <= 0.0625 + 1e-6
     assert len({tuple(one.points[0, 0].tolist()) for one in asked}) > 9
 
 
