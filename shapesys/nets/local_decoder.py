@@ -36,3 +36,9 @@ class LocalDecoder(nn.Module):
             x = block(x + added)
         logits: Tensor = self.out(torch.relu(x))
         return logits.squeeze(-1)
+
+    @torch.no_grad()
+    def shift(self, by: float) -> None:
+        """Add to all logits from now on."""
+        if self.out.bias is not None:
+            self.out.bias.add_(by)

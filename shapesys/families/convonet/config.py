@@ -110,6 +110,8 @@ class Schedule:
         points: of the cloud that it is optimised for; of a scene, in each window at most.
         as_trained: whether it sees only as many of these as in training, while queries are of all of them; a small
             network takes many more points than it has learnt from for a thicker surface.
+        start: probability of being inside at which the trained network's surface is: its logits are shifted to be 0
+            there, since what they have a sign of now, they keep. Thin parts are where it is unsure of their inside.
         iterations: of Adam.
         learning_rate: at first; times `decay` every `decay_every` iterations.
         batches: sets of queries per iteration, whose losses are averaged.
@@ -122,6 +124,7 @@ class Schedule:
 
     points: int = 30_000
     as_trained: bool = False
+    start: float = 0.5
     iterations: int = 720
     learning_rate: float = 3e-5
     decay: float = 0.3
@@ -189,6 +192,14 @@ class ConvONetInference(Config):
         gt=0,
         lt=1,
         search=Search(0.1, 0.6),
+    )
+    start: float | None = setting(
+        None,
+        help="probability of being inside that counts as one half at first: signs begin as those of the surface there",
+        needs="schedule",
+        gt=0,
+        lt=1,
+        search=Search(0.1, 0.5),
     )
     part: Part | None = setting(None, help="what is optimised: the network, or its encoder alone", needs="schedule")
     norms: bool | None = setting(None, help="optimise its group norms as well", needs="schedule")

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from shapesys.errors import ShapesysError
 from shapesys.families.convonet.config import Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
+from shapesys.families.fields.occupancy import logit
 from shapesys.families.steps import tell
 from shapesys.nets.feature_maps import FeatureSpace
 from shapesys.nets.scatter import Cells
@@ -94,7 +95,7 @@ def optimise(trained: ConvONetObjective, steps: Steps, schedule: Schedule, plate
     Raises:
         ShapesysError: the loss is not finite.
     """
-    network = copy.deepcopy(trained).train()
+    network = copy_of(trained, schedule)
     adam, decay = adam_of(choose_parameters(network, schedule), schedule)
     queries, floor = schedule.batches * (schedule.surface + schedule.off_surface), floor_of(schedule)
     losses: list[float] = []
@@ -113,6 +114,13 @@ def optimise(trained: ConvONetObjective, steps: Steps, schedule: Schedule, plate
         if flattened(losses, floor, plateau):
             break
     return Optimised(network.eval().requires_grad_(False), losses, floor)
+
+
+def copy_of(trained: ConvONetObjective, schedule: Schedule) -> ConvONetObjective:
+    """What is optimised: the network with logits of 0 where the schedule starts."""
+    network = copy.deepcopy(trained).train()
+    network.decoder.shift(-logit(schedule.start))
+    return network
 
 
 def adam_of(

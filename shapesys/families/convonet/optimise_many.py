@@ -8,7 +8,6 @@ Legend: S clouds, M points of each, N queries.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,6 +23,7 @@ from shapesys.families.convonet.optimise import (
     adam_of,
     checked_loss,
     choose_parameters,
+    copy_of,
     flattened,
     floor_of,
     queries_about,
@@ -70,7 +70,7 @@ def optimise_many(
     Raises:
         ShapesysError: a loss is not finite.
     """
-    copies = [copy.deepcopy(trained).train() for _ in shapes]
+    copies = [copy_of(trained, schedule) for _ in shapes]
     for one in copies:
         choose_parameters(one, schedule)
         one.encoder.set_batched(True)

@@ -151,6 +151,21 @@ def test_no_iterations_are_the_pass_through_the_network() -> None:
     assert none.facts["iterations"] == 0
 
 
+def test_signs_begin_as_those_of_the_surface_where_the_schedule_starts() -> None:
+    network = trained(20)
+    before = copy.deepcopy(network.state_dict())
+    points = np.random.default_rng(0).uniform(-1, 1, (300, 3)).astype(np.float32)
+    [plain] = FAMILY.infer(network, [seen()], ConvONetInference(level=0.2), 0)
+    start = ConvONetInference(schedule="tiny", iterations=0, points=300, start=0.2, level=0.5)
+    [shifted] = FAMILY.infer(network, [seen()], start, 0)
+    assert isinstance(plain, FieldPrediction)
+    assert isinstance(shifted, FieldPrediction)
+    values = plain.field.values(points) - plain.field.traits.level
+    np.testing.assert_allclose(shifted.field.values(points) - shifted.field.traits.level, values, atol=1e-5)
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
 def test_inference_reports_its_loss() -> None:
     settings = ConvONetInference(schedule="tiny", iterations=12, surface=100, off_surface=60)
     [found] = FAMILY.infer(trained(20), [seen()], settings, 0)

@@ -35,7 +35,7 @@ def shapes() -> list[Shape]:
 @pytest.mark.parametrize("settings", [{}, GRID, BOTH], ids=["planes", "grid", "both"])
 def test_copies_that_take_their_steps_together_end_where_they_end_alone(settings: dict[str, object], part: str) -> None:
     network = trained(10, **settings)
-    schedule = Schedule(**{**QUICK.__dict__, "part": part, "norms": part == "network"})
+    schedule = Schedule(**{**QUICK.__dict__, "part": part, "norms": part == "network", "start": 0.3})
     together = optimise_many(network, shapes(), schedule, 0.0)
     for shape, many in zip(shapes(), together, strict=True):
         alone = optimise(network, whole(network.space, shape, schedule), schedule, 0.0)
