@@ -157,7 +157,9 @@ SCHEDULES = {
         level=0.25,
     ),
     "paper": Schedule(iterations=1000, decay_every=400),
-    "tiny": Schedule(points=8192, as_trained=True, iterations=300, learning_rate=1e-4, decay_every=150, batches=4),
+    "tiny": Schedule(
+        points=8192, as_trained=True, start=LEVEL, iterations=300, learning_rate=1e-4, decay_every=150, batches=4
+    ),
 }
 """`objects`, `rooms` and `windows` as the released settings for ShapeNet chairs, for synthetic rooms and ScanNet, and
 for crops of Matterport3D; `paper` as readers of the paper report it; `tiny`, ours, for a laptop. Released

@@ -139,7 +139,7 @@ _SMALL_WINDOWS: Mapping[str, Any] = {
     "model.input_points": 2048,
     "train.shapes_per_step": 8,
     "train.points_per_shape": 8192,
-    "train.epochs": 60,
+    "train.epochs": 40,
 }
 SMALL_WINDOWS = _small("scenes of any size on a CPU: windows of 16^3 cells, half a room wide", _SMALL_WINDOWS)
 

@@ -144,7 +144,7 @@ def test_no_iterations_are_the_pass_through_the_network() -> None:
     network = trained(20)
     points = np.random.default_rng(0).uniform(-1, 1, (300, 3)).astype(np.float32)
     [plain] = FAMILY.infer(network, [seen()], ConvONetInference(), 0)
-    [none] = FAMILY.infer(network, [seen()], ConvONetInference(schedule="tiny", points=300, iterations=0), 0)
+    [none] = FAMILY.infer(network, [seen()], ConvONetInference(schedule="tiny", points=300, iterations=0, start=0.5), 0)
     assert isinstance(plain, FieldPrediction)
     assert isinstance(none, FieldPrediction)
     np.testing.assert_array_equal(plain.field.values(points), none.field.values(points))
