@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from shapesys.families.convonet.config import SCHEDULES, ConvONetConfig, Schedule
 from shapesys.families.convonet.inference import field_of
 from shapesys.families.convonet.objective import ConvONetObjective
-from shapesys.families.convonet.optimise import optimise, queries_about, whole
+from shapesys.families.convonet.optimise import Shape, optimise, queries_about, whole
 from shapesys.families.convonet.presets import PRESETS
 from shapesys.families.convonet.windows import memory_of_window
 from shapesys.fields.extraction import ExtractionSettings, extract
@@ -108,7 +108,8 @@ def _optimisation(name: str, preset: str, schedule: Schedule, quick: bool) -> di
 
     def ours() -> None:
         started = time.thread_time()
-        done = optimise(own, whole(own.space, cloud, short, torch.Generator().manual_seed(0)), short, 0.0)
+        shape = Shape(cloud, cloud, torch.Generator().manual_seed(0))
+        done = optimise(own, whole(own.space, shape, short), short, 0.0)
         seconds["ours"] = (time.thread_time() - started) / iterations
         losses["ours"] = done.losses
         extract(field_of(done.network, cloud, 0.5), resolution)

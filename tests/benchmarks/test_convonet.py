@@ -8,7 +8,7 @@ import torch
 
 from shapesys.families.convonet.config import ConvONetConfig, Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
-from shapesys.families.convonet.optimise import optimise, whole
+from shapesys.families.convonet.optimise import Shape, optimise, whole
 
 SMALL = {"channels": 8, "hidden": 8, "blocks": 3, "decoder_hidden": 8, "decoder_blocks": 2}
 PLANES = {**SMALL, "plane_resolution": 16, "plane_depth": 3, "plane_filters": 4}
@@ -49,7 +49,7 @@ def test_encoding_once_gives_the_loss_of_encoding_with_every_set_of_queries() ->
     trained = network(**PLANES)
     schedule = Schedule(iterations=5, learning_rate=1e-3, decay_every=100, batches=3, surface=20, off_surface=30)
     cloud = torch.rand(200, 3, generator=torch.Generator().manual_seed(2)) - 0.5
-    steps = whole(trained.space, cloud, schedule, torch.Generator().manual_seed(3))
+    steps = whole(trained.space, Shape(cloud, cloud, torch.Generator().manual_seed(3)), schedule)
     done = optimise(trained, steps, schedule, 0.0)
     step = plain_convonet.unsigned_steps(trained, cloud, schedule)
     generator = torch.Generator().manual_seed(3)
