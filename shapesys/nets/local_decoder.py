@@ -40,5 +40,5 @@ class LocalDecoder(nn.Module):
     @torch.no_grad()
     def shift(self, by: float) -> None:
         """Add to all logits from now on."""
-        if self.out.bias is not None:
-            self.out.bias.add_(by)
+        assert self.out.bias is not None
+        self.out.bias.add_(by)

@@ -13,6 +13,9 @@ What differs from the released code, and our choices:
 - batches at test time: released ones repeat the cloud for each set of queries; here it is encoded once for all sets;
 - level: released settings evaluate at several (0.4, 0.45, 0.5 of objects and rooms, 0.2, 0.25, 0.3 of crops); here at
   the last or the middle one, and at any by `level`;
+- `start` and `as_trained`, for small networks, are ours and off in the published schedules: the surface that signs are
+  taken from, and as many points seen as in training;
+- windows at test time: displaced queries that leave what a window answers for are reflected into it;
 - early stop: `plateau`, off unless asked for;
 - windows in training: about surface points; released ones are anywhere in the box, and those without queries fail;
 - clouds that leave the cube are clamped to its walls in silence there; here, all but a few outliers are an error.

@@ -110,8 +110,8 @@ class Schedule:
         points: of the cloud that it is optimised for; of a scene, in each window at most.
         as_trained: whether it sees only as many of these as in training, while queries are of all of them; a small
             network takes many more points than it has learnt from for a thicker surface.
-        start: probability of being inside at which the trained network's surface is: its logits are shifted to be 0
-            there, since what they have a sign of now, they keep. Thin parts are where it is unsure of their inside.
+        start: probability of being inside that counts as one half from then on: logits are shifted by it, since the
+            signs that they begin with mostly stay. Lower keeps thin parts, of whose inside a network is unsure.
         iterations: of Adam.
         learning_rate: at first; times `decay` every `decay_every` iterations.
         batches: sets of queries per iteration, whose losses are averaged.
@@ -185,19 +185,21 @@ class ConvONetInference(Config):
     )
     as_trained: bool | None = setting(
         None,
-        help="see only as many of these as in training, while queries are of all of them",
+        help="see only as many of the points as in training, while queries are of all of them",
         needs="schedule",
     )
     level: float | None = setting(
         None,
-        help="probability of being inside at which the surface is; without a schedule 0.2, as published",
+        help="probability of being inside at which the surface is; without a schedule 0.2, as published; with one as "
+        "start leaves it",
         gt=0,
         lt=1,
         search=Search(0.1, 0.6),
     )
     start: float | None = setting(
         None,
-        help="probability of being inside that counts as one half at first: signs begin as those of the surface there",
+        help="probability of being inside that counts as one half from then on: signs begin as those of the surface "
+        "there",
         needs="schedule",
         gt=0,
         lt=1,

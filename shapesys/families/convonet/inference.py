@@ -26,7 +26,7 @@ from shapesys.families.convonet.scene import (
     scene_field,
     windows_of,
 )
-from shapesys.families.fields.occupancy import SeenCloud, check_inside, cube_field, logit, some_of
+from shapesys.families.fields.occupancy import SeenCloud, check_inside, cube_field, in_random_order, logit, some_of
 from shapesys.fields.logit_field import LogitField
 
 
@@ -57,15 +57,15 @@ def infer(
     found: list[FieldPrediction] = []
     for some in _alike(shapes, at_once(model, schedule, device)):
         for (name, shape), done in zip(some, _optimised(objective, some, schedule, config.plateau), strict=True):
-            field = field_of(done.network, shape.seen, config.surface_level)
+            field = field_of(done.network, shape.seen, config.surface_level, shape.asked)
             found.append(FieldPrediction(name, field, taken_at(config) | _facts(done), _curves(done)))
     return found
 
 
 def _shape_of(item: SeenCloud, schedule: Schedule, model: ConvONetConfig) -> Shape:
-    """Points of a cloud that its network is asked about, and those that it sees."""
-    asked = some_of(item.cloud, schedule.points, item.generator)
-    return Shape(some_of(asked, schedule.seen(model.input_points), item.generator), asked, item.generator)
+    """Points of a cloud that its network is asked about, and those of them that it sees: as in one pass."""
+    cloud = in_random_order(item.cloud, item.generator)
+    return Shape(cloud[: schedule.seen(model.input_points)], cloud[: schedule.points], item.generator)
 
 
 def _alike(shapes: Sequence[tuple[str, Shape]], count: int) -> Iterator[list[tuple[str, Shape]]]:
@@ -108,20 +108,25 @@ def _of_scene(objective: ConvONetObjective, seen: SeenCloud, config: ConvONetInf
     return FieldPrediction(seen.shape_id, field, facts, curves)
 
 
-def field_of(network: ConvONetObjective, cloud: Tensor, level: float) -> LogitField:
-    """The network's logits around a cloud (M, 3), in its cube; the surface at a probability of being inside."""
+def field_of(network: ConvONetObjective, cloud: Tensor, level: float, near: Tensor | None = None) -> LogitField:
+    """The network's logits around a cloud (M, 3), in its cube; the surface at a probability of being inside.
+
+    Args:
+        near: (K, 3) points that a surface is looked for about; those of the cloud where None.
+    """
     with torch.no_grad():
         table = network.encoder(cloud.unsqueeze(0))
 
     def logits(points: Tensor) -> Tensor:
         return network.logits(points.unsqueeze(0), table)[0]
 
-    return cube_field(logits, network.space.side, level, cloud)
+    return cube_field(logits, network.space.side, level, cloud if near is None else near)
 
 
 def taken_at(config: ConvONetInference) -> dict[str, float]:
-    """The probability of being inside at which the surface is, for the record."""
-    return {"level": config.surface_level}
+    """The probability of being inside at which the surface is, and that which counts as one half, for the record."""
+    planned = config.planned()
+    return {"level": config.surface_level} | ({"start": planned.start} if planned else {})
 
 
 def _curves(done: Optimised) -> dict[str, np.ndarray]:

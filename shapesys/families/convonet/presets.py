@@ -182,7 +182,7 @@ _TINY_WINDOWS: Mapping[str, Any] = {
     "model.grid_filters": 8,
 }
 TINY_WINDOWS = Preset(
-    "scenes of any size on a laptop in a minute: windows of 16^3 cells, a quarter of the unit sphere's box wide",
+    "scenes of any size on a laptop in a minute: windows of 16^3 cells, half of the unit sphere's box wide",
     _TINY_WINDOWS,
     dict.fromkeys(_TINY_WINDOWS, SMALL),
 )

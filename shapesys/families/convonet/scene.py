@@ -22,6 +22,7 @@ from shapesys.families.convonet.config import Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
 from shapesys.families.convonet.optimise import QuerySets, Steps, queries_about
 from shapesys.families.convonet.windows import memory_of_window, within
+from shapesys.families.fields.occupancy import in_random_order
 from shapesys.fields.field import Box, FieldTraits
 from shapesys.fields.logit_field import in_parts
 from shapesys.fields.memory import available_bytes
@@ -45,7 +46,7 @@ class Scene:
         cloud: (M, 3) in random order, on the network's device.
         lattice: of the windows.
         seeing: those in which there are points, in order.
-        limit: of the points in a window, so many are seen: the first.
+        limit: so many points of a window are seen: its first.
     """
 
     cloud: Tensor
@@ -63,8 +64,7 @@ class Scene:
         config = network.config
         points = cloud.cpu().numpy()
         lattice = WindowLattice.over(box_about(points, config.core), config.core, config.blend * config.core)
-        order = torch.randperm(len(cloud), generator=generator, device=cloud.device)
-        return cls(cloud[order], lattice, lattice.seeing(points, config.side), limit)
+        return cls(in_random_order(cloud, generator), lattice, lattice.seeing(points, config.side), limit)
 
     def seen_in(self, window: Index, side: float) -> Tensor:
         """(P, 3) points of a window of this side that the network sees, relative to its centre."""
@@ -92,12 +92,14 @@ class WindowAnswers:
     Attributes:
         network: in evaluation mode.
         limit: bytes of features to keep; at least those of one window.
+        share: of a GPU's memory for features, where others work on it, too.
         encoded: how many windows were encoded, those again that had been dropped.
     """
 
     network: ConvONetObjective
     scene: Scene
     limit: float
+    share: float = 1.0
     encoded: int = 0
     _kept: OrderedDict[Index, Tensor] = field(default_factory=OrderedDict)
 
@@ -108,13 +110,13 @@ class WindowAnswers:
     def to(self, device: torch.device) -> WindowAnswers:
         """The same by the network and the cloud on another device, where nothing is encoded yet."""
         scene = replace(self.scene, cloud=self.scene.cloud.to(device))
-        limit = features_limit(device) if device.type == "cuda" else self.limit
-        return WindowAnswers(copy.deepcopy(self.network).to(device), scene, limit)
+        limit = self.share * features_limit(device) if device.type == "cuda" else self.limit
+        return WindowAnswers(copy.deepcopy(self.network).to(device), scene, limit, self.share)
 
     def shared_by(self, workers: int) -> WindowAnswers:
-        """For one of so many processes on this machine, on a CPU, with its part of the memory."""
+        """For one of so many processes on this machine, on a CPU, with its part of the memory, here or on a GPU."""
         moved = self.to(torch.device("cpu"))
-        return replace(moved, limit=features_limit() / workers)
+        return replace(moved, limit=features_limit() / workers, share=1.0 / workers)
 
     @torch.no_grad()
     def _answer(self, asked: Asked) -> Floats:
@@ -179,11 +181,17 @@ def windows_of(
 
     def _asked(window: Index) -> QuerySets:
         if window not in kept:
-            points = scene.seen_in(window, config.side).unsqueeze(0)
-            kept[window] = (points, network.space.cells_of(points), scene.points_of(window, config.core))
+            seen = scene.seen_in(window, config.side).unsqueeze(0)
+            kept[window] = (seen, network.space.cells_of(seen), asked_about(window))
         points, cells, core = kept[window]
-        queries = reflected(queries_about(core, 1, schedule, generator), answered)
+        queries = queries_about(core, 1, schedule, generator)
+        queries[:, schedule.surface :] = reflected(queries[:, schedule.surface :], answered)
         return QuerySets(points, cells, queries, schedule.surface)
+
+    def asked_about(window: Index) -> Tensor:
+        some = scene.points_of(window, config.side)[: schedule.points]
+        core = some[within(some, config.core)]
+        return core if len(core) else scene.points_of(window, config.core)
 
     return step
 

@@ -81,6 +81,7 @@ def test_a_schedule_gives_what_is_left_out() -> None:
     assert (plain.planned(), plain.seen_points(70), plain.surface_level) == (None, 70, 0.2)
     rooms = ConvONetInference(schedule="rooms", std=0.05, iterations=10).planned()
     assert rooms is not None
+    assert (rooms.seen(70), ConvONetInference(schedule="tiny").seen_points(70)) == (30_000, 70)
     assert (rooms.surface, rooms.off_surface, rooms.batches, rooms.learning_rate) == (1536, 512, 6, 3e-5)
     assert (rooms.std, rooms.iterations, rooms.part, rooms.level) == (0.05, 10, "network", 0.5)
     windows = ConvONetInference(schedule="windows").planned()

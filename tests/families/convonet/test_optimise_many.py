@@ -13,8 +13,8 @@ from torch import Tensor
 from shapesys.families.base import FieldPrediction, Observation, TrainingData
 from shapesys.families.convonet import FAMILY, inference
 from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference, Schedule
-from shapesys.families.convonet.objective import build
-from shapesys.families.convonet.optimise import Shape, optimise, whole
+from shapesys.families.convonet.objective import ConvONetObjective, build
+from shapesys.families.convonet.optimise import Optimised, Shape, optimise, whole
 from shapesys.families.convonet.optimise_many import at_once, memory_of_step, optimise_many
 
 QUICK = Schedule(points=300, iterations=4, learning_rate=1e-3, decay_every=3, batches=2, surface=32, off_surface=32)
@@ -61,17 +61,29 @@ def test_a_copy_on_its_plateau_stays_as_it_was_then(monkeypatch: pytest.MonkeyPa
         assert torch.equal(stopped.network.state_dict()[name], value), name
 
 
-def test_inference_takes_as_many_at_once_as_pay(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("as_trained", "groups"), [(False, [2]), (True, [3])], ids=["all points seen", "as trained"])
+def test_inference_takes_together_what_is_seen_alike(
+    as_trained: bool, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two clouds of 300 points and one of 250, of which a network that is trained on 200 may see 200."""
     network = trained(10)
     seen = [
         Observation(f"ball/{row}", {"points": cloud.numpy()[: 300 - 50 * (row == 2)]})
         for row, cloud in enumerate(clouds())
     ]
-    settings = ConvONetInference(schedule="tiny", iterations=4, surface=32, off_surface=32)
+    settings = ConvONetInference(schedule="tiny", iterations=4, surface=32, off_surface=32, as_trained=as_trained)
+    sizes: list[int] = []
     points = np.random.default_rng(0).uniform(-1, 1, (200, 3)).astype(np.float32)
     alone = FAMILY.infer(network, seen, settings, 0)
-    monkeypatch.setattr(inference, "at_once", lambda config, schedule, device: 2)
+
+    def counted(network: ConvONetObjective, shapes: Sequence[Shape], *rest: object) -> list[Optimised]:
+        sizes.append(len(shapes))
+        return optimise_many(network, shapes, *rest)
+
+    monkeypatch.setattr(inference, "at_once", lambda config, schedule, device: 3)
+    monkeypatch.setattr(inference, "optimise_many", counted)
     together = FAMILY.infer(network, seen, settings, 0)
+    assert sizes == groups
     assert [item.shape_id for item in together] == [item.shape_id for item in alone]
     for one, other in zip(alone, together, strict=True):
         assert isinstance(one, FieldPrediction)

@@ -13,7 +13,7 @@ from torch.profiler import ProfilerActivity, profile
 from shapesys.errors import ShapesysError
 from shapesys.families.base import FieldPrediction, Observation
 from shapesys.families.convonet import FAMILY
-from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference
+from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference, Schedule
 from shapesys.families.convonet.objective import ConvONetObjective, build
 from shapesys.families.convonet.scene import Scene, WindowAnswers, reflected, windows_of
 from shapesys.families.convonet.windows import memory_of_window, training_windows
@@ -178,16 +178,43 @@ def test_what_is_reflected_stays_in_the_cube() -> None:
     torch.testing.assert_close(reflected(points, 1.0), expected)
 
 
+def test_no_more_points_of_a_window_are_asked_about_than_the_schedule_says() -> None:
+    made = scene_seen()
+
+    def asked_about(points: int) -> int:
+        schedule = Schedule(points=points, batches=1, surface=2000, off_surface=10)
+        [one] = windows_of(network(), made, schedule, torch.Generator().manual_seed(0), "row")()
+        return len(set(map(tuple, one.queries[0, :2000].tolist())))
+
+    assert asked_about(20) <= 20 < asked_about(10_000)
+
+
+def test_processes_share_the_memory_for_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shapesys.families.convonet.scene.features_limit", lambda device=None: 1e9)
+    made = WindowAnswers(network(), scene_seen(), 7.0)
+    shared = made.shared_by(4)
+    assert (shared.limit, shared.share) == (2.5e8, 0.25)
+    assert made.to(torch.device("cpu")).limit == 7.0
+
+
 def test_windows_take_turns_in_an_optimisation() -> None:
     settings = ConvONetInference(schedule="tiny", batches=3, surface=20, off_surface=30)
     schedule = settings.planned()
     assert schedule is not None
-    made = scene_seen()
+    made = scene_seen(limit=30)
     steps = windows_of(network(), made, schedule, torch.Generator().manual_seed(0), "row")
     asked = [one for _ in range(4) for one in steps()]
     assert len(asked) == 12
     assert all(one.queries.shape == (1, 50, 3) for one in asked)
-    # On the surface, queries are points of the window's core.
+    # Few points are seen, and queries are of all in the window's core.
+    assert all(one.points.shape[1] <= 30 for one in asked)
+    assert (
+        max(
+            len(set(map(tuple, one.queries[0, :20].tolist())) - set(map(tuple, one.points[0].tolist())))
+            for one in asked
+        )
+        > 5
+    )
     assert all(float(one.queries[0, :20].abs().max()) <= 0.25 + 1e-6 for one in asked)
     # Off it, they do not leave what the window answers for.
     beyond_the_core = torch.cat([one.queries[0, 20:].abs().amax(dim=1) for one in asked]).sub(0.25)
