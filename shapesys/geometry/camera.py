@@ -78,6 +78,17 @@ class Camera:
         """Pixels per unit of slope, for an image of `size` (height, width)."""
         return size[0] / 2 / float(np.tan(np.deg2rad(self.field_of_view) / 2))
 
+    @cached_property
+    def world_matrix(self) -> Floats:
+        """(3, 4): (x, y, z, 1) of the mesh's frame to camera coordinates: x right, y down, z along the view."""
+        rotation = self.axes * np.array([[1.0], [-1.0], [1.0]])
+        return np.column_stack([rotation, -rotation @ np.asarray(self.position)])
+
+    def intrinsics(self, size: Size) -> Floats:
+        """(3, 3): camera coordinates to homogeneous pixels (column, row, 1), pixel centres at halves."""
+        focal = self.focal_length(size)
+        return np.array([[focal, 0.0, size[1] / 2], [0.0, focal, size[0] / 2], [0.0, 0.0, 1.0]])
+
     def project(self, points: Floats, size: Size) -> tuple[Floats, Floats]:
         """Pixel coordinates (n, 2) as (column, row), pixel centres at halves, and depth (n,) along the view."""
         local = (np.asarray(points, dtype=np.float64) - np.asarray(self.position)) @ self.axes.T

@@ -14,7 +14,7 @@ from shapesys.geometry.camera import Camera, Size
 from shapesys.geometry.colormap import viridis
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.raster import Visible, rasterise
-from shapesys.geometry.shading import corner_normals, light
+from shapesys.geometry.shading import LIGHTS, Lights, corner_normals, light
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]
@@ -70,6 +70,43 @@ def render(
     image[seen.pixel] = albedo * _brightness(mesh, camera, seen)[:, None]
     blocks = image.reshape(size[0], supersample, size[1], supersample, 3)
     return np.rint(blocks.mean(axis=(1, 3))).astype(np.uint8)
+
+
+def render_cut_out(
+    mesh: Mesh,
+    camera: Camera,
+    size: Size = (256, 256),
+    *,
+    face_colors: Image | None = None,
+    lights: Lights = LIGHTS,
+    normals: Floats | None = None,
+    supersample: int = 4,
+) -> Image:
+    """A shaded picture of `mesh` without a background.
+
+    Args:
+        mesh, camera, size: as of `render`.
+        face_colors: (F, 3) uint8; clay where None.
+        normals: (F, 3, 3) of `corner_normals`, for many pictures of one mesh; worked out where None.
+        supersample: rays per pixel side, whose share that meets the mesh is a pixel's alpha.
+
+    Returns:
+        (height, width, 4) uint8 red, green, blue and alpha, not premultiplied; all zero where nothing is met.
+
+    Raises:
+        ValueError: the colours' shape does not fit the mesh.
+    """
+    seen = rasterise(mesh, camera, (size[0] * supersample, size[1] * supersample))
+    albedo = _albedo(mesh, seen, None, face_colors, (None, None))
+    colours = albedo * _brightness(mesh, camera, seen, lights, normals)[:, None]
+    row, column = np.divmod(seen.pixel, size[1] * supersample)
+    pixel, count = row // supersample * size[1] + column // supersample, size[0] * size[1]
+    rays = np.bincount(pixel, minlength=count)
+    sums = np.stack([np.bincount(pixel, colours[:, channel], count) for channel in range(3)], axis=1)
+    image = np.empty((count, 4))
+    image[:, :3] = sums / np.maximum(rays, 1)[:, None]
+    image[:, 3] = rays * (255.0 / supersample**2)
+    return np.rint(image).astype(np.uint8).reshape(*size, 4)
 
 
 def depth(mesh: Mesh, camera: Camera, size: Size = (256, 256)) -> Floats:
@@ -139,14 +176,16 @@ def _captioned(image: Image, label: str) -> Image:
     return np.asarray(picture)
 
 
-def _brightness(mesh: Mesh, camera: Camera, seen: Visible) -> Floats:
-    corners = corner_normals(mesh)[seen.face]
+def _brightness(
+    mesh: Mesh, camera: Camera, seen: Visible, lights: Lights = LIGHTS, normals_of_corners: Floats | None = None
+) -> Floats:
+    corners = (corner_normals(mesh) if normals_of_corners is None else normals_of_corners)[seen.face]
     normals = np.einsum("pk,pkc->pc", seen.barycentric, corners)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-12)
     outward = mesh.face_normals[seen.face]
     to_face = mesh.triangles[seen.face, 0] - np.asarray(camera.position)
     facing = np.where(np.einsum("pc,pc->p", outward, to_face) > 0, -1.0, 1.0)
-    return light(normals * facing[:, None], camera.axes)
+    return light(normals * facing[:, None], camera.axes, lights)
 
 
 def _albedo(

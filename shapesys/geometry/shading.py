@@ -2,12 +2,37 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from shapesys.geometry.mesh import Floats, Mesh
 
 _BUSY_VERTEX = 64
-_KEY, _FILL, _SKY, _GROUND = 0.68, 0.25, 0.55, 0.3
+
+Direction = tuple[float, float, float]
+"""Along the camera's right, its up and its view; of any length."""
+
+
+@dataclass(frozen=True)
+class Lights:
+    """A key light over the viewer's left shoulder and a fill from the right, which travel with the camera, and a sky.
+
+    Attributes:
+        key, fill: strength of either.
+        sky, ground: light from straight above and from straight below, by the world's y axis.
+        key_from, fill_from: where they stand.
+    """
+
+    key: float = 0.68
+    fill: float = 0.25
+    sky: float = 0.55
+    ground: float = 0.3
+    key_from: Direction = (-0.45, 0.65, -0.75)
+    fill_from: Direction = (0.8, 0.1, -0.5)
+
+
+LIGHTS = Lights()
 
 
 def corner_normals(mesh: Mesh, crease: float = 35.0) -> Floats:
@@ -31,17 +56,16 @@ def corner_normals(mesh: Mesh, crease: float = 35.0) -> Floats:
     return np.divide(total, length, out=own, where=length > 0).reshape(-1, 3, 3)
 
 
-def light(normals: Floats, axes: Floats) -> Floats:
+def light(normals: Floats, axes: Floats, lights: Lights = LIGHTS) -> Floats:
     """(n,) brightness, 0 to 1, of unit `normals` (n, 3) that face the camera with `axes` (right, up, forward).
 
-    A key light over the viewer's left shoulder and a fill from the right travel with the camera; a sky brighter than
-    the ground stays with the world's y axis, so that upper faces are told from lower ones in every view.
+    The sky, brighter than the ground, stays with the world's y axis, so that upper faces are told from lower ones in
+    every view.
     """
     right, up, forward = axes
-    key = _unit(-0.45 * right + 0.65 * up - 0.75 * forward)
-    fill = _unit(0.8 * right + 0.1 * up - 0.5 * forward)
-    sky = _GROUND + (_SKY - _GROUND) * 0.5 * (1.0 + normals[:, 1])
-    total = sky + _KEY * np.maximum(normals @ key, 0.0) + _FILL * np.maximum(normals @ fill, 0.0)
+    key, fill = (_unit(x * right + y * up + z * forward) for x, y, z in (lights.key_from, lights.fill_from))
+    sky = lights.ground + (lights.sky - lights.ground) * 0.5 * (1.0 + normals[:, 1])
+    total = sky + lights.key * np.maximum(normals @ key, 0.0) + lights.fill * np.maximum(normals @ fill, 0.0)
     # Light never exceeds 1: a colour that clips in one channel would no longer be the colour map's.
     return np.minimum(total, 1.0)
 
