@@ -6,7 +6,6 @@ the same buckets on a cluster. Shapes that the store holds and the source no lon
 
 from __future__ import annotations
 
-import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -32,6 +31,7 @@ from shapesys.samples.manifest import MANIFEST, Manifest
 from shapesys.samples.parts import Part, bucket_count, bucket_of
 from shapesys.samples.settings import PRESETS, PrepareConfig
 from shapesys.samples.shape import ShapeSamples, prepare_shape, warm_up
+from shapesys.samples.shape_digest import shape_digest
 from shapesys.samples.store import Store
 from shapesys.sources.base import ShapeRef, Skipped, Source, digest_of
 
@@ -208,7 +208,7 @@ def plan(source: Source, store: str, settings: PrepareConfig, retry: bool) -> tu
     Raises:
         ShapesysError: the source is empty, the store was made with other settings, or a view cannot be made.
     """
-    settings = settings.of_what(source.gives)
+    settings = settings.of_what(source.gives, source.gives_images)
     census = source.census()
     folder = Folder(store)
     manifest = open_or_create(folder, source, settings, len(census.shapes) + len(census.skipped))
@@ -337,7 +337,7 @@ def _up_to_date(
         skipped = ShapeRejected(entry.stage, entry.reason)
         return held.get(digest) or _rejected(entry, digest, skipped), digest not in held
     try:
-        digest = shape_digest(work, entry)
+        digest = shape_digest(work.source, entry, work.settings, work.manifest.settings_digest)
     except ShapeRejected as error:
         digest = digest_of("unreadable", error.stage, error.reason)
         return held.get(digest) or _rejected(entry, digest, error), digest not in held
@@ -345,18 +345,6 @@ def _up_to_date(
     if before is not None and not (work.retry and _may_succeed_now(before)):
         return before, False
     return _prepared(entry, digest, prepare), True
-
-
-def shape_digest(work: Work, ref: ShapeRef) -> str:
-    """Digest of all that a shape's rows depend on.
-
-    Raises:
-        ShapeRejected: the shape's files cannot be read.
-    """
-    content, plane = work.source.digest(ref), work.source.symmetry_plane(ref)
-    parts = work.source.part_names(ref.category)
-    settings = work.manifest.settings_digest
-    return digest_of(content, settings, ref.category, ref.split, ref.source, json.dumps(plane), *parts)
 
 
 def _prepared(ref: ShapeRef, digest: str, prepare: Prepare) -> Fresh:

@@ -6,13 +6,14 @@ from typing import Any, Literal
 
 from pydantic import ValidationInfo, field_validator
 
-from shapesys.config.base import Config, setting
+from shapesys.config.base import Config, diff, setting
 from shapesys.errors import UsageError, unknown_name
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.normalise import UNIT_SPHERE_MARGIN, FrameName, Framing
 from shapesys.geometry.sampled_solid import SampledSolid
 from shapesys.geometry.scan import Scan
+from shapesys.samples.image_settings import ImageConfig
 from shapesys.samples.isolation import Limits
 from shapesys.samples.manifest import settings_digest
 from shapesys.samples.views import VIEWS
@@ -28,16 +29,16 @@ WORDS_FOR: dict[type, str] = {
     AnnotatedImage: "an image",
 }
 VIEWS_OF: dict[type, tuple[str, ...]] = {
-    Mesh: ("meshes", "sdf", "udf", "inside", "occupancy", "cloud"),
+    Mesh: ("meshes", "sdf", "udf", "inside", "occupancy", "cloud", "images"),
     Cloud: ("udf", "cloud"),
-    Scan: ("meshes", "sdf", "udf", "inside", "occupancy", "cloud"),
+    Scan: ("meshes", "sdf", "udf", "inside", "occupancy", "cloud", "images"),
     SampledSolid: ("udf", "inside", "occupancy", "cloud"),
     AnnotatedImage: ("superpixels",),
 }
-"""What a source gives -> the views that can be made of it."""
+"""What a source gives -> the views that can be made of it. A source that gives pictures has `images`, too."""
 OBSERVED_VIEWS = frozenset({"udf", "cloud"})
 """Views of what was observed, where that is a scan; all others are of the clean shape."""
-WHERE_NAMED = frozenset({"udf", "inside"})
+WHERE_NAMED = frozenset({"udf", "inside", "images"})
 """Views that are made where `PrepareConfig.views` names them and nowhere else, so that a store from before they existed
 is completed by the command that began it. Their settings are recorded with the view."""
 UNSAID: dict[tuple[str, ...], Any] = {
@@ -147,13 +148,16 @@ class PrepareConfig(Config):
     """Everything `prepare` can be told."""
 
     views: tuple[str, ...] = setting(
-        (), help="views to make; where empty, all that the source can give but udf, which is made where it is named"
+        (),
+        help="views to make; where empty, all that the source can give but udf, inside and images, which are made "
+        "where they are named",
     )
     sdf: QueryConfig = QueryConfig()
     udf: UnsignedConfig = UnsignedConfig()
     inside: InsideConfig = InsideConfig()
     cloud: CloudConfig = CloudConfig()
     occupancy: OccupancyConfig = OccupancyConfig()
+    images: ImageConfig = ImageConfig()
     frame: FrameName = setting(
         "unit_sphere",
         help="where shapes lie: unit_sphere, about the box's centre; mean, the surface's mean (or the cloud's) at the "
@@ -188,14 +192,18 @@ class PrepareConfig(Config):
         """How every shape gets its frame."""
         return Framing(self.frame, self.margin)
 
-    def of_what(self, gives: type) -> PrepareConfig:
+    def of_what(self, gives: type, gives_images: bool = False) -> PrepareConfig:
         """The same with the views meant for a source: those named, or what can be made of what it gives by default.
+
+        Args:
+            gives_images: whether the source has pictures of its shapes.
 
         Raises:
             UsageError: a view was named that cannot be made of it, one that cannot be made in this frame, or settings
-                of queries where the source gives these.
+                of queries or of pictures where the source gives these.
         """
-        able, word = VIEWS_OF[gives], WORDS_FOR[gives]
+        word = WORDS_FOR[gives]
+        able = tuple(view for view in SAMPLE_VIEWS if view in VIEWS_OF[gives] or (view == "images" and gives_images))
         for view in self.views:
             if view not in able:
                 raise UsageError(
@@ -207,6 +215,8 @@ class PrepareConfig(Config):
         found._check_frame(able)
         if gives is SampledSolid:
             found._check_given_queries()
+        if gives_images and "images" in found.views:
+            found._check_given_images()
         return found
 
     def _check_frame(self, able: tuple[str, ...]) -> None:
@@ -236,6 +246,15 @@ class PrepareConfig(Config):
                     "taken as they are; leave it out"
                 )
 
+    def _check_given_images(self) -> None:
+        """Refuse settings of how pictures are rendered, where none is."""
+        usual = self.images.model_copy(update={"views": ImageConfig().views})
+        for path, _, value in diff(ImageConfig(), usual):
+            raise UsageError(
+                f"images.{path} = {value!r} cannot be had: this source gives pictures of its shapes, which are taken "
+                "as they are; leave it out"
+            )
+
     def recorded(self) -> dict[str, Any]:
         """The settings that the samples depend on, as plain JSON data."""
         absent = {view for view in WHERE_NAMED if view not in self.views}
@@ -257,7 +276,10 @@ class PrepareConfig(Config):
     def chunking(self) -> dict[str, tuple[int, int]]:
         """Chunked view -> (chunks per shape, samples per chunk)."""
         chunked: dict[str, ChunkedConfig] = {"sdf": self.sdf, "udf": self.udf, "inside": self.inside}
-        return {view: (one.chunks, one.chunk_size) for view, one in chunked.items() if view in self.views}
+        found = {view: (one.chunks, one.chunk_size) for view, one in chunked.items()} | {
+            "images": (self.images.views, 1)
+        }
+        return {view: chunks for view, chunks in found.items() if view in self.views}
 
 
 _OF_SCANS = ("udf", "cloud", "meshes")

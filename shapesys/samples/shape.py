@@ -5,6 +5,8 @@ Pure: the same shape and settings give the same samples.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -40,7 +42,7 @@ from shapesys.samples.shape_samples import Row, Seeds, ShapeSamples, known_parts
 from shapesys.samples.solid_samples import prepare_solid
 from shapesys.samples.unsigned_queries import Origins, chunked, unsigned_of_mesh
 from shapesys.samples.views import SIGNED_VIEWS
-from shapesys.sources.base import ShapeRef, Source
+from shapesys.sources.base import Loaded, ShapeRef, Source
 from shapesys.sources.image import AnnotatedImage
 
 NORMAL_PROBE = 1e-3
@@ -54,7 +56,15 @@ def prepare_shape(source: Source, ref: ShapeRef, settings: PrepareConfig) -> Sha
         ShapeRejected: no view can be made of the shape; stage and reason say why.
     """
     loaded = source.load(ref)
-    settings = settings.of_what(type(loaded))
+    settings = settings.of_what(type(loaded), source.gives_images)
+    made = _prepare_loaded(source, ref, loaded, settings)
+    if source.gives_images and "images" in settings.views:
+        return _with_given_images(made, source, ref, settings)
+    return made
+
+
+def _prepare_loaded(source: Source, ref: ShapeRef, loaded: Loaded, settings: PrepareConfig) -> ShapeSamples:
+    """All views but given pictures."""
     if isinstance(loaded, Cloud):
         return prepare_cloud(source, ref, loaded, settings)
     if isinstance(loaded, SampledSolid):
@@ -66,8 +76,29 @@ def prepare_shape(source: Source, ref: ShapeRef, settings: PrepareConfig) -> Sha
     return _prepare_mesh(source, ref, loaded, settings)
 
 
+def _with_given_images(made: ShapeSamples, source: Source, ref: ShapeRef, settings: PrepareConfig) -> ShapeSamples:
+    """The same with the view `images`, or without it where the source's files cannot be used.
+
+    Raises:
+        ShapeRejected: then no view is left.
+    """
+    # Imported on use: of the views, only this one and `superpixels` need an image library.
+    from shapesys.samples.shape_images import given_rows
+
+    try:
+        rows = given_rows(source.images(ref, settings.images.views))
+    except ShapeRejected as problem:
+        reason = problem
+        if made.reason is not None:
+            reason = ShapeRejected(made.reason.stage, f"{made.reason.reason}; images: {problem.reason}")
+        if not made.samples:
+            raise reason from None
+        return replace(made, missing=(*made.missing, "images"), reason=reason)
+    return replace(made, samples=made.samples | {"images": rows})
+
+
 def _prepare_image(source: Source, ref: ShapeRef, image: AnnotatedImage, settings: PrepareConfig) -> ShapeSamples:
-    # Imported on use: of the views, only this one needs an image library.
+    # Imported on use, as above.
     from shapesys.samples.image_rows import image_row
 
     frame = Normalisation((0.0, 0.0, 0.0), 1.0)
@@ -101,7 +132,8 @@ def _prepare_mesh(
         draw = draw_from_mesh(mesh) if observed is None else _draw_from_scan(observed, frame)
         queries = queries_of_mesh(mesh, signed, settings.inside, seeds.inside)
         scanned["inside"] = inside_rows(queries, draw, settings.inside, seeds.inside)
-    samples = {view: scanned.get(view) or _view_rows(view, mesh, signed, settings, seeds) for view in made}
+    drawn = [view for view in made if view != "images" or not source.gives_images]
+    samples = {view: scanned.get(view) or _view_rows(view, mesh, signed, settings, seeds) for view in drawn}
     surface = {
         "faces": facts.faces,
         "watertight": facts.watertight,
@@ -163,6 +195,10 @@ def _view_rows(view: str, mesh: Mesh, signed: SignedMesh, settings: PrepareConfi
         return [occupancy_row(mesh, signed, settings.occupancy, seeds)]
     if view == "cloud":
         return [surface_cloud_row(mesh, signed, settings.cloud, seeds, radius)]
+    if view == "images":
+        from shapesys.samples.shape_images import rendered_rows
+
+        return rendered_rows(mesh, settings.images, seeds.images)
     labels = np.empty(0, np.int32) if mesh.face_labels is None else mesh.face_labels
     return [{"vertices": mesh.vertices, "faces": mesh.faces, "face_labels": labels}]
 

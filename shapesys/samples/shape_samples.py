@@ -56,11 +56,12 @@ class Seeds:
     cloud: int
     unsigned: int
     inside: int
+    images: int
 
     @classmethod
     def of(cls, seed: int, shape_id: str) -> Seeds:
         words = np.frombuffer(bytes.fromhex(digest_of(shape_id)), dtype=np.uint32)
-        state = np.random.SeedSequence([seed, *words.tolist()]).generate_state(8)
+        state = np.random.SeedSequence([seed, *words.tolist()]).generate_state(9)
         return cls(*(int(word) for word in state))
 
 

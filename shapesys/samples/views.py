@@ -166,8 +166,29 @@ SUPERPIXELS = View(
     ),
 )
 
+IMAGES = View(
+    "images",
+    "pictures of a shape, rendered or given; chunk k holds view k of every shape",
+    (
+        _ID,
+        Column("image", pa.binary(), "(bytes,)", "", "PNG or JPEG; alpha: the share of a pixel that the shape covers"),
+        Column(
+            "camera",
+            _FLOATS,
+            "(5,) or empty",
+            "degrees; 1.75",
+            "azimuth, elevation, rotation in the image plane, distance (in units of 1.75), field of view",
+        ),
+        Column("world", _FLOATS, "(3, 4) or empty", "", "world to camera; of rendered ones, normalised; else as given"),
+        Column(
+            "intrinsics", _FLOATS, "(3, 3) or empty", "", "camera to image; of rendered ones, pixels; else as given"
+        ),
+    ),
+    chunked=True,
+)
+
 VIEWS: dict[str, View] = {
-    view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, UDF, INSIDE, OCCUPANCY, CLOUD, SUPERPIXELS)
+    view.name: view for view in (SHAPES, REJECTED, MESHES, SDF, UDF, INSIDE, OCCUPANCY, CLOUD, SUPERPIXELS, IMAGES)
 }
 SIGNED_VIEWS = frozenset({"sdf", "inside", "occupancy"})
 """Views that need trusted signs; a shape without them is kept for the others."""

@@ -18,6 +18,7 @@ from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.sampled_solid import SampledSolid
 from shapesys.geometry.scan import Scan
 from shapesys.sources.image import AnnotatedImage
+from shapesys.sources.shape_image import ShapeImage
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -129,6 +130,19 @@ class Source(ABC):
         Raises:
             ShapeRejected: the shape's files cannot be read.
         """
+
+    @property
+    def gives_images(self) -> bool:
+        """Whether it has pictures of its shapes; those of others are rendered from their meshes."""
+        return False
+
+    def images(self, ref: ShapeRef, count: int) -> list[ShapeImage]:
+        """The first `count` pictures of a shape, of a source that `gives_images`; not yet decoded.
+
+        Raises:
+            ShapeRejected: there are fewer, or what belongs to them cannot be read.
+        """
+        raise NotImplementedError(f"source '{self.name}' gives no pictures")
 
     def symmetry_plane(self, ref: ShapeRef) -> Plane | None:
         """The mirror plane that the shape is built around, where it is known; reads no file."""

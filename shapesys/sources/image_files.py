@@ -57,11 +57,28 @@ def read_image(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
     Raises:
         ShapeRejected: stage "read": not such a file, damaged, more than 8 bits a channel, or too large or small.
     """
+    return _upright(data, "RGB", max_pixels)
+
+
+def read_rgba(data: bytes, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """(h, w, 4) pixels of such a file: red, green, blue and alpha, which is 255 where the file has none.
+
+    Raises:
+        ShapeRejected: as `read_image`; or fewer than 16 pixels a side.
+    """
+    pixels = _upright(data, "RGBA", max_pixels)
+    if min(pixels.shape[:2]) < SMALLEST_SIDE:
+        height, width = pixels.shape[:2]
+        raise ShapeRejected("read", f"{width} x {height} pixels; at least {SMALLEST_SIDE} a side are needed")
+    return pixels
+
+
+def _upright(data: bytes, mode: str, max_pixels: int) -> NDArray[np.uint8]:
     check_bytes(data, Limits())
     with opened(data, ("JPEG", "PNG"), max_pixels) as image:
         if image.mode not in _EIGHT_BIT:
             raise ShapeRejected("read", f"an image of mode {image.mode}; convert it to 8 bits per channel")
-        upright = decoded_with(lambda: ImageOps.exif_transpose(image).convert("RGB"))
+        upright = decoded_with(lambda: ImageOps.exif_transpose(image).convert(mode))
     return np.array(upright, np.uint8)
 
 

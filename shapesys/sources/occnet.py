@@ -2,7 +2,8 @@
 
 ``<synset>/<model>/points.npz`` holds 100,000 queries, uniform in a cube that is a tenth wider than the shape on all
 sides together, and ``pointcloud.npz`` as many surface points. Watertight meshes were never published. ``metadata.yaml``
-names the synsets; each synset's folder has ``train.lst``, ``val.lst`` and ``test.lst``.
+names the synsets; each synset's folder has ``train.lst``, ``val.lst`` and ``test.lst``. Pictures by Choy et al. lie in
+``<synset>/<model>/img_choy2016/``.
 """
 
 from __future__ import annotations
@@ -13,16 +14,18 @@ from typing import ClassVar
 
 from shapesys.errors import ShapesysError
 from shapesys.geometry.formats.geometry import Limits
-from shapesys.sources.base import Census
-from shapesys.sources.cloud_files import locate
+from shapesys.sources.base import Census, ShapeRef
+from shapesys.sources.choy_images import OF_OCCNET, occnet_images
+from shapesys.sources.cloud_files import folder_of, locate
 from shapesys.sources.files import safe
 from shapesys.sources.onet_source import Models, OnDisk, OnetSettings, OnetSource
+from shapesys.sources.shape_image import ShapeImage
 from shapesys.sources.shapenet_synsets import SYNSETS
 
 QUERIES, SURFACE = "points.npz", "pointcloud.npz"
 
 _FILE = re.compile(rf"^((?:.*/)?[^/]+/)([^/]+)/({re.escape(QUERIES)}|{re.escape(SURFACE)})$")
-_RENDERINGS = frozenset({"img_choy2016"})
+_RENDERINGS = frozenset({OF_OCCNET.rstrip("/")})
 _NAMED = re.compile(r"""id["']?\s*:\s*["']?([^"',\s}]+)["']?\s*,?\s*["']?name["']?\s*:\s*["']?([^"'\n,}]+)""")
 """An entry of metadata.yaml, in the one layout that is published (which is JSON, too) or with a line per field."""
 
@@ -42,6 +45,8 @@ class OccNetSource(OnetSource):
 
     Names come from the built-in table of synsets, for other folders from ``metadata.yaml`` where there is one;
     `categories` takes names (``chair``) and folders (``03001627``).
+
+    The view `images` holds the pictures of ``img_choy2016/`` with the matrices of their cameras, as they are.
     """
 
     name: ClassVar[str] = "occnet"
@@ -62,6 +67,13 @@ class OccNetSource(OnetSource):
             return safe(names.get(last, last)) if last else None
 
         return self._census(paths, models, category_of)
+
+    @property
+    def gives_images(self) -> bool:
+        return True
+
+    def images(self, ref: ShapeRef, count: int) -> list[ShapeImage]:
+        return occnet_images(self._read, folder_of(ref.locator["files"][0]) + OF_OCCNET, count)
 
     def _metadata(self, paths: list[str]) -> dict[str, str]:
         """Folder -> first name, as metadata.yaml has them."""

@@ -7,6 +7,7 @@ import io
 import json
 import re
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -15,7 +16,10 @@ from shapesys.errors import ShapeRejected, ShapesysError
 from shapesys.geometry.formats.geometry import Limits
 from shapesys.geometry.io import read_bytes
 from shapesys.sources.base import Census, Plane, ShapeRef, Skipped, Split
+from shapesys.sources.choy_images import METADATA, ORDER, Key, choy_images, choy_split, rendered_models
 from shapesys.sources.files import FileSettings, FileSource, safe
+from shapesys.sources.root import Root
+from shapesys.sources.shape_image import ShapeImage
 from shapesys.sources.shapenet_synsets import SYNSETS
 from shapesys.sources.splits import as_split, hash_split
 
@@ -42,18 +46,33 @@ class ShapeNetSettings(FileSettings):
         "",
         help="the SHREC16 all.csv (id, synsetId, subSynsetId, modelId, split); found by itself in the root",
     )
+    renderings: str = setting(
+        "",
+        help="folder of Choy et al.'s ShapeNetRendering, which then gives the view images and, without a split_file, "
+        "the split: of each category's models in it, sorted, 80 % to train on (val_fraction of these held out)",
+    )
 
 
 class ShapeNetSource(FileSource):
     """Models as ``<category>/<model id>``; `categories` takes names (``chair``) and synsets (``03001627``).
 
     Names come from the built-in table, for other synsets from taxonomy.json where there is one. Without all.csv the
-    split is a hash of the model id.
+    split is a hash of the model id; with `renderings`, it is that of Choy et al., who rendered models of v1.
     """
 
     name: ClassVar[str] = "shapenet"
     Settings: ClassVar[type[ShapeNetSettings]] = ShapeNetSettings
     settings: ShapeNetSettings
+
+    @property
+    def gives_images(self) -> bool:
+        return bool(self.settings.renderings)
+
+    def images(self, ref: ShapeRef, count: int) -> list[ShapeImage]:
+        root, folder = self.settings.renderings, ref.locator["renderings"]
+        if not folder:
+            raise ShapeRejected("read", f"no renderings of '{ref.locator['model']}' in '{root}'")
+        return choy_images(lambda path: Root(root).read(path, self.settings.limits), folder, count)
 
     def census(self) -> Census:
         paths = self.root.paths(skip=_NO_TEXTURES)
@@ -67,15 +86,17 @@ class ShapeNetSource(FileSource):
         wanted = self._wanted_synsets(names)
         models = {key: found for key, found in models.items() if key[0] in wanted}
         version = self._version(models)
-        splits = self._splits(paths)
+        rendered = self._rendered(wanted)
+        splits = self._splits(paths, rendered)
         entries = [
-            self._shape(f"{names[synset]}/{safe(model)}", found, version, splits, (synset, model))
+            self._shape(f"{names[synset]}/{safe(model)}", found, version, splits, (synset, model), rendered)
             for (synset, model), found in models.items()
         ]
         skipped = [entry for entry in entries if isinstance(entry, Skipped)]
         absent = sorted(key for key in (splits or {}) if key[0] in wanted and key not in models)
         skipped += [
-            Skipped(f"{names[synset]}/{safe(model)}", "split", "in all.csv, not on disk") for synset, model in absent
+            Skipped(f"{names[synset]}/{safe(model)}", "split", f"in {self._listed}, not on disk")
+            for synset, model in absent
         ]
         shapes = [entry for entry in entries if isinstance(entry, ShapeRef)]
         return Census.of(shapes, skipped, [f"ShapeNetCore v{version}", *notes, *_summary(skipped)])
@@ -84,8 +105,35 @@ class ShapeNetSource(FileSource):
         """As the releases' README files have it: +y up in both; v1 faces +x, v2 faces -z."""
         return MIRROR_PLANE["1" if ref.locator["files"][0].endswith(MESH_PATH["1"]) else "2"]
 
+    @property
+    def _listed(self) -> str:
+        """What the split is from, in words."""
+        return "the renderings" if self.settings.renderings and not self.settings.split_file else "all.csv"
+
+    def _rendered(self, synsets: set[str]) -> dict[Key, str]:
+        """(synset, model) -> folder, of the categories that are wanted; empty without `renderings`.
+
+        Raises:
+            ShapesysError: they are not there.
+        """
+        if not self.settings.renderings:
+            return {}
+        found = rendered_models(Root(self.settings.renderings).paths())
+        if not found:
+            raise ShapesysError(
+                f"no renderings under '{self.settings.renderings}': expected <synset>/<model>/rendering/00.png and on, "
+                f"with {ORDER} and {METADATA} beside them"
+            )
+        return {key: folder for key, folder in found.items() if key[0] in synsets}
+
     def _shape(
-        self, shape: str, found: dict[str, str], version: str, splits: Splits | None, key: tuple[str, str]
+        self,
+        shape: str,
+        found: dict[str, str],
+        version: str,
+        splits: Splits | None,
+        key: Key,
+        rendered: Mapping[Key, str],
     ) -> ShapeRef | Skipped:
         if version not in found:
             return Skipped(shape, "census", f"no {MESH_PATH[version]} in its folder")
@@ -96,8 +144,10 @@ class ShapeNetSource(FileSource):
         else:
             split = splits.get(key)
         if split is None:
-            return Skipped(shape, "split", "not in all.csv")
+            return Skipped(shape, "split", f"not in {self._listed}")
         locator = {"files": [found[version]], "synset": key[0], "model": key[1], "version": version}
+        if self.gives_images:
+            locator["renderings"] = rendered.get(key, "")
         return ShapeRef(shape, shape.partition("/")[0], split, self.name, locator)
 
     def _version(self, models: Models) -> str:
@@ -132,8 +182,10 @@ class ShapeNetSource(FileSource):
         self._only_wanted(set(synset_of) | set(names))
         return {synset_of.get(name, name) for name in self.settings.categories} or set(names)
 
-    def _splits(self, paths: list[str]) -> Splits | None:
+    def _splits(self, paths: list[str], rendered: Mapping[Key, str]) -> Splits | None:
         name = self.settings.split_file
+        if self.gives_images and not name:
+            return choy_split(rendered, self.settings.val_fraction, self.settings.split_seed)
         found = name or next((path for path in paths if path == "all.csv"), None)
         if found is None:
             return None
