@@ -75,7 +75,9 @@ def choy_images(read: Read, folder: str, count: int) -> list[ShapeImage]:
     if len(names) < count:
         raise ShapeRejected("read", f"'{folder}{ORDER}' lists {len(names)} pictures; images.views asks for {count}")
     cameras = _metadata(read, folder + METADATA, len(names))
-    return [ShapeImage(name, read(folder + name), cameras[row]) for row, name in enumerate(names[:count])]
+    return [
+        ShapeImage(name, _picture(read, folder + name, count), cameras[row]) for row, name in enumerate(names[:count])
+    ]
 
 
 def occnet_images(read: Read, folder: str, count: int) -> list[ShapeImage]:
@@ -88,12 +90,19 @@ def occnet_images(read: Read, folder: str, count: int) -> list[ShapeImage]:
     return [
         ShapeImage(
             name := f"{number:03d}.jpg",
-            read(folder + name),
+            _picture(read, folder + name, count),
             world=matrices[f"world_mat_{number}"],
             intrinsics=matrices[f"camera_mat_{number}"],
         )
         for number in range(count)
     ]
+
+
+def _picture(read: Read, path: str, count: int) -> bytes:
+    try:
+        return read(path)
+    except ShapeRejected as problem:
+        raise ShapeRejected(problem.stage, f"{problem.reason}; images.views asks for {count} pictures") from None
 
 
 def _metadata(read: Read, path: str, count: int) -> NDArray[np.floating]:

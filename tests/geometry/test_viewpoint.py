@@ -9,7 +9,7 @@ import trimesh
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.render import render, render_cut_out
 from shapesys.geometry.shading import LIGHTS, Lights, corner_normals
-from shapesys.geometry.viewpoint import FARTHEST, Viewpoint, opening
+from shapesys.geometry.viewpoint import Viewpoint, opening
 
 SIZE = (137, 137)
 
@@ -39,7 +39,7 @@ def test_corners_of_a_box_land_where_a_pinhole_puts_them(azimuth: float, elevati
     x = np.cos(turn) * local[:, 0] + np.sin(turn) * local[:, 2]
     z = -np.sin(turn) * local[:, 0] + np.cos(turn) * local[:, 2]
     up = np.cos(rise) * local[:, 1] + np.sin(rise) * z
-    ahead = FARTHEST * distance + np.cos(rise) * z - np.sin(rise) * local[:, 1]
+    ahead = 1.75 * distance + np.cos(rise) * z - np.sin(rise) * local[:, 1]
     focal = 35.0 / 32.0 * SIZE[0]
     expected = np.stack([68.5 - focal * x / ahead, 68.5 - focal * up / ahead], axis=1)
     found, depth = Viewpoint(azimuth, elevation, distance=distance).camera(mesh).project(mesh.vertices, SIZE)
@@ -77,7 +77,7 @@ def test_alpha_is_the_share_of_a_pixel_that_a_sphere_covers() -> None:
     mesh = ball()
     viewpoint = Viewpoint(20.0, 25.0, distance=0.8)
     image = render_cut_out(mesh, viewpoint.camera(mesh), SIZE, supersample=4)
-    distance = 0.8 * FARTHEST * np.sqrt(3.0) * 2 * 2.0
+    distance = 0.8 * 1.75 * np.sqrt(3.0) * 2 * 2.0
     radius = 35.0 / 32.0 * 137 * np.tan(np.arcsin(2.0 / distance))
     row, column = np.mgrid[:137, :137] + 0.5
     away = np.hypot(row - 68.5, column - 68.5) - radius

@@ -162,7 +162,7 @@ def test_damaged_renderings_are_rows_of_the_rejected_table(
         ("cameras.npz", cameras(world_mat_1=np.eye(4)), "world_mat_1 of type float64 and shape (4, 4)"),
         ("cameras.npz", cameras(world_mat_0=np.full((3, 4), np.nan)), "expected finite numbers (3, 4)"),
         ("cameras.npz", cameras(world_mat_0=np.array([{}], dtype=object)), "Python objects, which are never unpickled"),
-        ("001.jpg", None, "cannot open '001.jpg'"),
+        ("001.jpg", None, "cannot open '001.jpg': No such file or directory; images.views asks for 2 pictures"),
     ],
 )
 def test_damaged_pictures_of_occnet_are_rejected(onet: Path, name: str, content: bytes | None, reason: str) -> None:
