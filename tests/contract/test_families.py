@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
+from contract_support import DATA, SHAPES, TwoRanks, batch_of, build, gradients_of_one_rank, observation
 from torch.func import functional_call, stack_module_state, vmap
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from contract_support import DATA, SHAPES, batch_of, build, gradients_of_one_rank, observation
 
 from shapesys.config.base import field_paths, flat, search_ranges
 from shapesys.errors import MissingExtra, UsageError
@@ -111,11 +106,11 @@ def test_save_and_load_give_the_same_objective(family: Family, job: TrainJob, tm
 
 @pytest.mark.usefixtures("learns")
 def test_two_workers_with_unequal_shares_get_the_gradients_of_one(
-    family: Family, job: TrainJob, tmp_path: Path, free_port: int
+    family: Family, job: TrainJob, tmp_path: Path, free_port: int, two_ranks: TwoRanks
 ) -> None:
     objective = build(family, job).double()
     objective(batch_of(family, job, [0, 1, 2, 3], torch.float64)).total().backward()
-    mp.spawn(gradients_of_one_rank, args=(family.name, job.preset, free_port, str(tmp_path)), nprocs=2)
+    two_ranks.run(gradients_of_one_rank, family.name, job.preset, free_port, str(tmp_path))
     for rank in range(2):
         gradients = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
         for name, parameter in objective.named_parameters():
