@@ -28,7 +28,6 @@ from shapesys.samples.commit import Fresh, commit, sweep
 from shapesys.samples.parts import COMMIT_VIEW, Part, encode, part_key
 from shapesys.samples.prepare import Bucket, Work
 from shapesys.samples.settings import PrepareConfig, QueryConfig
-from shapesys.samples.shape_digest import shape_digest
 from shapesys.samples.store import Store
 from shapesys.samples.views import VIEWS
 from shapesys.sources.procedural import CATEGORIES, ProceduralSource
@@ -125,12 +124,8 @@ def _fresh(work: Work, ref: Any) -> Fresh:
         "cloud": [{"points": point, "normals": point, "colors": point[:0], "labels": np.zeros(1, np.int32)}],
         "occupancy": [{"points": point, "inside": np.zeros(1, bool)}],
     }
-    digest = _digest(work, ref)
+    digest = work.digest_of(ref)
     return Fresh(ref.id, digest, _shape_row(ref, digest), None, samples)
-
-
-def _digest(work: Work, ref: Any) -> str:
-    return shape_digest(work.source, ref, work.settings, work.manifest.settings_digest)
 
 
 def _shape_row(ref: Any, digest: str) -> dict[str, Any]:
@@ -151,7 +146,7 @@ def _write_records(work: Work, bucket: Bucket) -> None:
     import pyarrow as pa
 
     view = VIEWS[COMMIT_VIEW]
-    rows = [_shape_row(ref, _digest(work, ref)) for ref in bucket.shapes]
+    rows = [_shape_row(ref, work.digest_of(ref)) for ref in bucket.shapes]
     part = Part(bucket.number, part_key((row["shape_id"], row["digest"], "") for row in rows))
     work.folder.write(part.file("rejected"), encode(VIEWS["rejected"], [VIEWS["rejected"].schema.empty_table()]))
     work.folder.write(part.file(COMMIT_VIEW), encode(view, [pa.Table.from_pylist(rows, schema=view.schema)]))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import multiprocessing as mp
 import os
 import socket
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,42 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+class TwoRanks:
+    """Two processes that stay for all tests, since each takes seconds to import torch."""
+
+    def __init__(self) -> None:
+        self._pool = mp.get_context("spawn").Pool(2)
+
+    def run(self, work: Callable[..., None], *args: object) -> None:
+        """Call `work(rank, *args)` in both; where one fails, the other is not waited for."""
+        waiting = [self._pool.apply_async(work, (rank, *args)) for rank in range(2)]
+        end = time.monotonic() + 120
+        try:
+            while waiting:
+                for one in [one for one in waiting if one.ready()]:
+                    waiting.remove(one)
+                    one.get()
+                assert time.monotonic() < end, "a rank hangs"
+                time.sleep(0.005)
+        except BaseException:
+            self.close()
+            self._pool = mp.get_context("spawn").Pool(2)
+            raise
+
+    def close(self) -> None:
+        """End both, whatever they do."""
+        self._pool.terminate()
+        self._pool.join()
+
+
+@pytest.fixture(scope="session")
+def in_two_ranks() -> Iterator[Callable[..., None]]:
+    """Calls a function of a module, `work(rank, *args)`, in two processes at once."""
+    ranks = TwoRanks()
+    yield ranks.run
+    ranks.close()
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ def image_row(image: AnnotatedImage) -> dict[str, Any]:
             "validate", f"{count} annotations of {width} x {height} pixels, more than {MAX_MAP_PIXELS} pixels together"
         )
     stacked = image.annotations.astype(np.uint16).reshape(count * height, width)
-    return {"image": _png(image.pixels), "annotations": _png(stacked) if count else b""}
+    return {"image": png(image.pixels), "annotations": png(stacked) if count else b""}
 
 
 def decoded(image: Encoded, annotations: Encoded) -> AnnotatedImage:
@@ -72,8 +72,8 @@ def _maps(data: bytes, height: int, width: int) -> NDArray[np.int32]:
     return tall.reshape(-1, height, width).astype(np.int32)
 
 
-def _png(pixels: NDArray[Any]) -> bytes:
+def png(pixels: NDArray[Any], compression: int = 1) -> bytes:
+    """A PNG file; compression is fast by default, since photographs hardly shrink further."""
     buffer = io.BytesIO()
-    # Fast compression: photographs hardly shrink further.
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=compression)
     return buffer.getvalue()

@@ -63,6 +63,14 @@ class Work:
     manifest: Manifest
     retry: bool = False
 
+    def digest_of(self, ref: ShapeRef) -> str:
+        """Of all that a shape's rows depend on.
+
+        Raises:
+            ShapeRejected: the shape's files cannot be read.
+        """
+        return shape_digest(self.source, ref, self.settings, self.manifest.settings_digest)
+
     def prepare_isolated(self) -> IsolatedWorker[ShapeRef, ShapeSamples]:
         """A worker that prepares shapes in a child process of its own."""
         function = partial(prepare_shape, self.source, settings=self.settings)
@@ -337,7 +345,7 @@ def _up_to_date(
         skipped = ShapeRejected(entry.stage, entry.reason)
         return held.get(digest) or _rejected(entry, digest, skipped), digest not in held
     try:
-        digest = shape_digest(work.source, entry, work.settings, work.manifest.settings_digest)
+        digest = work.digest_of(entry)
     except ShapeRejected as error:
         digest = digest_of("unreadable", error.stage, error.reason)
         return held.get(digest) or _rejected(entry, digest, error), digest not in held

@@ -5,23 +5,24 @@ The same mesh, settings and seed give the same bytes; view k depends on no other
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from PIL import Image
 
 from shapesys.errors import ShapeRejected
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.render import CLAY, render_cut_out
 from shapesys.geometry.shading import LIGHTS, Direction, Lights, corner_normals
 from shapesys.geometry.viewpoint import Viewpoint, opening
+from shapesys.samples.image_rows import png
 from shapesys.samples.image_settings import ImageConfig
 from shapesys.samples.shape_samples import Row
 from shapesys.sources.image_files import read_rgba
 from shapesys.sources.shape_image import ShapeImage
 
 Pixels = np.ndarray
+COMPRESSION = 6
+"""Of rendered pictures, which are plain and shrink."""
 
 
 def rendered_rows(mesh: Mesh, config: ImageConfig, seed: int) -> list[Row]:
@@ -60,7 +61,9 @@ def rendered(mesh: Mesh, config: ImageConfig, seed: int) -> Iterator[ShapeImage]
             supersample=config.supersample,
         )
         parameters = np.array(viewpoint.parameters)
-        yield ShapeImage(f"view {number}", _png(pixels), parameters, camera.world_matrix, camera.intrinsics(size))
+        yield ShapeImage(
+            f"view {number}", png(pixels, COMPRESSION), parameters, camera.world_matrix, camera.intrinsics(size)
+        )
 
 
 def drawn_viewpoint(config: ImageConfig, rng: np.random.Generator) -> Viewpoint:
@@ -109,9 +112,3 @@ def _row(image: ShapeImage) -> Row:
         "world": np.asarray(image.world, np.float32),
         "intrinsics": np.asarray(image.intrinsics, np.float32),
     }
-
-
-def _png(pixels: Pixels) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", compress_level=6)
-    return buffer.getvalue()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from shapesys.config.base import Config
+from shapesys.errors import ShapesysError
 from shapesys.geometry.cloud import Cloud
 from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.sampled_solid import SampledSolid
@@ -141,8 +142,9 @@ class Source(ABC):
 
         Raises:
             ShapeRejected: there are fewer, or what belongs to them cannot be read.
+            ShapesysError: the source gives none.
         """
-        raise NotImplementedError(f"source '{self.name}' gives no pictures")
+        raise ShapesysError(f"source '{self.name}' gives no pictures")
 
     def symmetry_plane(self, ref: ShapeRef) -> Plane | None:
         """The mirror plane that the shape is built around, where it is known; reads no file."""

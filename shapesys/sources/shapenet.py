@@ -69,10 +69,10 @@ class ShapeNetSource(FileSource):
         return bool(self.settings.renderings)
 
     def images(self, ref: ShapeRef, count: int) -> list[ShapeImage]:
-        root, folder = self.settings.renderings, ref.locator["renderings"]
+        root, folder = Root(self.settings.renderings), ref.locator["renderings"]
         if not folder:
-            raise ShapeRejected("read", f"no renderings of '{ref.locator['model']}' in '{root}'")
-        return choy_images(lambda path: Root(root).read(path, self.settings.limits), folder, count)
+            raise ShapeRejected("read", f"no renderings of '{ref.locator['model']}' in '{root.url}'")
+        return choy_images(lambda path: root.read(path, self.settings.limits), folder, count)
 
     def census(self) -> Census:
         paths = self.root.paths(skip=_NO_TEXTURES)

@@ -2,15 +2,7 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from contract_support import TwoRanks
 
 from shapesys.families import registry
 from shapesys.families.base import Family, FieldPrediction
@@ -35,13 +27,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     pairs = [(family, preset) for family in families for preset in small_presets(family)]
     ids = [family.name if preset == "tiny" else f"{family.name}-{preset}" for family, preset in pairs]
     metafunc.parametrize(("family", "preset"), pairs, ids=ids)
-
-
-@pytest.fixture(scope="session")
-def two_ranks() -> Iterator[TwoRanks]:
-    ranks = TwoRanks()
-    yield ranks
-    ranks.close()
 
 
 @pytest.fixture

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing as mp
-import time
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
@@ -81,34 +77,6 @@ def build(family: Family, job: TrainJob, seed: int = 0) -> Objective:
 
 def observation(family: Family, job: TrainJob, seed: int = 7) -> Observation:
     return Observation(f"contract/{seed}", _columns(family.observed(job.model), seed), "chair")
-
-
-class TwoRanks:
-    """Two processes that stay for all tests, since each takes seconds to import torch."""
-
-    def __init__(self) -> None:
-        self._pool = mp.get_context("spawn").Pool(2)
-
-    def run(self, work: Callable[..., None], *args: object) -> None:
-        """Call `work(rank, *args)` in both; where one fails, the other is not waited for."""
-        waiting = [self._pool.apply_async(work, (rank, *args)) for rank in range(2)]
-        end = time.monotonic() + 120
-        try:
-            while waiting:
-                for one in [one for one in waiting if one.ready()]:
-                    waiting.remove(one)
-                    one.get()
-                assert time.monotonic() < end, "a rank hangs"
-                time.sleep(0.005)
-        except BaseException:
-            self.close()
-            self._pool = mp.get_context("spawn").Pool(2)
-            raise
-
-    def close(self) -> None:
-        """End both, whatever they do."""
-        self._pool.terminate()
-        self._pool.join()
 
 
 def gradients_of_one_rank(rank: int, name: str, preset: str, port: int, folder: str) -> None:

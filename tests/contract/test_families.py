@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from contract_support import DATA, SHAPES, TwoRanks, batch_of, build, gradients_of_one_rank, observation
 from torch.func import functional_call, stack_module_state, vmap
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from contract_support import DATA, SHAPES, batch_of, build, gradients_of_one_rank, observation
 
 from shapesys.config.base import field_paths, flat, search_ranges
 from shapesys.errors import MissingExtra, UsageError
@@ -106,11 +110,11 @@ def test_save_and_load_give_the_same_objective(family: Family, job: TrainJob, tm
 
 @pytest.mark.usefixtures("learns")
 def test_two_workers_with_unequal_shares_get_the_gradients_of_one(
-    family: Family, job: TrainJob, tmp_path: Path, free_port: int, two_ranks: TwoRanks
+    family: Family, job: TrainJob, tmp_path: Path, free_port: int, in_two_ranks: Callable[..., None]
 ) -> None:
     objective = build(family, job).double()
     objective(batch_of(family, job, [0, 1, 2, 3], torch.float64)).total().backward()
-    two_ranks.run(gradients_of_one_rank, family.name, job.preset, free_port, str(tmp_path))
+    in_two_ranks(gradients_of_one_rank, family.name, job.preset, free_port, str(tmp_path))
     for rank in range(2):
         gradients = torch.load(tmp_path / f"rank{rank}.pt", weights_only=True)
         for name, parameter in objective.named_parameters():

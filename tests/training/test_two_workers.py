@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 
 from shapesys.samples.prepare import prepare_locally
 from shapesys.samples.settings import PRESETS
@@ -84,14 +84,16 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.mark.parametrize("family", JOBS)
-def test_two_workers_train_as_one(family: str, store: str, tmp_path: Path, free_port: int) -> None:
+def test_two_workers_train_as_one(
+    family: str, store: str, tmp_path: Path, free_port: int, in_two_ranks: Callable[..., None]
+) -> None:
     """Shares are of three and two shapes, or of halves of three that two workers cannot share evenly."""
     job = JOBS[family](store)
     one, two = (run_dir.create(tmp_path, name) for name in ("one", "two"))
     for run in (one, two):
         claim(run, job)
     train(job, one, LocalContext(torch.device("cpu")))
-    mp.spawn(work, args=(family, store, str(tmp_path), free_port), nprocs=2)
+    in_two_ranks(work, family, store, str(tmp_path), free_port)
     for alone, shared in zip(history.read(one.history), history.read(two.history), strict=True):
         assert shared["loss"]["total"] == pytest.approx(alone["loss"]["total"], rel=1e-3)
         for name, value in alone["statistics"].items():

@@ -58,12 +58,17 @@ class ConvONetConfig(CloudConfig):
             _check_resolution("plane", self.plane_resolution, "plane_depth", self.plane_depth)
         if self.grid_resolution:
             _check_resolution("grid", self.grid_resolution, "grid_levels", self.grid_levels)
-        if self.core * (1.0 + self.blend) > self.side:
+        if self.answered > self.side:
             raise ValueError(
                 f"a window of side {self.side:g} does not see all of its core of {self.core:g} and the "
                 f"{self.blend * self.core:g} over which it blends; lower core or blend, or raise side"
             )
         return self
+
+    @property
+    def answered(self) -> float:
+        """Side of the cube that a window answers for: its core, and where it blends with others."""
+        return self.core * (1.0 + self.blend)
 
     def space(self) -> FeatureSpace:
         """Where features are."""

@@ -168,7 +168,7 @@ def windows_of(
     with_points = [one for one in scene.seeing if len(scene.points_of(one, config.core))]
     if not with_points:
         raise ShapesysError(f"'{shape_id}' has no window with a point in its core; there is nothing to optimise for")
-    waiting, answered = list[Index](), config.core * (1.0 + config.blend)
+    waiting: list[Index] = []
 
     def step() -> Sequence[QuerySets]:
         return [_asked(_next()) for _ in range(schedule.batches)]
@@ -181,15 +181,15 @@ def windows_of(
 
     def _asked(window: Index) -> QuerySets:
         if window not in kept:
-            seen = scene.seen_in(window, config.side).unsqueeze(0)
-            kept[window] = (seen, network.space.cells_of(seen), asked_about(window))
+            there = scene.points_of(window, config.side)
+            seen = there[: scene.limit].unsqueeze(0)
+            kept[window] = (seen, network.space.cells_of(seen), _core_of(window, there[: schedule.points]))
         points, cells, core = kept[window]
         queries = queries_about(core, 1, schedule, generator)
-        queries[:, schedule.surface :] = reflected(queries[:, schedule.surface :], answered)
+        queries[:, schedule.surface :] = reflected(queries[:, schedule.surface :], config.answered)
         return QuerySets(points, cells, queries, schedule.surface)
 
-    def asked_about(window: Index) -> Tensor:
-        some = scene.points_of(window, config.side)[: schedule.points]
+    def _core_of(window: Index, some: Tensor) -> Tensor:
         core = some[within(some, config.core)]
         return core if len(core) else scene.points_of(window, config.core)
 

@@ -56,7 +56,7 @@ def _window(
     seen = pick(within(surface - centre, config.side), config.input_points, generator)
     noise = torch.randn(len(seen), 3, generator=generator, device=device, dtype=dtype)
     cloud = surface[seen] - centre + config.input_noise * noise
-    there = within(points - centre, config.core * (1.0 + config.blend))
+    there = within(points - centre, config.answered)
     asked = pick(there if len(there) else there.new_zeros(1), config.window_queries, generator)
     return cloud, points[asked] - centre, inside[asked], points.new_tensor(float(len(there) > 0))
 

@@ -45,12 +45,12 @@ def some_of(cloud: Tensor, count: int, generator: torch.Generator) -> Tensor:
     """(at most count, 3) points of a cloud (M, 3) at random; all of it, as it is, where there are no more."""
     if len(cloud) <= count:
         return cloud
-    return in_random_order(cloud, generator)[:count]
+    return in_random_order(cloud, generator, count)
 
 
-def in_random_order(cloud: Tensor, generator: torch.Generator) -> Tensor:
-    """The points of a cloud (M, 3)."""
-    return cloud[torch.randperm(len(cloud), generator=generator, device=cloud.device)]
+def in_random_order(cloud: Tensor, generator: torch.Generator, count: int | None = None) -> Tensor:
+    """The points of a cloud (M, 3), or the first `count` of them in that order."""
+    return cloud[torch.randperm(len(cloud), generator=generator, device=cloud.device)[:count]]
 
 
 def occupancy_terms(logits: Tensor, inside: Tensor, level: float, weights: Tensor | None = None) -> Terms:
