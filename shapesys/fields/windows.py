@@ -107,6 +107,12 @@ class WindowLattice:
             numbers.append(np.ravel_multi_index(tuple(index[np.all(index <= last, axis=1)].T), self.counts))
         return [self.window(int(number)) for number in np.unique(np.concatenate(numbers))]
 
+    def owners(self, points: Floats) -> Ints:
+        """(n,) numbers of the windows whose cores the points (n, 3) lie in; the nearest of those beyond."""
+        place = (np.asarray(points, np.float64) - np.asarray(self.low)) / self.core
+        index = np.clip(np.floor(place).astype(np.int64), 0, np.asarray(self.counts) - 1)
+        return np.ravel_multi_index(tuple(index.T), self.counts)
+
     def number(self, window: Index) -> int:
         """Of a window, from 0."""
         return int(np.ravel_multi_index(window, self.counts))

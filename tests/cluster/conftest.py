@@ -22,7 +22,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [_HELPERS, os.environ.ge
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[str]:
-    """A private instance with four logical CPUs and no dashboard; yields its address, for drivers in processes of
+    """A private instance with two logical CPUs and no dashboard; yields its address, for drivers in processes of
     their own. They get the token from the environment."""
     ray = pytest.importorskip("ray")
     from shapesys.on_ray.runtime import runtime

@@ -208,13 +208,9 @@ def test_every_trial_is_a_child_of_the_sweep_s_run_in_mlflow(
 
 
 @pytest.mark.slow
-def test_trials_of_two_workers_fit_on_two_cpus_and_may_end_early(mugs: Path, tmp_path: Path) -> None:
+def test_trials_of_two_workers_fit_on_two_cpus_and_may_end_early(ray_cluster: str, mugs: Path, tmp_path: Path) -> None:
     """Where trials held CPUs while their workers wait for some, or kept them when ended, this would never end."""
-    words = command(mugs, tmp_path, "0.01, 1e-7", "--rungs", 2, "--scale.num-workers", 2, "--scale.device", "cpu")
-    done = subprocess.run(
-        [*words, "--json"], env=on_its_own(), capture_output=True, text=True, check=False, timeout=400
-    )
-    assert done.returncode == 0, done.stderr
-    counts = json.loads(done.stdout)["counts"]
-    assert counts["finished"] + counts["stopped"] == 2
-    assert counts["errored"] == 0
+    two = {"scale__num_workers": 2, "scale__device": "cpu"}
+    typed: dict[str, Any] = {"rungs": 2, "model__saliency_weight": 0.0, "train__epochs": 27}
+    result = run_sweep(sweep_of(mugs, [1e-2, 1e-7], **two, **typed), "sweep", tmp_path, tracker="none")
+    assert result["counts"] == {"finished": 1, "stopped": 1, "errored": 0, "waiting": 0}

@@ -100,10 +100,10 @@ def _of_scene(objective: ConvONetObjective, seen: SeenCloud, config: ConvONetInf
     scene = Scene.of(objective, seen.cloud, limit, seen.generator)
     facts, curves, network = taken_at(config) | memory_facts(objective, scene), dict[str, np.ndarray](), objective
     if schedule := config.planned():
-        steps = windows_of(objective, scene, schedule, seen.generator, seen.shape_id)
+        steps = windows_of(objective, scene, schedule, seen.generator)
         done = optimise(objective, steps, schedule, config.plateau)
         facts, curves, network = facts | _facts(done), _curves(done), done.network
-    answers = WindowAnswers(network, scene, features_limit(scene.cloud.device))
+    answers = WindowAnswers(network, scene, features_limit(scene.points.cloud.device))
     field = scene_field(network, scene, logit(config.surface_level), answers)
     return FieldPrediction(seen.shape_id, field, facts, curves)
 

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shapesys.errors import ShapesysError
 from shapesys.families.convonet.config import Schedule
 from shapesys.families.convonet.objective import ConvONetObjective
 from shapesys.families.convonet.optimise import QuerySets, Steps, queries_about
+from shapesys.families.convonet.points_by_core import PointsByCore
 from shapesys.families.convonet.windows import memory_of_window, within
 from shapesys.families.fields.occupancy import in_random_order
 from shapesys.fields.field import Box, FieldTraits
@@ -43,14 +43,12 @@ class Scene:
     """A cloud and the windows that see any of it.
 
     Attributes:
-        cloud: (M, 3) in random order, on the network's device.
-        lattice: of the windows.
-        seeing: those in which there are points, in order.
+        points: of the cloud in random order, on the network's device.
+        seeing: windows in which there are points, in order.
         limit: so many points of a window are seen: its first.
     """
 
-    cloud: Tensor
-    lattice: WindowLattice
+    points: PointsByCore
     seeing: list[Index]
     limit: int
 
@@ -64,18 +62,17 @@ class Scene:
         config = network.config
         points = cloud.cpu().numpy()
         lattice = WindowLattice.over(box_about(points, config.core), config.core, config.blend * config.core)
-        return cls(in_random_order(cloud, generator), lattice, lattice.seeing(points, config.side), limit)
+        shuffled = PointsByCore.of(in_random_order(cloud, generator), lattice)
+        return cls(shuffled, lattice.seeing(points, config.side), limit)
+
+    @property
+    def lattice(self) -> WindowLattice:
+        """Of the windows."""
+        return self.points.lattice
 
     def seen_in(self, window: Index, side: float) -> Tensor:
         """(P, 3) points of a window of this side that the network sees, relative to its centre."""
-        return self.points_of(window, side)[: self.limit]
-
-    def points_of(self, window: Index, side: float) -> Tensor:
-        """(P, 3) points in the cube of this side about a window's centre, relative to it."""
-        offsets = self.cloud - torch.as_tensor(
-            self.lattice.centre(window), dtype=self.cloud.dtype, device=self.cloud.device
-        )
-        return offsets[within(offsets, side)]
+        return self.points.in_cube(window, side)[: self.limit]
 
 
 def box_about(points: Floats, core: float) -> Box:
@@ -109,7 +106,7 @@ class WindowAnswers:
 
     def to(self, device: torch.device) -> WindowAnswers:
         """The same by the network and the cloud on another device, where nothing is encoded yet."""
-        scene = replace(self.scene, cloud=self.scene.cloud.to(device))
+        scene = replace(self.scene, points=self.scene.points.to(device))
         limit = self.share * features_limit(device) if device.type == "cuda" else self.limit
         return WindowAnswers(copy.deepcopy(self.network).to(device), scene, limit, self.share)
 
@@ -146,28 +143,21 @@ def features_limit(device: torch.device | None = None) -> float:
 
 def scene_field(network: ConvONetObjective, scene: Scene, level: float, answer: Answer) -> BlendedField:
     """The field of a scene, as windows answer for it; its surface at this logit."""
-    points = scene.cloud.cpu().numpy()
+    points = scene.points.cloud.cpu().numpy()
     box = box_about(points, network.config.core)
     traits = FieldTraits(level, box, negative_inside=False, is_distance=False)
     numbers = np.array([scene.lattice.number(one) for one in scene.seeing], np.int64)
     return BlendedField(scene.lattice, numbers, answer, ELSEWHERE, traits, points)
 
 
-def windows_of(
-    network: ConvONetObjective, scene: Scene, schedule: Schedule, generator: torch.Generator, shape_id: str
-) -> Steps:
+def windows_of(network: ConvONetObjective, scene: Scene, schedule: Schedule, generator: torch.Generator) -> Steps:
     """Each set of an iteration about the core of another window, at random; none again before all had their turn.
 
     Displaced points that leave what a window answers for would teach it about where it is never asked; they are
     reflected.
-
-    Raises:
-        ShapesysError: no window has a point in its core.
     """
     config, kept = network.config, dict[Index, tuple[Tensor, list[Cells], Tensor]]()
-    with_points = [one for one in scene.seeing if len(scene.points_of(one, config.core))]
-    if not with_points:
-        raise ShapesysError(f"'{shape_id}' has no window with a point in its core; there is nothing to optimise for")
+    with_points = scene.points.owning()
     waiting: list[Index] = []
 
     def step() -> Sequence[QuerySets]:
@@ -175,13 +165,13 @@ def windows_of(
 
     def _next() -> Index:
         if not waiting:
-            order = torch.randperm(len(with_points), generator=generator, device=scene.cloud.device).tolist()
+            order = torch.randperm(len(with_points), generator=generator, device=generator.device).tolist()
             waiting.extend(with_points[row] for row in order)
         return waiting.pop()
 
     def _asked(window: Index) -> QuerySets:
         if window not in kept:
-            there = scene.points_of(window, config.side)
+            there = scene.points.in_cube(window, config.side)
             seen = there[: scene.limit].unsqueeze(0)
             kept[window] = (seen, network.space.cells_of(seen), _core_of(window, there[: schedule.points]))
         points, cells, core = kept[window]
@@ -191,7 +181,7 @@ def windows_of(
 
     def _core_of(window: Index, some: Tensor) -> Tensor:
         core = some[within(some, config.core)]
-        return core if len(core) else scene.points_of(window, config.core)
+        return core if len(core) else scene.points.in_core(window)
 
     return step
 

@@ -158,7 +158,7 @@ def test_the_answers_can_move_to_another_device() -> None:
 
 def test_a_window_sees_no_more_points_than_it_may() -> None:
     plenty, few = scene_seen(), scene_seen(limit=30)
-    counts = [len(plenty.points_of(window, 1.0)) for window in plenty.seeing]
+    counts = [len(plenty.points.in_cube(window, 1.0)) for window in plenty.seeing]
     assert max(counts) > 300
     for window, count in zip(plenty.seeing, counts, strict=True):
         assert len(plenty.seen_in(window, 1.0)) == count
@@ -183,7 +183,7 @@ def test_no_more_points_of_a_window_are_asked_about_than_the_schedule_says() -> 
 
     def asked_about(points: int) -> int:
         schedule = Schedule(points=points, batches=1, surface=2000, off_surface=10)
-        [one] = windows_of(network(), made, schedule, torch.Generator().manual_seed(0), "row")()
+        [one] = windows_of(network(), made, schedule, torch.Generator().manual_seed(0))()
         return len(set(map(tuple, one.queries[0, :2000].tolist())))
 
     assert asked_about(20) <= 20 < asked_about(10_000)
@@ -202,7 +202,7 @@ def test_windows_take_turns_in_an_optimisation() -> None:
     schedule = settings.planned()
     assert schedule is not None
     made = scene_seen(limit=30)
-    steps = windows_of(network(), made, schedule, torch.Generator().manual_seed(0), "row")
+    steps = windows_of(network(), made, schedule, torch.Generator().manual_seed(0))
     asked = [one for _ in range(4) for one in steps()]
     assert len(asked) == 12
     assert all(one.queries.shape == (1, 50, 3) for one in asked)
