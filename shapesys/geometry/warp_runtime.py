@@ -5,12 +5,13 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import warp as wp
+
+from shapesys.geometry.kernel_cache import is_writable, own_folder
 
 
 def _has_cuda_driver() -> bool:
@@ -39,10 +40,8 @@ def _use_writable_cache() -> None:
     """Workers often have no writable home; compiled kernels then go to the temporary folder."""
     if os.environ.get("WARP_CACHE_PATH") or wp.config.kernel_cache_dir:
         return
-    cache = Path.home() / ".cache"
-    probe = next(folder for folder in (cache, *cache.parents) if folder.exists())
-    if not os.access(probe, os.W_OK):
-        wp.config.kernel_cache_dir = str(Path(tempfile.gettempdir()) / f"warp-kernels-{os.getuid()}")
+    if not is_writable(Path.home() / ".cache"):
+        wp.config.kernel_cache_dir = str(own_folder("warp"))
 
 
 wp.config.log_level = wp.LOG_ERROR

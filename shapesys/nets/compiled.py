@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from shapesys.errors import missing_extra
+from shapesys.geometry.kernel_cache import is_writable, own_folder
 
 Loop = TypeVar("Loop", bound=Callable[..., Any])
 
@@ -20,9 +20,8 @@ def _use_writable_cache() -> None:
     """Workers often have no writable home, and packages lie where nobody may write."""
     if os.environ.get("NUMBA_CACHE_DIR"):
         return
-    home = Path.home()
-    if not (os.access(Path(__file__).parent, os.W_OK) or os.access(home, os.W_OK)):
-        os.environ["NUMBA_CACHE_DIR"] = str(Path(tempfile.gettempdir()) / f"numba-kernels-{os.getuid()}")
+    if not (is_writable(Path(__file__).parent) or is_writable(Path.home())):
+        os.environ["NUMBA_CACHE_DIR"] = str(own_folder("numba"))
 
 
 def compiled(loop: Loop) -> Loop:
