@@ -89,7 +89,7 @@ def _checked(job: TrainJob, settings: EvaluateConfig) -> tuple[Store, int]:
     family, store = registry.load(job.family), Store.open(job.data.store)
     need = family.need(job.model)
     store.require(need.view, need.columns)
-    return store, len(shapes_to_evaluate(settings, store, family, settings.categories))
+    return store, len(shapes_to_evaluate(settings, store, job, settings.categories))
 
 
 def scale_of_fits(job: TrainJob, typed: Mapping[str, Any]) -> EvaluateScale:

@@ -30,6 +30,7 @@ OF_SURFACES = (
     *("codes", "resolution", "pruning_precision", "close_at_box", "observed_queries", "samples", "chamfer", "fscore"),
     *("fscore_strict", "saliency_points", "saliency_scaling", "symmetric_within", "symmetry_plane"),
     *("scan_chamfer", "fscore_sphere", "normals", "hausdorff", "largest_component", "remove_walls", "input_noise"),
+    "image_view",
     *("gradient_points", "gradient_std", "gradient_step"),
 )
 OF_LABELS = ("accuracy_ranks", "part_argmax", "saliency")
@@ -42,7 +43,7 @@ SETTINGS_OF: dict[str, tuple[str, ...]] = {
 """What a run predicts -> the settings that measure nothing else; all others hold for every run."""
 
 
-UNSAID: dict[str, Any] = {"remove_walls": False, "input_noise": 0.0}
+UNSAID: dict[str, Any] = {"remove_walls": False, "input_noise": 0.0, "image_view": 0}
 """Settings that evaluations from before them say nothing of -> what these were made with. It is never recorded, so that
 they are completed."""
 
@@ -101,6 +102,9 @@ class EvaluateConfig(Config):
         help="standard deviation of noise on the clouds that networks are shown, a length of the frame, where stores "
         "hold clean ones",
         ge=0,
+    )
+    image_view: int = setting(
+        0, help="which of a shape's stored pictures networks are shown that see one, counted from 0", ge=0
     )
     remove_walls: bool = setting(
         False,

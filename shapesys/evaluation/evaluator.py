@@ -28,6 +28,7 @@ from shapesys.fields.in_box import in_box
 from shapesys.geometry.cloud import with_noise
 from shapesys.geometry.mesh import Floats
 from shapesys.metrics.record import MetricRecord
+from shapesys.samples.image_views import view_tensors
 from shapesys.samples.seeds import stable_hash
 from shapesys.samples.store import Store
 from shapesys.samples.views import VIEWS
@@ -161,6 +162,7 @@ class Evaluator:
         latent = self.family.latent
         assert latent is not None
         if self._has_trained_code(shape_id):
+            assert latent.trained is not None
             return Code(latent.trained(self.objective, [self.rows_of_codes[shape_id]])[0], "trained")
         inference = changed(self.job.inference, self.settings.inference)
         found = latent.found(self.objective, [self._observe(shape_id)], inference, self.settings.seed)
@@ -187,8 +189,12 @@ class Evaluator:
         """What the family needs of a shape, without the truth."""
         need = self.family.observed(self.job.model)
         columns = tuple(name for name in need.columns if name not in TRUE_COLUMNS)
-        chunked = VIEWS[need.view].chunked
-        found = self._chunks(shape_id, need.view, columns) if chunked else self._whole(shape_id, need.view, columns)
+        if side := self.family.pictures(self.job.model):
+            found = {"picture": view_tensors(self.store, self.settings.image_view, [shape_id], side)[0]}
+        elif VIEWS[need.view].chunked:
+            found = self._chunks(shape_id, need.view, columns)
+        else:
+            found = self._whole(shape_id, need.view, columns)
         if self.maps:
             found["saliency"] = open_maps(self.maps).of(shape_id)
         if self.settings.input_noise and need.view == "cloud":

@@ -19,12 +19,13 @@ from shapesys.fields.field import Field
 from shapesys.geometry.cloud_io import CLOUD_SUFFIXES
 from shapesys.geometry.io import MESH_SUFFIXES
 from shapesys.geometry.mesh import Floats
+from shapesys.sources.image_files import IMAGE_SUFFIXES
 from shapesys.training.checkpoint import Checkpoint, chosen_of, restore
 from shapesys.training.config import TrainJob
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import RunDirectory
 
-_ENDINGS = {*MESH_SUFFIXES, *CLOUD_SUFFIXES}
+_ENDINGS = {*MESH_SUFFIXES, *CLOUD_SUFFIXES, *IMAGE_SUFFIXES}
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class GivenShape:
         label: its id, or its file's name without folder and ending.
         code: (D,) float32.
         origin: ``trained``, or ``found`` at test time from what is observed of the shape.
-        points: (n, 3) on its surface, where shapes may lie anywhere; None where they lie in the unit sphere.
+        points: (n, 3) on its surface, where shapes may lie anywhere and it was seen in space; else None.
     """
 
     name: str
@@ -92,7 +93,9 @@ class CodedShapes:
         if path.is_file():
             return self._of_file(path)
         if path.suffix.lower() in _ENDINGS:
-            raise UsageError(f"there is no file {name}; give a mesh, a scan, or the id of a shape in {self.store}")
+            raise UsageError(
+                f"there is no file {name}; give a mesh, a scan, a picture, or the id of a shape in {self.store}"
+            )
         code, origin = self._evaluator.code(name)
         anywhere = not self._evaluator.store.framing.is_unit_sphere
         return GivenShape(name, name, code, origin, self._evaluator.points_of(name) if anywhere else None)
@@ -107,10 +110,12 @@ class CodedShapes:
         framing, seed, need = self.checkpoint.framing(), self.settings.seed, self.family.observed(self.job.model)
         inference = changed(self.job.inference, self.settings.inference)
         queries = self.settings.observed_queries
-        observed = observe_file(path, self.family, need, inference, framing, queries, seed)
+        picture = self.family.pictures(self.job.model)
+        observed = observe_file(path, self.family, need, inference, framing, queries, seed, picture=picture)
         seen = Observation(path.stem, observed.columns)
         code = self.latent.found(self._objective, [seen], inference, seed)[0]
-        return GivenShape(str(path), path.stem, code, "found", None if framing.is_unit_sphere else observed.points)
+        anywhere = not framing.is_unit_sphere and len(observed.points) > 0
+        return GivenShape(str(path), path.stem, code, "found", observed.points if anywhere else None)
 
     @property
     def _evaluator(self) -> Evaluator:

@@ -21,7 +21,7 @@ from shapesys.evaluation.row_log import Row
 from shapesys.evaluation.saliency import facts_of, maps_to_evaluate_with
 from shapesys.evaluation.suites import Suite, suite_of
 from shapesys.families import registry
-from shapesys.families.base import Family
+from shapesys.families.base import PICTURES, Family
 from shapesys.metrics.aggregate import Summary
 from shapesys.metrics.record import MetricRecord
 from shapesys.samples.filesystem import Folder
@@ -83,11 +83,11 @@ class EvaluationPlan:
         suite.check(settings)
         # A misspelt one would fail every shape, and take the place of results that are there.
         inference = changed(job.inference, settings.inference)
-        _refuse_unheard_noise(family, job, settings)
+        _refuse_unseen(family, job, settings)
         maps = maps_to_evaluate_with(job, family, settings)
         store = Store.open(store_url or job.data.store)
         chosen.check_framing(store.framing, store.url)
-        shapes = shapes_to_evaluate(settings, store, family, settings.categories or job.data.evaluated)
+        shapes = shapes_to_evaluate(settings, store, job, settings.categories or job.data.evaluated)
         if maps:
             check_maps(maps, store, shapes["shape_id"].to_pylist())
         depends = settings.applying_to(suite.predicts) | facts_of(maps)
@@ -198,13 +198,18 @@ def exclusive(run: RunDirectory) -> contextlib.AbstractContextManager[None]:
     return Folder(str(folder)).exclusive()
 
 
-def _refuse_unheard_noise(family: Family, job: TrainJob, settings: EvaluateConfig) -> None:
-    """Refuse noise on clouds of a family that is shown none."""
+def _refuse_unseen(family: Family, job: TrainJob, settings: EvaluateConfig) -> None:
+    """Refuse noise on clouds, and the choice of a picture, of a family that is shown none."""
     view = family.observed(job.model).view
     if settings.input_noise and view != "cloud":
         raise UsageError(
             f"--input-noise is on clouds, and family '{family.name}' is shown the view '{view}'; leave it out, or "
             "prepare noisy scans: --source procedural_scans --condition noisy"
+        )
+    if settings.image_view and view != PICTURES.view:
+        raise UsageError(
+            f"--image-view {settings.image_view} is of pictures, and family '{family.name}' is shown the view "
+            f"'{view}'; leave it out"
         )
 
 
@@ -225,17 +230,15 @@ def usual_scale(job: TrainJob, settings: EvaluateConfig) -> EvaluateScale:
     return EvaluateScale(batch_shapes=1, shape_limit_s=LONG)
 
 
-def shapes_to_evaluate(settings: EvaluateConfig, store: Store, family: Family, categories: tuple[str, ...]) -> pa.Table:
+def shapes_to_evaluate(settings: EvaluateConfig, store: Store, job: TrainJob, categories: tuple[str, ...]) -> pa.Table:
     """shape_id, category and split of the shapes of the split that have all that it takes to evaluate them.
 
     Raises:
         ShapesysError: there is none, or the store lacks a view; says which.
     """
     # Of millions of shapes, the other columns would not fit into memory.
-    found = store.shapes(settings.split, categories, columns=())
-    for view in _needed_views(store, family):
-        held = store.shapes(settings.split, categories, view, columns=())["shape_id"]
-        found = found.filter(pc.is_in(found["shape_id"], value_set=held))
+    views = _needed_views(store, registry.load(job.family), job)
+    found = store.shapes(settings.split, categories, views, columns=())
     if not len(found):
         counts = Counter(store.shapes(columns=())["split"].to_pylist())
         held = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no shapes"
@@ -247,11 +250,11 @@ def shapes_to_evaluate(settings: EvaluateConfig, store: Store, family: Family, c
     return found.select(["shape_id", "category", "split"]).combine_chunks()
 
 
-def _needed_views(store: Store, family: Family) -> tuple[str, ...]:
+def _needed_views(store: Store, family: Family, job: TrainJob) -> tuple[str, ...]:
     """Views a shape must have to be evaluated; shapes without are rejected ones, listed in the store."""
     suite = suite_of(family)
     of_surfaces = suite.of_surfaces if suite.of_surfaces and _holds_surfaces(store) else ()
-    needed = tuple(dict.fromkeys([*of_surfaces, *suite.views, *family.observed_views]))
+    needed = tuple(dict.fromkeys([*of_surfaces, *suite.views, *family.observed_views(job.model)]))
     missing = [view for view in needed if view not in store.views]
     if missing:
         raise ShapesysError(

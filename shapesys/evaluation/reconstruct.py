@@ -15,7 +15,7 @@ from shapesys.errors import ShapeRejected, ShapesysError, UsageError
 from shapesys.evaluation.suites import suite_of
 from shapesys.evaluation.unseen import predict_unseen
 from shapesys.families import registry
-from shapesys.families.base import Family, FieldPrediction, Need, Observation
+from shapesys.families.base import PICTURES, Family, FieldPrediction, Need, Observation
 from shapesys.families.steps import OnStep
 from shapesys.fields.cut import quantile_by_area, split_by_attribute
 from shapesys.fields.extraction import ExtractionReport, ExtractionSettings, extract
@@ -29,10 +29,12 @@ from shapesys.geometry.normalise import Framing, Normalisation
 from shapesys.geometry.placement import AS_GIVEN, Placed, Placement
 from shapesys.geometry.points import POINT_SUFFIXES, read_points
 from shapesys.samples.cloud_samples import checked_scan
+from shapesys.samples.image_views import photograph_tensor
 from shapesys.samples.settings import CloudConfig, PrepareConfig, QueryConfig, UnsignedConfig
 from shapesys.samples.shape import prepare_shape
 from shapesys.samples.views import VIEWS, Column
 from shapesys.sources.base import Census, ShapeRef, Source, digest_of
+from shapesys.sources.image_files import IMAGE_SUFFIXES
 from shapesys.training.checkpoint import chosen_of, restore
 from shapesys.training.context import pick_device
 from shapesys.training.run_dir import RunDirectory
@@ -46,10 +48,11 @@ Spread = Callable[[Field], AbstractContextManager[Field]]
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """The surface in the file's own frame, with the field's attributes on its vertices.
+    """The surface in the file's own frame, with the field's attributes on its vertices; of a picture, in that of the
+    shapes that the run was trained on.
 
     Attributes:
-        observed: 'mesh' or 'cloud', as the file was read.
+        observed: 'mesh', 'cloud' or 'picture', as the file was read.
         facts: what inference reports of the fit.
         report: what extraction reports.
         field: the inferred shape, in its normalised frame.
@@ -140,13 +143,14 @@ def reconstruct(
     inference = changed(job.inference, changes or {})
     framing = Framing("as_given") if placement.unit else checkpoint.framing()
     need = family.observed(job.model)
-    observed = observe_file(Path(path), family, need, inference, framing, queries, seed, placement)
+    picture = family.pictures(job.model)
+    observed = observe_file(Path(path), family, need, inference, framing, queries, seed, placement, picture)
     seen = Observation(Path(path).stem, observed.columns)
     [prediction] = predict_unseen(family, objective, job, [seen], inference, seed, on_step)
     assert isinstance(prediction, FieldPrediction)
     field = prediction.field
     # What lies in the unit sphere lies in the field's own box; other fields may know of another themselves.
-    if not framing.is_unit_sphere and field.traits.box == UNIT_BOX:
+    if not framing.is_unit_sphere and field.traits.box == UNIT_BOX and len(observed.points):
         field = in_box(field, Box.about(observed.points))
     with spread(field) as answering:
         found = extract(answering, resolution, settings)
@@ -162,9 +166,9 @@ class ObservedFile:
     """What was seen of a file.
 
     Attributes:
-        kind: 'mesh' or 'cloud'.
+        kind: 'mesh', 'cloud' or 'picture'.
         columns: those that the family needs, in the normalised frame.
-        points: (n, 3) the file's points or the mesh's vertices, in that frame.
+        points: (n, 3) the file's points or the mesh's vertices, in that frame; none of a picture.
         frame: how it came from the file's as placed.
         placed: how the file was placed.
     """
@@ -185,6 +189,7 @@ def observe_file(
     queries: int,
     seed: int,
     placement: Placement = AS_GIVEN,
+    picture: int = 0,
 ) -> ObservedFile:
     """What a family sees of a mesh, where the file holds faces, else of a point cloud.
 
@@ -193,10 +198,16 @@ def observe_file(
         framing: how the shapes that the run was trained on got their frame.
         queries: samples drawn around a mesh, or fewer where the run draws fewer around a cloud.
         placement: how the file lies beside these shapes.
+        picture: pixels a side of what the family sees of a photograph.
 
     Raises:
+        UsageError: a picture, which the family does not see; or another file or a placement, where it sees pictures.
         ShapesysError: an unusable file, or one that the family cannot observe; `ShapeRejected` names the stage.
     """
+    if need.view == PICTURES.view:
+        return _observe_picture(path, picture, placement)
+    if path.suffix.lower() in IMAGE_SUFFIXES:
+        raise UsageError(f"{path} is a picture, and the run sees {need.view} alone; give a mesh or a cloud")
     if path.suffix.lower() in _CLOUD_ONLY:
         return _observe_cloud(path, family, need, inference, framing, seed, placement)
     try:
@@ -211,6 +222,22 @@ def observe_file(
     unsigned = unsigned.override({"count": count, "chunk": count})
     placed = placement.about(mesh.vertices[np.unique(mesh.faces)])
     return _observe_mesh(placed.mesh(mesh), placed, path.stem, need, unsigned, framing, queries, seed)
+
+
+def _observe_picture(path: Path, side: int, placement: Placement) -> ObservedFile:
+    """The object in a photograph. Nothing tells how large it is: it is reconstructed in the frame of the shapes that
+    the run was trained on."""
+    if path.suffix.lower() not in IMAGE_SUFFIXES:
+        raise UsageError(f"{path} is no picture, which is what the run sees; give one of: {', '.join(IMAGE_SUFFIXES)}")
+    if placement != AS_GIVEN:
+        raise UsageError("--up and --unit are of meshes and clouds; leave them out for a picture")
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ShapeRejected("read", f"cannot read {path}: {error.strerror}") from None
+    columns = {"picture": photograph_tensor(data, side)}
+    nowhere, whole = np.empty((0, 3), np.float32), Normalisation((0.0, 0.0, 0.0), 1.0)
+    return ObservedFile("picture", columns, nowhere, whole, placement.about(nowhere))
 
 
 def _observe_mesh(

@@ -88,6 +88,10 @@ class Need:
     columns: tuple[str, ...]
 
 
+PICTURES = Need("images", ("image",))
+"""What a family reads that is shown pictures."""
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """What an objective must know of the data it is built for.
@@ -270,15 +274,16 @@ class LatentSpace:
     Legend: S shapes, D latent dimensions; codes are (S, D) float32.
 
     Attributes:
-        trained: (objective, rows of training shapes) -> their codes, where `Objective.holds_codes`.
         found: (objective, observations, inference config, seed) -> codes of unseen shapes, those behind what
             `Family.infer` predicts.
         decoded: (objective, codes, a name for each) -> what any codes stand for, whether or not a shape has them.
+        trained: (objective, rows of training shapes) -> their codes, where `Objective.holds_codes`; None for families
+            of which none does.
     """
 
-    trained: Callable[[Any, Sequence[int]], np.ndarray]
     found: Callable[[Any, Sequence[Observation], Any, int], np.ndarray]
     decoded: Callable[[Any, np.ndarray, Sequence[str]], Sequence[FieldPrediction]]
+    trained: Callable[[Any, Sequence[int]], np.ndarray] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -308,6 +313,8 @@ class Family:
             them about points; None for the sampler's defaults.
         columns: model config -> further columns of the first needed view that it takes.
         observes: the view, and the columns of it, that `infer` is shown; None for those that it trains on.
+        pictures: model config -> pixels a side of the one picture that it is shown of each shape, in place of all else
+            where shapes are unseen: the column ``picture`` (3, S, S), from 0 to 1; 0 where it sees none.
         optimises_networks: inference config -> whether `infer` optimises a network for each shape, which takes long.
         sees_windows: model config -> whether it sees scenes window by window, which processes can share.
         one_network_each: model config -> whether a network is one shape, fitted where the shape is met, and training
@@ -337,6 +344,7 @@ class Family:
     unsigned: Callable[[Any], UnsignedConfig] | None = None
     columns: Callable[[Any], tuple[str, ...]] = lambda config: ()
     observes: Need | None = None
+    pictures: Callable[[Any], int] = lambda config: 0
     optimises_networks: Callable[[Any], bool] = lambda config: False
     sees_windows: Callable[[Any], bool] = lambda config: False
     one_network_each: Callable[[Any], bool] = lambda config: False
@@ -350,9 +358,12 @@ class Family:
 
     def observed(self, config: Any) -> Need:
         """The view, and all columns of it, that a model configuration infers from."""
-        return self.observes or self.need(config)
+        return PICTURES if self.pictures(config) else self.observes or self.need(config)
 
-    @property
-    def observed_views(self) -> tuple[str, ...]:
+    def trained_views(self, config: Any) -> tuple[str, ...]:
+        """The views that a shape must have to be trained on."""
+        return (self.need(config).view, *((PICTURES.view,) if self.pictures(config) else ()))
+
+    def observed_views(self, config: Any) -> tuple[str, ...]:
         """The views that it infers from."""
-        return tuple(need.view for need in ((self.observes,) if self.observes else self.needs))
+        return (self.observed(config).view,)

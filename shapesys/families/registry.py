@@ -27,6 +27,7 @@ _FAMILIES = Plugins(
         "sal": "shapesys.families.sal:FAMILY",
         "sald": "shapesys.families.sald:FAMILY",
         "ssn": "shapesys.families.ssn:FAMILY",
+        "tdgn": "shapesys.families.tdgn:FAMILY",
     },
 )
 

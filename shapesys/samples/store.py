@@ -105,10 +105,10 @@ class Store:
         self,
         split: str | None = None,
         categories: Collection[str] = (),
-        view: str | None = None,
+        views: Collection[str] = (),
         columns: Collection[str] = _SHAPE_COLUMNS,
     ) -> pa.Table:
-        """Rows of the `shapes` view sorted by id: of one split, of some categories (all if empty), that are in `view`.
+        """Rows of the `shapes` view sorted by id: of one split, of some categories (all if empty), in all of `views`.
 
         Args:
             columns: those that are needed beside id, category and split; all where not given.
@@ -122,16 +122,16 @@ class Store:
         if categories:
             self._check_categories(categories)
             table = table.filter(pc.field("category").isin(list(categories)))
-        if view is not None:
+        for view in views:
             # Typed, since an empty list has no type of its own and matches no column.
             table = table.filter(~pc.field("shape_id").isin(pa.array(self._lacking(view), pa.string())))
         return table
 
     def shape_ids(
-        self, split: str | None = None, categories: Collection[str] = (), view: str | None = None
+        self, split: str | None = None, categories: Collection[str] = (), views: Collection[str] = ()
     ) -> list[str]:
         """The ids of the same rows, sorted."""
-        ids: list[str] = self.shapes(split, categories, view, ())["shape_id"].to_pylist()
+        ids: list[str] = self.shapes(split, categories, views, ())["shape_id"].to_pylist()
         return ids
 
     def categories(self) -> list[str]:

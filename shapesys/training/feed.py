@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -135,8 +135,8 @@ def open_validation(job: TrainJob, family: Family, training: Reader) -> Reader:
 
 
 def _reader(job: TrainJob, family: Family, store: Store, split: str) -> Reader:
-    need = family.need(job.model)
-    shapes = training_shapes(store, need.view, job.data, split)
+    need, picture = family.need(job.model), family.pictures(job.model)
+    shapes = training_shapes(store, family.trained_views(job.model), job.data, split)
     return Reader(
         store,
         need.view,
@@ -147,6 +147,7 @@ def _reader(job: TrainJob, family: Family, store: Store, split: str) -> Reader:
         vocabulary=vocabulary_of(shapes),
         sample=None if family.sample is None else partial(family.sample, job.model),
         ordered=store.clouds_are_ordered,
+        picture=picture,
     )
 
 
@@ -173,18 +174,19 @@ def vocabulary_of(shapes: pa.Table) -> Vocabulary:
     )
 
 
-def training_shapes(store: Store, view: str, data: DataConfig, split: str) -> pa.Table:
+def training_shapes(store: Store, views: Sequence[str], data: DataConfig, split: str) -> pa.Table:
     """Rows of the `shapes` view of the shapes to train on, or of another split, sorted by id.
 
     Raises:
         ShapesysError: nothing matches; says what the store holds.
     """
-    shapes = store.shapes(split, data.categories, view, ("scale", "parts"))
+    shapes = store.shapes(split, data.categories, views, ("scale", "parts"))
     if not len(shapes):
         counts = Counter(store.shapes(columns=())["split"].to_pylist())
         held = ", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "no shapes"
         of_which = f" and of {', '.join(data.categories)}" if data.categories else ""
+        needed = " and ".join(f"view '{view}'" for view in views)
         raise ShapesysError(
-            f"store '{data.store}' has no shape of split '{split}'{of_which} with view '{view}'; it holds {held}"
+            f"store '{data.store}' has no shape of split '{split}'{of_which} with {needed}; it holds {held}"
         )
     return shapes

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from shapesys.errors import ShapesysError
-from shapesys.families.base import Arrays, SampleRequest
+from shapesys.families.base import PICTURES, Arrays, SampleRequest
+from shapesys.samples.image_views import view_tensors
 from shapesys.samples.seeds import stable_hash
 from shapesys.samples.shape_ids import category_of
 from shapesys.samples.store import Store
@@ -36,6 +37,8 @@ class Reader:
         training: whether `sample` augments.
         ordered: whether stored clouds are in the order of farthest point sampling.
         saliency: file of maps that are joined to the columns for `sample`, as ``saliency`` (m,); empty for none.
+        picture: pixels a side of each shape's picture, the next one in each epoch, that is joined to the batch as
+            ``picture`` (B, 3, S, S); 0 for none.
     """
 
     store: Store
@@ -49,6 +52,7 @@ class Reader:
     training: bool = True
     ordered: bool = True
     saliency: str = ""
+    picture: int = 0
 
     def read(self, plan: StepPlan) -> Columns:
         """Arrays stacked over the plan's shapes, and ``shape_index``, ``category_index``, ``noise_seed``: (B,) int64.
@@ -59,6 +63,8 @@ class Reader:
         ids = [self.shape_ids[index] for index in plan.shape_indices]
         seeds = [noise_seed(self.seed, plan.step if self.training else 0, shape_id) for shape_id in ids]
         read = self._windows(plan, ids) if self.sample is None else self._sampled(plan, seeds)
+        if self.picture:
+            read |= {"picture": self._pictures(plan, ids)}
         categories = [self.vocabulary.class_of(category_of(shape_id)) for shape_id in ids]
         return read | {
             "shape_index": np.asarray(plan.shape_indices, dtype=np.int64),
@@ -84,6 +90,10 @@ class Reader:
             except ShapesysError as error:
                 raise ShapesysError(f"shape '{shape_id}': {error}") from None
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+    def _pictures(self, plan: StepPlan, ids: list[str]) -> np.ndarray:
+        number = plan.epoch % self.store.chunk_count(PICTURES.view) if self.training else 0
+        return view_tensors(self.store, number, ids, self.picture)
 
     def _windows(self, plan: StepPlan, ids: list[str]) -> Columns:
         pieces = [self._window(window.chunk, window.start, window.stop, ids) for window in plan.windows]

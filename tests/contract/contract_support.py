@@ -53,9 +53,15 @@ def _image(rng: np.random.Generator) -> dict[str, np.ndarray]:
     return {name: np.frombuffer(bytes(value), np.uint8) for name, value in row.items()}
 
 
+def picture(side: int, seed: int) -> dict[str, np.ndarray]:
+    """What a network sees that is shown pictures of so many pixels a side; nothing for 0."""
+    rng = np.random.default_rng([seed, side])
+    return {"picture": rng.random((3, side, side)).astype(np.float32)} if side else {}
+
+
 def rows(family: Family, job: TrainJob, index: int) -> dict[str, np.ndarray]:
     """One shape as a row of a batch."""
-    found = columns(family, job, index)
+    found = columns(family, job, index) | picture(family.pictures(job.model), index)
     if family.sample is None:
         return found
     request = SampleRequest(f"contract/{index}", job.train.points_per_shape, index, training=True)
@@ -76,7 +82,9 @@ def build(family: Family, job: TrainJob, seed: int = 0) -> Objective:
 
 
 def observation(family: Family, job: TrainJob, seed: int = 7) -> Observation:
-    return Observation(f"contract/{seed}", _columns(family.observed(job.model), seed), "chair")
+    side = family.pictures(job.model)
+    seen = picture(side, seed) if side else _columns(family.observed(job.model), seed)
+    return Observation(f"contract/{seed}", seen, "chair")
 
 
 def gradients_of_one_rank(rank: int, name: str, preset: str, port: int, folder: str) -> None:

@@ -121,18 +121,22 @@ def test_two_workers_with_unequal_shares_get_the_gradients_of_one(
             torch.testing.assert_close(gradients[name], parameter.grad, rtol=1e-9, atol=1e-12, msg=name)
 
 
+def few_iterations(family: Family, job: TrainJob) -> Any:
+    """Settings of inference, with a short optimisation where there is any."""
+    return job.inference.override({"iterations": 3} if "iterations" in family.inference.model_fields else {})
+
+
 def test_inference_answers_for_an_unseen_shape(family: Family, job: TrainJob) -> None:
     objective = build(family, job)
-    quick = {"iterations": 3} if "iterations" in family.inference.model_fields else {}
     seen = observation(family, job)
     if family.one_network_each(job.model):
         with pytest.raises(UsageError, match="is one shape .* shapesys fit"):
-            family.infer(objective, [seen], job.inference.override(quick), 0)
+            family.infer(objective, [seen], few_iterations(family, job), 0)
         assert family.known is not None
         check_field(family.known(objective, [0], [seen.shape_id])[0], seen)
         return
     try:
-        [prediction] = family.infer(objective, [seen], job.inference.override(quick), 0)
+        [prediction] = family.infer(objective, [seen], few_iterations(family, job), 0)
     except MissingExtra as error:
         pytest.skip(str(error))
     assert isinstance(prediction, family.predicts)
@@ -213,11 +217,12 @@ def test_codes_stand_for_what_it_predicts(family: Family, job: TrainJob) -> None
     """Of families that tell shapes by codes: trained ones, and those it finds."""
     if family.latent is None or family.one_network_each(job.model):
         return
-    objective, seen, quick = build(family, job), observation(family, job), job.inference.override({"iterations": 3})
+    objective, seen, quick = build(family, job), observation(family, job), few_iterations(family, job)
     points = np.random.default_rng(0).uniform(-1, 1, (64, 3)).astype(np.float32)
     pairs = [(family.latent.found(objective, [seen], quick, 0), family.infer(objective, [seen], quick, 0))]
     if objective.holds_codes:
         assert family.known is not None
+        assert family.latent.trained is not None
         pairs.append((family.latent.trained(objective, [2, 0]), family.known(objective, [2, 0], ["a", "b"])))
     for codes, predictions in pairs:
         assert (codes.dtype, len(codes)) == (np.float32, len(predictions))

@@ -151,7 +151,7 @@ def _check_readable(root: Path) -> None:
     if not (root / "manifest.json").exists():
         return
     store = Store.open(str(root))
-    ids = store.shape_ids(view="sdf")
+    ids = store.shape_ids(views=("sdf",))
     assert store.read_chunk("sdf", 0, ids)["points"].shape[0] == len(ids)
     assert all(len(store.mesh(shape_id).faces) for shape_id in store.shape_ids())
 

@@ -194,8 +194,8 @@ def test_pictures_that_cannot_be_used_leave_the_other_views(files: list[bytes], 
         assert reason in row["reason"]
     assert report.kept == 1
     store = Store.open(str(tmp_path / "both"))
-    assert store.shape_ids(view="meshes") == ["given/shape"]
-    assert store.shape_ids(view="images") == []
+    assert store.shape_ids(views=("meshes",)) == ["given/shape"]
+    assert store.shape_ids(views=("images",)) == []
     with pytest.raises(ShapesysError, match="has no 'images' samples"):
         view_tensors(store, 0, ["given/shape"])
     alone = prepare_locally(source, str(tmp_path / "alone"), settings.override({"views": ("images",)}), isolate=False)

@@ -116,7 +116,7 @@ def decoded(objective: Autodecoder, codes: np.ndarray, names: Sequence[str]) -> 
     return _predictions(objective, torch.as_tensor(codes, dtype=like.dtype, device=like.device), names, None)
 
 
-LATENT = LatentSpace(trained_codes, found_codes, decoded)
+LATENT = LatentSpace(found_codes, decoded, trained_codes)
 """The latent space of every `Autodecoder` whose decoder is not one shape."""
 
 

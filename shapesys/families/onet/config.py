@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from shapesys.config.base import Config, Search, setting
-from shapesys.families.fields.occupancy_config import LEVEL, CloudConfig
+from shapesys.families.fields.occupancy_config import LEVEL, EncoderConfig
 from shapesys.nets.conditional_decoder import ConditionalDecoder
-from shapesys.nets.global_pointnet import GlobalPointNet
 
 
-class ONetConfig(CloudConfig):
-    """Encoder and decoder; published sizes are the defaults."""
+class ONetConfig(EncoderConfig):
+    """Encoder and decoder; published sizes, of clouds, are the defaults."""
 
     code_dim: int = setting(512, help="channels of a shape's code", ge=1, search=Search(choices=(128, 256, 512)))
-    encoder_hidden: int = setting(512, help="width of the network that sees points", ge=1)
-    encoder_blocks: int = setting(5, help="residual blocks of the network that sees points", ge=1)
     hidden: int = setting(256, help="width of the decoder", ge=1, search=Search(choices=(64, 128, 256)))
     blocks: int = setting(5, help="residual blocks of the decoder", ge=1)
-    input_points: int = setting(
-        300, help="surface points seen in a training step, or all that are beside its queries", ge=1
-    )
-
-    def encoder(self) -> GlobalPointNet:
-        """Fresh weights of what reads a code (B, code_dim) off what is seen."""
-        return GlobalPointNet(self.code_dim, self.encoder_hidden, self.encoder_blocks)
 
     def decoder(self) -> ConditionalDecoder:
         """Fresh weights."""
