@@ -73,16 +73,14 @@ class Reader:
         }
 
     def _sampled(self, plan: StepPlan, seeds: list[int]) -> Columns:
-        """One row per shape, made by the family of all its samples, or of one chunk of them, the next in each epoch."""
+        """One row per shape, made by the family."""
         assert self.sample is not None
         count = sum(window.stop - window.start for window in plan.windows)
-        chunk = plan.epoch % self.store.chunk_count(self.view)
         rows: list[Arrays] = []
         for index, seed in zip(plan.shape_indices, seeds, strict=True):
             shape_id = self.shape_ids[index]
             request = SampleRequest(shape_id, count, seed, self.training, float(self.scales[index]), self.ordered)
-            found = self.store.read_chunk(self.view, chunk, [shape_id], self.columns)
-            columns = {name: values[0] for name, values in found.items()}
+            columns = {name: values[0] for name, values in self.store.read(self.view, [shape_id], self.columns).items()}
             if self.saliency:
                 columns["saliency"] = open_maps(self.saliency).of(shape_id)
             try:

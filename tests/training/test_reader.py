@@ -1,4 +1,4 @@
-"""What a family that samples by itself is given of a chunked view."""
+"""Pictures that are joined to what a family reads of a shape."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ import numpy as np
 import trimesh
 
 from shapesys.config.base import Config
-from shapesys.families.base import Arrays, SampleRequest
 from shapesys.geometry.mesh import Mesh
-from shapesys.samples.image_views import image_tensor, view_tensors
+from shapesys.samples.image_views import view_tensors
 from shapesys.samples.prepare import prepare_locally
 from shapesys.samples.settings import PrepareConfig
 from shapesys.samples.store import Store
@@ -37,15 +36,25 @@ class Blocks(Source):
         return ref.id
 
 
-def _sample(columns: Arrays, request: SampleRequest) -> Arrays:
-    return {"image": image_tensor(columns["image"], 24)}
+def _store(folder: Path) -> Store:
+    settings = PrepareConfig(views=("inside", "images")).override(
+        {"images.views": 3, "images.size": 16, "inside.chunk": 100, "inside.count": 200, "inside.surface": 50}
+    )
+    prepare_locally(Blocks(), str(folder), settings, isolate=False)
+    return Store.open(str(folder))
 
 
 def test_an_epoch_reads_one_view_of_every_shape_and_the_next_epoch_the_next(tmp_path: Path) -> None:
-    settings = PrepareConfig(views=("images",)).override({"images.views": 3, "images.size": 16})
-    prepare_locally(Blocks(), str(tmp_path), settings, isolate=False)
-    store, ids = Store.open(str(tmp_path)), ("block/1", "block/2")
-    reader = Reader(store, "images", ("image",), ids, 0, np.ones(2), Vocabulary(("block",)), _sample)
+    store, ids = _store(tmp_path), ("block/1", "block/2")
+    reader = Reader(store, "inside", ("points",), ids, 0, np.ones(2), Vocabulary(("block",)), picture=24)
     for epoch in range(5):
-        batch = reader.read(StepPlan(epoch, epoch, (1, 0), (Window(0, 0, 1),)))
-        np.testing.assert_array_equal(batch["image"], view_tensors(store, epoch % 3, ids[::-1], 24))
+        batch = reader.read(StepPlan(epoch, epoch, (1, 0), (Window(epoch % 2, 10, 40),)))
+        assert batch["points"].shape == (2, 30, 3)
+        np.testing.assert_array_equal(batch["picture"], view_tensors(store, epoch % 3, ids[::-1], 24))
+
+
+def test_shapes_that_are_not_trained_on_show_their_first_view(tmp_path: Path) -> None:
+    store, ids = _store(tmp_path), ("block/1", "block/2")
+    reader = Reader(store, "inside", ("points",), ids, 0, np.ones(2), Vocabulary(("block",)), training=False, picture=8)
+    batch = reader.read(StepPlan(5, 5, (0,), (Window(0, 0, 1),)))
+    np.testing.assert_array_equal(batch["picture"], view_tensors(store, 0, ids[:1], 8))
