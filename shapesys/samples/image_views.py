@@ -82,7 +82,7 @@ def cut_out(pixels: Pixels) -> Pixels:
     Raises:
         ShapeRejected: stage "validate": there is none, or the background is not plain.
     """
-    if (pixels[..., 3] < 255).any():
+    if (pixels[..., 3] < OPAQUE).any():
         if not (pixels[..., 3] >= OPAQUE).any():
             raise ShapeRejected("validate", "the image is transparent throughout; there is no object in it")
         return pixels

@@ -1,9 +1,9 @@
-"""ONet: occupancy networks (Mescheder et al., CVPR 2019, arXiv 1812.03828), from clouds of points.
+"""ONet: occupancy networks (Mescheder et al., CVPR 2019, arXiv 1812.03828), from clouds of points or one picture.
 
-The idea in five lines. A residual PointNet turns a noisy cloud into one code. A query's probability of being inside is
-decoded from its position alone, by residual blocks whose batch norms scale and shift every channel as the code says.
-Whatever is known of a shape passes through that code: there are no features at places, as ConvONet has them. That is
-what ConvONet is measured against.
+The idea in five lines. A residual PointNet turns a noisy cloud into one code, or ResNet18 a picture. A query's
+probability of being inside is decoded from its position alone, by residual blocks whose batch norms scale and shift
+every channel as the code says. Whatever is known of a shape passes through that code: there are no features at places,
+as ConvONet has them. That is what ConvONet and TDGN are measured against.
 
 Legend: B shapes, N queries per shape, M points of a cloud, C channels of a code.
 
@@ -25,7 +25,7 @@ from shapesys.families.onet.presets import PRESETS
 
 FAMILY = Family(
     name="onet",
-    summary="occupancy from noisy clouds by one code per shape (Occupancy Networks)",
+    summary="occupancy from noisy clouds or pictures by one code per shape (Occupancy Networks)",
     config=ONetConfig,
     presets=PRESETS,
     needs=(Need("inside", ("points", "inside")),),
