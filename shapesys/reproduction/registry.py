@@ -32,6 +32,9 @@ _RECIPES = Plugins(
         "sald.shapes": "shapesys.reproduction.raw_scans:SHAPES",
         "ssn.asa": "shapesys.reproduction.ssn:ASA",
         "ssn.toy": "shapesys.reproduction.ssn:TOY",
+        "tdgn.table2": "shapesys.reproduction.tdgn:TABLE2",
+        "tdgn.table3": "shapesys.reproduction.tdgn:TABLE3",
+        "tdgn.table4": "shapesys.reproduction.tdgn:TABLE4",
     },
 )
 
