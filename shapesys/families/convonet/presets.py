@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shapesys.families.base import Preset
-from shapesys.families.fields.presets import SMALL
+from shapesys.families.fields.presets import SMALL, SMALL_SCHEDULE
 
 _CODE = "ConvONet's released settings"
 _OBJECTS: Mapping[str, Any] = {
@@ -98,13 +98,7 @@ _SMALL: Mapping[str, Any] = {
     **_OBJECTS,
     "model.plane_filters": 16,
     "model.input_points": 1024,
-    "train.epochs": 60,
-    "train.shapes_per_step": 8,
-    "train.points_per_shape": 1024,
-    "train.learning_rate": 1e-3,
-    "train.schedule": "cosine",
-    "train.checkpoint_epochs": 10,
-    "train.select": "last",
+    **SMALL_SCHEDULE,
 }
 
 

@@ -29,6 +29,19 @@ class CloudConfig(Config):
     )
 
 
+class EncodedInference(Config):
+    """What is seen of an unseen cloud, and where the surface of what its code stands for is taken."""
+
+    points: int = setting(300, help="points of a cloud that the network sees, or all of fewer", ge=1)
+    level: float = setting(
+        LEVEL,
+        help="probability of being inside at which the surface is",
+        gt=0,
+        lt=1,
+        search=Search(0.1, 0.6),
+    )
+
+
 class EncoderConfig(CloudConfig):
     """Where all that is known of a shape passes through one code."""
 

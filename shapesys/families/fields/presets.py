@@ -1,4 +1,4 @@
-"""The trunks and schedules that presets of autodecoders start from."""
+"""The trunks and schedules that presets of several families of fields start from."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 SMALL = "our choice: minutes on a laptop"
+SMALL_SCHEDULE: Mapping[str, Any] = {
+    "train.epochs": 60,
+    "train.shapes_per_step": 8,
+    "train.points_per_shape": 1024,
+    "train.learning_rate": 1e-3,
+    "train.schedule": "cosine",
+    "train.checkpoint_epochs": 10,
+    "train.select": "last",
+}
+"""How small networks of occupancy are trained, so that they can be compared."""
+
 SMALL_AUTODECODER: Mapping[str, Any] = {
     "model.latent_dim": 32,
     "model.hidden": 128,

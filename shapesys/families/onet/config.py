@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shapesys.config.base import Config, Search, setting
-from shapesys.families.fields.occupancy_config import LEVEL, EncoderConfig
+from shapesys.config.base import Search, setting
+from shapesys.families.fields.occupancy_config import EncodedInference, EncoderConfig
 from shapesys.nets.conditional_decoder import ConditionalDecoder
 
 
@@ -19,14 +19,5 @@ class ONetConfig(EncoderConfig):
         return ConditionalDecoder(self.code_dim, self.hidden, self.blocks)
 
 
-class ONetInference(Config):
+class ONetInference(EncodedInference):
     """What the network sees of an unseen cloud, and where its surface is taken."""
-
-    points: int = setting(300, help="points of the cloud that the network sees, or all of fewer", ge=1)
-    level: float = setting(
-        LEVEL,
-        help="probability of being inside at which the surface is",
-        gt=0,
-        lt=1,
-        search=Search(0.1, 0.6),
-    )

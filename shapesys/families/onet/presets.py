@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shapesys.families.base import Preset
-from shapesys.families.fields.presets import SMALL
+from shapesys.families.fields.presets import SMALL, SMALL_SCHEDULE
 
 _CODE = "released settings of Occupancy Networks for clouds of points"
 _PAPER: Mapping[str, Any] = {
@@ -48,13 +48,7 @@ _SMALL: Mapping[str, Any] = {
     "model.hidden": 128,
     "model.input_points": 1024,
     "inference.points": 1024,
-    "train.epochs": 60,
-    "train.shapes_per_step": 8,
-    "train.points_per_shape": 1024,
-    "train.learning_rate": 1e-3,
-    "train.schedule": "cosine",
-    "train.checkpoint_epochs": 10,
-    "train.select": "last",
+    **SMALL_SCHEDULE,
 }
 SMALL_OBJECTS = Preset(
     "objects on a CPU: 128 channels throughout; data, schedule and cost of ConvONet's small",

@@ -11,19 +11,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from shapesys.config.base import Config, Search, setting
+from shapesys.config.base import Search, setting
 from shapesys.families.base import FieldPrediction, Observation
 from shapesys.families.fields.encoded import encoded
 from shapesys.families.fields.occupancy import cube_field
+from shapesys.families.fields.occupancy_config import EncodedInference
 from shapesys.families.tdgn.machine import Machines
 from shapesys.families.tdgn.objective import LEVEL, TDGNObjective
 from shapesys.nets.svm import SvmStatus
 
 
-class TDGNInference(Config):
-    """What is seen of an unseen cloud, and where its surface is taken."""
+class TDGNInference(EncodedInference):
+    """What is seen of an unseen cloud, and where its surface is taken: where the machine says 0, unless told."""
 
-    points: int = setting(300, help="points of a cloud that the network sees, or all of fewer", ge=1)
     level: float = setting(
         LEVEL,
         help="probability of being inside at which the surface is",

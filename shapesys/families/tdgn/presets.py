@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shapesys.families.base import Preset
-from shapesys.families.fields.presets import SMALL
+from shapesys.families.fields.presets import SMALL, SMALL_SCHEDULE
 
 _STATED = "TDGN (arXiv 2010.08276), section 4"
 _OPEN = "our choice: the paper does not say"
@@ -85,13 +85,7 @@ _SMALL: Mapping[str, Any] = {
     "model.image_width": 16,
     "model.generator_hidden": 256,
     "model.embedding_hidden": 128,
-    "train.epochs": 60,
-    "train.shapes_per_step": 8,
-    "train.points_per_shape": 1024,
-    "train.learning_rate": 1e-3,
-    "train.schedule": "cosine",
-    "train.checkpoint_epochs": 10,
-    "train.select": "last",
+    **SMALL_SCHEDULE,
 }
 
 

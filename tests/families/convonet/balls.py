@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 from functools import cache
+from typing import Any
 
 import numpy as np
 import torch
 
-from shapesys.families.base import Batch, TrainingData
+from shapesys.families.base import Batch, Objective, Observation, TrainingData
 from shapesys.families.convonet.config import ConvONetConfig
 from shapesys.families.convonet.objective import ConvONetObjective, build
 
@@ -44,6 +45,23 @@ def balls(count: int, seed: int, queries: int = 256) -> Batch:
         "surface": torch.from_numpy(surface.astype(np.float32)),
         "noise_seed": torch.arange(count) + 1000 * seed,
     }
+
+
+def taught(network: Objective, steps: int) -> Any:
+    """A network after so many steps of balls, at a rate that falls to 0."""
+    adam = torch.optim.Adam(network.parameters(), lr=1e-2)
+    decay = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(steps, 1))
+    for step in range(steps):
+        adam.zero_grad()
+        network.train()(balls(8, step)).total().backward()
+        adam.step()
+        decay.step()
+    return network.eval()
+
+
+def scans(batch: Batch) -> list[Observation]:
+    """Its shapes as a scanner gives them."""
+    return [Observation(f"ball/{row}", {"points": cloud.numpy()}) for row, cloud in enumerate(batch["surface"])]
 
 
 def trained(steps: int = 60, **settings: object) -> ConvONetObjective:

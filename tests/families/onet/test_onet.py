@@ -11,10 +11,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "convonet"))
 
-from balls import balls
+from balls import balls, scans, taught
 
 from shapesys.errors import ShapesysError, UsageError
-from shapesys.families.base import Batch, Observation, TrainingData
+from shapesys.families.base import Observation, TrainingData
 from shapesys.families.convonet import FAMILY as CONVONET
 from shapesys.families.onet import FAMILY
 from shapesys.families.onet.config import ONetConfig, ONetInference
@@ -43,24 +43,13 @@ SMALL = ONetConfig(
 def trained(steps: int) -> ONetObjective:
     """A small network that knows balls."""
     torch.manual_seed(0)
-    network = build(SMALL, TrainingData(8))
-    adam = torch.optim.Adam(network.parameters(), lr=1e-2)
-    decay = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(steps, 1))
-    for step in range(steps):
-        adam.zero_grad()
-        network.train()(balls(8, step)).total().backward()
-        adam.step()
-        decay.step()
-    return network.eval()
+    network: ONetObjective = taught(build(SMALL, TrainingData(8)), steps)
+    return network
 
 
 @pytest.fixture(scope="module")
 def knowing() -> ONetObjective:
     return trained(300)
-
-
-def scans(batch: Batch) -> list[Observation]:
-    return [Observation(f"ball/{row}", {"points": cloud.numpy()}) for row, cloud in enumerate(batch["surface"])]
 
 
 def test_the_paper_preset_is_the_published_network() -> None:

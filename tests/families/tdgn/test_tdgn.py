@@ -11,10 +11,10 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "convonet"))
 
-from balls import balls
+from balls import balls, scans, taught
 
 from shapesys.errors import ShapesysError, UsageError
-from shapesys.families.base import Batch, Observation, TrainingData
+from shapesys.families.base import Observation, TrainingData
 from shapesys.families.tdgn import FAMILY
 from shapesys.families.tdgn.config import TDGNConfig
 from shapesys.families.tdgn.inference import TDGNInference
@@ -39,24 +39,13 @@ def small(**changes: object) -> TDGNConfig:
 def trained(steps: int, config: TDGNConfig) -> TDGNObjective:
     """A small network that knows balls."""
     torch.manual_seed(0)
-    network = build(config, TrainingData(8))
-    adam = torch.optim.Adam(network.parameters(), lr=1e-2)
-    decay = torch.optim.lr_scheduler.CosineAnnealingLR(adam, max(steps, 1))
-    for step in range(steps):
-        adam.zero_grad()
-        network.train()(balls(8, step)).total().backward()
-        adam.step()
-        decay.step()
-    return network.eval()
+    network: TDGNObjective = taught(build(config, TrainingData(8)), steps)
+    return network
 
 
 @pytest.fixture(scope="module")
 def knowing() -> TDGNObjective:
     return trained(150, small())
-
-
-def scans(batch: Batch) -> list[Observation]:
-    return [Observation(f"ball/{row}", {"points": cloud.numpy()}) for row, cloud in enumerate(batch["surface"])]
 
 
 def machines(config: TDGNConfig, seed: int = 0) -> Machines:
