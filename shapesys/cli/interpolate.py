@@ -68,7 +68,8 @@ def command(run: str, first: str, second: str, steps: int, path: Any, out: Path 
             **inference: int | None) -> Answer:  # fmt: skip
     """Draw what RUN's network has between the shapes FIRST and SECOND, and tell how smoothly one becomes the other.
 
-    FIRST and SECOND are ids of shapes in the run's store, trained on or not, or files: meshes or scans.
+    FIRST and SECOND are ids of shapes in the run's store, trained on or not, or files: meshes, scans
+    or pictures, as RUN sees them.
     """
     from shapesys.evaluation.config import EvaluateConfig
     from shapesys.evaluation.interpolate import interpolate

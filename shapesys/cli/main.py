@@ -25,7 +25,7 @@ VERBS = {
     "evaluate": "Predict a split and measure it.",
     "saliency": "Make, measure and draw saliency maps of clouds.",
     "tune": "Search a family's settings for the best by any metric.",
-    "reconstruct": "Turn a mesh or scan of your own into a mesh.",
+    "reconstruct": "Turn a mesh, scan or picture of your own into a mesh.",
     "interpolate": "Draw the shapes between two shapes of a run.",
     "predict": "Recognise clouds or images of your own: class, parts, superpixels.",
     "compare": "Set runs beside each other: settings, metrics, shapes.",

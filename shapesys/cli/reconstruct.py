@@ -1,4 +1,4 @@
-"""`shapesys reconstruct`: a mesh or a scan of the user's own."""
+"""`shapesys reconstruct`: a mesh, a scan or a picture of the user's own."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class _Share(click.FloatRange):
     "shapesys reconstruct rooms room.ply --up z --unit 3 --inference schedule=windows --workers 4"
 )
 @click.argument("run")
-@click.argument("path", type=_FILE, metavar="MESH_OR_SCAN")
+@click.argument("path", type=_FILE, metavar="FILE")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Mesh to write. [default: RUN-FILE.glb]")
 @click.option(
     "--salient-threshold",
@@ -65,7 +65,7 @@ class _Share(click.FloatRange):
     "--points",
     "cloud",
     type=_FILE,
-    help="Also give every point of this cloud, in the frame of MESH_OR_SCAN, its saliency: OUT.points.ply.",
+    help="Also give every point of this cloud, in the frame of FILE, its saliency: OUT.points.ply.",
 )
 @click.option("--runs-root", default="runs", show_default=True, help="Folder that holds the runs.")
 @click.option("--resolution", default=256, show_default=True, help="Cells along the box of the surface.")
@@ -108,11 +108,13 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
             cloud: Path | None, runs_root: str, resolution: int, close_at_box: bool, queries: int, seed: int,
             inference: tuple[str, ...], up: Axis, unit: float | None, workers: int | None, address: str | None,
             **steps: int | None) -> Answer:  # fmt: skip
-    """Reconstruct a mesh or a scan with RUN's network, coloured by saliency where it has one, in the file's frame.
+    """Reconstruct FILE, a mesh, a scan or a picture, with RUN's network, coloured by saliency where it has one, in the
+    file's frame.
 
     A scan needs normals, but for families that learn without signs (sal, sald, digs) or see points alone (convonet,
-    onet). Where RUN fits a network to each shape, it fits one to this; where it sees a scene window by window, Ray
-    actors can share the windows."""
+    onet, tdgn). Of a picture, for runs that learned from pictures (onet, tdgn), the object is found by alpha or before
+    a plain background; the mesh lies in the frame of the shapes that were learned. Where RUN fits a network to each
+    shape, it fits one to this; where it sees a scene window by window, Ray actors can share the windows."""
     from shapesys.cli.progress import Progress
     from shapesys.evaluation.reconstruct import reconstruct
     from shapesys.fields.extraction import ExtractionSettings

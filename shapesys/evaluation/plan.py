@@ -87,6 +87,7 @@ class EvaluationPlan:
         maps = maps_to_evaluate_with(job, family, settings)
         store = Store.open(store_url or job.data.store)
         chosen.check_framing(store.framing, store.url)
+        _refuse_beyond(store, settings)
         shapes = shapes_to_evaluate(settings, store, job, settings.categories or job.data.evaluated)
         if maps:
             check_maps(maps, store, shapes["shape_id"].to_pylist())
@@ -210,6 +211,15 @@ def _refuse_unseen(family: Family, job: TrainJob, settings: EvaluateConfig) -> N
         raise UsageError(
             f"--image-view {settings.image_view} is of pictures, and family '{family.name}' is shown the view "
             f"'{view}'; leave it out"
+        )
+
+
+def _refuse_beyond(store: Store, settings: EvaluateConfig) -> None:
+    """Refuse a picture that no shape has."""
+    if settings.image_view and settings.image_view >= (held := store.chunk_count(PICTURES.view)):
+        raise UsageError(
+            f"--image-view {settings.image_view} is beyond the {held} pictures of each shape in store '{store.url}', "
+            f"which are counted from 0; give at most {held - 1}"
         )
 
 

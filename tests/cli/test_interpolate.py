@@ -31,7 +31,7 @@ def decoded(objective: Any, codes: np.ndarray, names: Sequence[str]) -> list[Fie
 
 @pytest.fixture
 def known_surfaces(monkeypatch: pytest.MonkeyPatch) -> None:
-    latent = LatentSpace(lambda objective, rows: RADII[list(rows)], lambda *_: np.array([[0.6]], np.float32), decoded)
+    latent = LatentSpace(lambda *_: np.array([[0.6]], np.float32), decoded, lambda objective, rows: RADII[list(rows)])
     family = replace(registry.load("issn"), latent=latent)
     monkeypatch.setattr("shapesys.evaluation.given_shapes.registry.load", lambda name: family)
 

@@ -56,7 +56,7 @@ def knows_balls(monkeypatch: pytest.MonkeyPatch) -> Knows:
             shown = balls if attribute is None else [WithAttribute(ball, "saliency", attribute) for ball in balls]
             return [FieldPrediction(name, ball) for name, ball in zip(names, shown, strict=True)]
 
-        latent = LatentSpace(lambda objective, rows: codes[list(rows)], lambda *_: codes[-1:], decoded)
+        latent = LatentSpace(lambda *_: codes[-1:], decoded, lambda objective, rows: codes[list(rows)])
         family = replace(registry.load(name), latent=latent)
         monkeypatch.setattr("shapesys.evaluation.given_shapes.registry.load", lambda asked: family)
 
