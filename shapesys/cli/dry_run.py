@@ -113,6 +113,7 @@ def _data_facts(job: TrainJob, family: Family, reader: Reader, plan: TrainPlan) 
         "view": reader.view,
         "columns": reader.columns,
         "shapes": plan.num_shapes,
+        "picture_pixels": reader.picture,
         "queries_per_shape": plan.chunk_count * plan.chunk_size,
         "steps": plan.steps_per_epoch * job.train.epochs,
     }
@@ -145,9 +146,11 @@ def _placement(job: TrainJob) -> dict[str, Any]:
 
 def _rows(data: dict[str, Any]) -> list[tuple[str, str]]:
     found, tiny, place = data["data"], data["tiny_batch"], data["placement"]
+    side = found["picture_pixels"]
+    picture = f"; a picture of {side} x {side} pixels" if side else ""
     return [
         ("config", f"{data['config']}: valid"),
-        ("store", f"{found['store']}: view '{found['view']}' with {', '.join(found['columns'])}"),
+        ("store", f"{found['store']}: view '{found['view']}' with {', '.join(found['columns'])}{picture}"),
         ("shapes", f"{found['shapes']} with {found['queries_per_shape']:,} points each; {found['steps']:,} steps"),
         ("tiny batch", f"loss {tiny['loss']:.4g} and its gradient in {tiny['seconds']:.2f} s on one CPU"),
         ("parameters", f"{data['parameters']['network']:,} in the network, {data['parameters']['codes']:,} in codes"),

@@ -105,8 +105,8 @@ _TINY: Mapping[str, Any] = {
     "model.generator_hidden": 128,
     "model.embedding_hidden": 64,
     "model.embedding_blocks": 2,
-    "train.epochs": 60,
-    "train.shapes_per_step": 16,
+    "train.epochs": 150,
+    "train.checkpoint_epochs": 50,
     "train.points_per_shape": 512,
     "train.learning_rate": 2e-3,
 }
