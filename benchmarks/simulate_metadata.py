@@ -160,7 +160,7 @@ def opened(shapes: int, folder: str) -> Measured:
     watch.lap("listing s")
     rows = len(held.shapes(columns=()))
     watch.lap("reading shapes s")
-    ids = held.shape_ids("train", views=("sdf",))
+    ids = held.shape_ids("train", views="sdf")
     watch.lap("ids to train on s")
     for shape_id in ids[:: max(1, len(ids) // 1000)]:
         held._home(shape_id)

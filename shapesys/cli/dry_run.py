@@ -55,7 +55,7 @@ def rehearse(job: TrainJob) -> Answer:
 def _rehearse_untrained(job: TrainJob, family: Family) -> Answer:
     """Of a method that learns nothing: its settings, and the shapes that the store could show it."""
     seen = family.observed(job.model)
-    shapes = len(open_observed(job, family).shapes(categories=job.data.categories, views=(seen.view,), columns=()))
+    shapes = len(open_observed(job, family).shapes(categories=job.data.categories, views=seen.view, columns=()))
     data = {
         "config": f"{job.family} {job.preset}",
         "warnings": family.warnings(job.model),

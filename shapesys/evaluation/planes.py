@@ -96,7 +96,7 @@ def _category_plane(store: Store, category: str, search: PlaneSearch) -> Categor
         return CategoryPlane("named", Plane(_AXES[choice]))
     if choice in ("none", "each"):
         return CategoryPlane("each" if choice == "each" else "none")
-    rows = store.shapes(categories=[category], views=("cloud",), columns=("symmetry_plane",)).to_pylist()
+    rows = store.shapes(categories=[category], views="cloud", columns=("symmetry_plane",)).to_pylist()
     if choice == "stored" or (choice == "auto" and any(row["symmetry_plane"] for row in rows)):
         return CategoryPlane("stored")
     splits = {row["split"] for row in rows}

@@ -105,10 +105,10 @@ class Store:
         self,
         split: str | None = None,
         categories: Collection[str] = (),
-        views: Collection[str] = (),
+        views: str | Collection[str] = (),
         columns: Collection[str] = _SHAPE_COLUMNS,
     ) -> pa.Table:
-        """Rows of the `shapes` view sorted by id: of one split, of some categories (all if empty), in all of `views`.
+        """Rows of the `shapes` view sorted by id: of one split, of some categories (all if empty), in one view or in all of several.
 
         Args:
             columns: those that are needed beside id, category and split; all where not given.
@@ -122,13 +122,13 @@ class Store:
         if categories:
             self._check_categories(categories)
             table = table.filter(pc.field("category").isin(list(categories)))
-        for view in views:
+        for view in (views,) if isinstance(views, str) else views:
             # Typed, since an empty list has no type of its own and matches no column.
             table = table.filter(~pc.field("shape_id").isin(pa.array(self._lacking(view), pa.string())))
         return table
 
     def shape_ids(
-        self, split: str | None = None, categories: Collection[str] = (), views: Collection[str] = ()
+        self, split: str | None = None, categories: Collection[str] = (), views: str | Collection[str] = ()
     ) -> list[str]:
         """The ids of the same rows, sorted."""
         ids: list[str] = self.shapes(split, categories, views, ())["shape_id"].to_pylist()

@@ -64,7 +64,7 @@ def answered(*words: object, exit_code: int = 0) -> dict[str, Any]:
 def test_every_source_gives_a_file_of_maps_a_line_and_pictures(store: Path, runs: Path, tmp_path: Path) -> None:
     found = answered(*words_of(store, runs, tmp_path, "--networks", "fields", "mugs", "--classifier", "classes"))
     assert [line["method"] for line in found["methods"]] == ["PCA", "issn fields", "issn mugs", "PCSM classes"]
-    shapes = Store.open(str(store)).shape_ids(views=("cloud",))
+    shapes = Store.open(str(store)).shape_ids(views="cloud")
     for line in found["methods"]:
         maps = read_saliency_maps(line["maps"])
         maps.check_store(Store.open(str(store)).digest())
@@ -197,9 +197,9 @@ def test_a_shape_without_signed_distances_is_told_and_costs_its_own_map_alone(tm
     [pca, balls] = found["methods"]
     assert (pca["failed"], balls["failed"]) == (0, 1)
     opened = Store.open(str(store))
-    [lacking] = set(opened.shape_ids(views=("cloud",))) - set(opened.shape_ids(views=("sdf",)))
+    [lacking] = set(opened.shape_ids(views="cloud")) - set(opened.shape_ids(views="sdf"))
     maps = read_saliency_maps(balls["maps"])
-    assert sorted(maps.values) == opened.shape_ids(views=("sdf",))
+    assert sorted(maps.values) == opened.shape_ids(views="sdf")
     reasons = {row["shape_id"]: row["reason"] for row in pq.read_table(balls["results"]).to_pylist()}
     assert maps.failed[lacking] in reasons[lacking]
     assert "sdf" in reasons[lacking]

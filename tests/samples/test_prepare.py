@@ -151,7 +151,7 @@ def _check_readable(root: Path) -> None:
     if not (root / "manifest.json").exists():
         return
     store = Store.open(str(root))
-    ids = store.shape_ids(views=("sdf",))
+    ids = store.shape_ids(views="sdf")
     assert store.read_chunk("sdf", 0, ids)["points"].shape[0] == len(ids)
     assert all(len(store.mesh(shape_id).faces) for shape_id in store.shape_ids())
 
@@ -284,7 +284,7 @@ def test_paper_preset_is_the_published_recipe() -> None:
 
 def test_unknown_view_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="unknown view 'sdff'; did you mean sdf"):
-        PrepareConfig(views=("sdff",))
+        PrepareConfig(views="sdff")
 
 
 def test_rows_say_how_the_shape_was_prepared(trap_source: TrapSource, tmp_path: Path) -> None:

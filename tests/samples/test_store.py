@@ -44,8 +44,9 @@ def test_shapes_by_split_category_and_view(store: Store) -> None:
     assert store.shape_ids() == [*BOXES, "box/t4", "sheet/s0"]
     assert store.shape_ids(split="train", categories=["box"]) == BOXES
     assert store.shape_ids(split="test") == ["box/t4"]
-    assert store.shape_ids(views=("sdf",)) == [*BOXES, "box/t4"]
-    assert store.shape_ids(views=("cloud",))[-1] == "sheet/s0"
+    assert store.shape_ids(views="sdf") == [*BOXES, "box/t4"]
+    assert store.shape_ids(views="cloud")[-1] == "sheet/s0"
+    assert store.shape_ids(views=("cloud", "sdf")) == store.shape_ids(views="sdf")
     assert store.categories() == ["box", "sheet"]
     assert store.shapes().schema.equals(VIEWS["shapes"].schema)
     assert store.describe().startswith("6 shapes (")
