@@ -108,7 +108,7 @@ class Store:
         views: str | Collection[str] = (),
         columns: Collection[str] = _SHAPE_COLUMNS,
     ) -> pa.Table:
-        """Rows of the `shapes` view sorted by id: of one split, of some categories (all if empty), in one view or in all of several.
+        """Rows of the `shapes` view sorted by id: of one split, of some categories (all if empty), in all these views.
 
         Args:
             columns: those that are needed beside id, category and split; all where not given.
