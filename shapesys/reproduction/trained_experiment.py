@@ -68,7 +68,9 @@ class TrainedExperiment(Experiment):
 
     def was_done(self) -> bool:
         run = RunDirectory(Path(self.root) / self.name)
-        return run.evaluation(self.split).summary.exists() if self.fits else finished_result(run) is not None
+        if self.fits:
+            return run.evaluation(self.split).summary.exists()
+        return finished_result(run) is not None and self._mark(run).exists()
 
     def perform(self) -> list[Finding]:
         run, job = self.run, self.job
@@ -77,7 +79,15 @@ class TrainedExperiment(Experiment):
                 begin(run, job)
             else:
                 train_once(run, job)
-            return [self._measured(label, changes) for label, changes in self.variants.items()]
+            found = [self._measured(label, changes) for label, changes in self.variants.items()]
+            self._mark(run).parent.mkdir(exist_ok=True)
+            self._mark(run).touch()
+            return found
+
+    def _mark(self, run: RunDirectory) -> Path:
+        """A file that is there once all variants have been measured: recipes share runs, and measure other ones."""
+        asked = json.dumps([dict(self.variants), dict(self.measured), self.split], sort_keys=True, default=str)
+        return run.path / "measured" / hashlib.sha256(asked.encode()).hexdigest()[:12]
 
     def _measured(self, label: str, changes: Mapping[str, Any]) -> Finding:
         settings = EvaluateConfig(split=self.split).override({**self.measured, **changes})

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from pathlib import Path
+from typing import cast
 
 import pytest
 
-from shapesys.reproduction import registry
+from shapesys.reproduction import registry, trained_experiment
 from shapesys.reproduction.experiment import Experiment
 from shapesys.reproduction.issn import NOTES, PCSM, TRUE_CATEGORY
 from shapesys.reproduction.issn_applications import FIGURE6, TABLE5, TABLE6
@@ -15,6 +17,7 @@ from shapesys.reproduction.recipe import Request, Scale
 from shapesys.reproduction.saliency import MapRecipe, MapTable
 from shapesys.reproduction.saliency_experiments import TrainedMapExperiment
 from shapesys.reproduction.saliency_points import TopPointsExperiment
+from shapesys.reproduction.trained import TrainedRecipe
 from shapesys.reproduction.trained_experiment import TrainedExperiment
 from shapesys.training.config import TrainJob
 
@@ -70,3 +73,19 @@ def test_recipes_say_what_maps_know_of_test_shapes(recipes: list[MapRecipe]) -> 
     assert all(TRUE_CATEGORY in recipe.notes for recipe in (*tables, FIGURE6))
     assert TRUE_CATEGORY in NOTES
     assert PCSM.label in TRUE_CATEGORY
+
+
+def test_a_run_that_another_recipe_measured_is_not_done_yet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("train_once", "evaluate_locally", "pictures_of_surfaces"):
+        monkeypatch.setattr(trained_experiment, name, lambda *_: ())
+    monkeypatch.setattr(trained_experiment, "finished_result", lambda run: {} if run.path.exists() else None)
+    request = Request("tiny", "tiny", "store", str(tmp_path), (0,))
+    first, second = (
+        trained_experiment.experiments(cast(TrainedRecipe, registry.load(name)), request)[0]
+        for name in ("saconvonet.objects", "saconvonet.iterations")
+    )
+    assert first.name == second.name
+    assert not first.was_done()
+    first.perform()
+    assert first.was_done()
+    assert not second.was_done()
