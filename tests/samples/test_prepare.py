@@ -284,7 +284,7 @@ def test_paper_preset_is_the_published_recipe() -> None:
 
 def test_unknown_view_names_the_known_ones() -> None:
     with pytest.raises(ValueError, match="unknown view 'sdff'; did you mean sdf"):
-        PrepareConfig(views="sdff")
+        PrepareConfig(views=("sdff",))
 
 
 def test_rows_say_how_the_shape_was_prepared(trap_source: TrapSource, tmp_path: Path) -> None:

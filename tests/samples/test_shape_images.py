@@ -150,7 +150,7 @@ def test_it_is_made_where_it_is_named_and_changes_no_other_store() -> None:
     assert SETTINGS.recorded()["images"]["views"] == 3
     with pytest.raises(UsageError, match="view 'images' cannot be made of a point cloud"):
         SETTINGS.of_what(Cloud)
-    assert PrepareConfig(views="images").of_what(Cloud, gives_images=True).views == ("images",)
+    assert PrepareConfig(views=("images",)).of_what(Cloud, gives_images=True).views == ("images",)
 
 
 def test_an_open_mesh_lacks_signs_and_has_pictures() -> None:
@@ -206,5 +206,5 @@ def test_pictures_that_cannot_be_used_leave_the_other_views(files: list[bytes], 
 def test_settings_of_rendering_are_refused_where_nothing_is_rendered(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="images.light = 0.5 cannot be had: this source gives pictures"):
         prepare_locally(
-            photographed(png()), str(tmp_path), PrepareConfig(views="images").override({"images.light": 0.5})
+            photographed(png()), str(tmp_path), PrepareConfig(views=("images",)).override({"images.light": 0.5})
         )
