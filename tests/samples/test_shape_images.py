@@ -26,7 +26,7 @@ from shapesys.sources.base import ShapeRef
 from shapesys.sources.shape_image import ShapeImage
 
 FEW = ImageConfig(views=3, size=32, supersample=2)
-SETTINGS = PrepareConfig(views="images", images=FEW)
+SETTINGS = PrepareConfig(views=("images",), images=FEW)
 JITTERS = {"rotation": 20.0, "shift": 0.1, "light": 0.5, "color": 1.0}
 
 
