@@ -264,7 +264,7 @@ def _needed_views(store: Store, family: Family, job: TrainJob) -> tuple[str, ...
     """Views a shape must have to be evaluated; shapes without are rejected ones, listed in the store."""
     suite = suite_of(family)
     of_surfaces = suite.of_surfaces if suite.of_surfaces and _holds_surfaces(store) else ()
-    needed = tuple(dict.fromkeys([*of_surfaces, *suite.views, *family.observed_views(job.model)]))
+    needed = tuple(dict.fromkeys([*of_surfaces, *suite.views, family.observed(job.model).view]))
     missing = [view for view in needed if view not in store.views]
     if missing:
         raise ShapesysError(

@@ -363,7 +363,3 @@ class Family:
     def trained_views(self, config: Any) -> tuple[str, ...]:
         """The views that a shape must have to be trained on."""
         return (self.need(config).view, *((PICTURES.view,) if self.pictures(config) else ()))
-
-    def observed_views(self, config: Any) -> tuple[str, ...]:
-        """The views that it infers from."""
-        return (self.observed(config).view,)

@@ -8,6 +8,7 @@ default is what it says, on built-in shapes that are rendered with their cameras
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from shapesys.reproduction.recipe import Data, Measure, Scale
@@ -170,7 +171,7 @@ def _with_points(points: int) -> list[TrainedVariant]:
         _machine(f"N = {points}, bent", bent, points=points, kernel="isotropic"),
         _machine(f"N = {points}, bent, anisotropic", wide, points=points, kernel="anisotropic"),
     )
-    return [first, *(TrainedVariant(**{**vars(one), "over": first.label}) for one in others)]
+    return [first, *(replace(one, over=first.label) for one in others)]
 
 
 TABLE4 = TrainedRecipe(

@@ -38,9 +38,9 @@ class PointsByCore:
     def of(cls, cloud: Tensor, lattice: WindowLattice) -> PointsByCore:
         """Of a cloud (M, 3) in the lattice's box."""
         owners = lattice.owners(cloud.cpu().numpy())
-        first = np.searchsorted(np.sort(owners), np.arange(lattice.count + 1))
-        order = torch.from_numpy(np.argsort(owners, kind="stable")).to(cloud.device)
-        return cls(cloud, lattice, order, first)
+        order = np.argsort(owners, kind="stable")
+        first = np.searchsorted(owners[order], np.arange(lattice.count + 1))
+        return cls(cloud, lattice, torch.from_numpy(order).to(cloud.device), first)
 
     def to(self, device: torch.device) -> PointsByCore:
         """The same on another device."""

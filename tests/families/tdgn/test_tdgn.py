@@ -140,10 +140,10 @@ def test_pictures_are_seen_in_place_of_clouds() -> None:
 def test_which_views_it_needs() -> None:
     image, cloud = small(encoder="image"), small()
     assert FAMILY.trained_views(image) == ("inside", "images")
-    assert FAMILY.observed_views(image) == ("images",)
+    assert FAMILY.observed(image).view == "images"
     assert "surface" not in FAMILY.need(image).columns
     assert FAMILY.trained_views(cloud) == ("inside",)
-    assert FAMILY.observed_views(cloud) == ("cloud",)
+    assert FAMILY.observed(cloud).view == "cloud"
 
 
 def test_the_paper_preset_is_what_the_paper_says() -> None:
