@@ -100,15 +100,9 @@ def accelerator() -> Iterator[Check]:
 
 
 def memory() -> Iterator[Check]:
-    try:
-        free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIGABYTE
-        import psutil
+    from shapesys.fields.memory import available_bytes
 
-        free = psutil.virtual_memory().available / GIGABYTE
-    except (ImportError, ValueError, OSError, AttributeError):
-        yield Check("memory", "warning", "cannot be read here", "pip install psutil")
-        return
-    yield _enough("memory", free, 2.0, "free", "close other programs; prepare and train need about 2 GB")
+    yield _enough("memory", available_bytes() / GIGABYTE, 2.0, "free", "close other programs; prepare and train need about 2 GB")
 
 
 def shared_memory() -> Iterator[Check]:

@@ -86,7 +86,8 @@ def _against(mesh: Mesh, truth: Truth, settings: EvaluateConfig) -> Scores:
         return surface_metrics(mesh, truth.surface, settings.surface(), truth.normalisation, truth.scan)
     seen, region = truth.of_what_is_seen()
     measured = replace(settings.surface(), region=region)
-    return surface_metrics(mesh, seen.surface, measured, seen.normalisation, seen.scan)
+    # In units of the whole room, as it is measured with its walls.
+    return surface_metrics(mesh, seen.surface, measured, seen.normalisation, seen.scan, truth.extent)
 
 
 def _facts(components: Components) -> dict[str, float]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-import os
+import math
+from pathlib import Path
+
+import psutil
 
 from shapesys.errors import ShapesysError
 
@@ -12,13 +15,23 @@ BYTES_PER_CELL = 600
 GIB = 1 << 30
 
 
-def available_bytes() -> int:
-    """Memory that is free now; half of all memory where the system does not tell."""
-    page = os.sysconf("SC_PAGE_SIZE")
+_CONTAINER = Path("/sys/fs/cgroup")
+
+
+def available_bytes() -> float:
+    """Memory that can be had now, that of cached files among it, by this machine and by a container's limit."""
+    return min(psutil.virtual_memory().available, _left_in(_CONTAINER))
+
+
+def _left_in(group: Path) -> float:
+    """What the processes of a Linux control group may still take; unbounded where nothing bounds it."""
     try:
-        return page * os.sysconf("SC_AVPHYS_PAGES")
-    except (ValueError, OSError):
-        return page * os.sysconf("SC_PHYS_PAGES") // 2
+        limit = int((group / "memory.max").read_text())
+        used = int((group / "memory.current").read_text())
+        of_files = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())["inactive_file"]
+    except (OSError, ValueError, KeyError):
+        return math.inf
+    return max(0.0, limit - used + int(of_files))
 
 
 def require(needed: float, limit_gib: float | None, work: str) -> None:

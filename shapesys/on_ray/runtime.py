@@ -160,6 +160,8 @@ def _start(folder: str, num_cpus: float, dashboard: bool, resources: dict[str, f
         "_temp_dir": folder,
         "log_to_driver": False,
         "logging_level": "ERROR",
+        # Workers started beforehand, one per logical CPU, lack the environment of ours, and nobody would use them.
+        "_system_config": {"prestart_worker_first_driver": False},
     }
     try:
         # "local" starts an instance even where the environment or a file names another one.

@@ -12,6 +12,7 @@ from shapesys.evaluation.config import EvaluateConfig
 from shapesys.evaluation.surfaces import Truth, check, measure
 from shapesys.families.base import FieldPrediction
 from shapesys.fields.analytic import Occupancy, Sphere, Union
+from shapesys.fields.mesh_field import MeshField
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.normalise import Normalisation
 from shapesys.geometry.plane import Plane
@@ -202,3 +203,30 @@ def test_saliency_scores_come_with_a_field_that_has_saliency(truth: Truth) -> No
 def test_more_saliency_points_than_the_cloud_holds_are_refused(truth: Truth) -> None:
     with pytest.raises(ShapesysError, match="saliency_points = 301 exceeds the 300 points"):
         measure(FieldPrediction("ball/1", Painted(RADIUS)), truth, SETTINGS.override({"saliency_points": 301}))
+
+
+def test_a_room_is_measured_by_what_is_seen_of_it_in_units_of_all_of_it() -> None:
+    """Its walls are found too thick, which nobody could know: their outside does not count."""
+
+    def room_of(side: float) -> Mesh:
+        """Walls and ground about a space of side 0.9, and what is outside of them, which is labelled 1."""
+        outer, inner = trimesh.creation.box((side,) * 3), trimesh.creation.box((0.9,) * 3)
+        inner.invert()
+        both = trimesh.util.concatenate([outer, inner])
+        is_ceiling = (np.abs(both.face_normals[:, 1]) > 0.5) & (both.triangles_center[:, 1] > 0.0)
+        labels = np.repeat(np.array([1, 0], np.int32), 12)
+        return Mesh(np.asarray(both.vertices), np.asarray(both.faces)[~is_ceiling], face_labels=labels[~is_ceiling])
+
+    mesh, predicted = room_of(1.0), FieldPrediction("room/1", MeshField(room_of(1.1)))
+    cloud = mesh.vertices.astype(np.float32)
+    room = Truth("room", "test", mesh, Normalisation((0.0, 0.0, 0.0), 1.0), cloud, lambda: None, None, unseen=1)
+    settings = SETTINGS.model_copy(update={"samples": 40_000})
+    whole, seen = (
+        measure(predicted, room, settings.model_copy(update={"remove_walls": removed})) for removed in (False, True)
+    )
+    assert whole.row["precision/le0.02:unit_cube"] < 0.6
+    assert seen.row["precision/le0.02:unit_cube"] > 0.999
+    assert seen.row["recall/le0.02:unit_cube"] > 0.999
+    for measured in (whole, seen):
+        units = {record.name: record.unit for record in measured.records}
+        assert units["chamfer/onet.chamfer_l1"] == pytest.approx(1.0)

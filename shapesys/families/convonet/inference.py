@@ -21,7 +21,6 @@ from shapesys.families.convonet.optimise_many import at_once, optimise_many
 from shapesys.families.convonet.scene import (
     Scene,
     WindowAnswers,
-    features_limit,
     memory_facts,
     scene_field,
     windows_of,
@@ -103,8 +102,7 @@ def _of_scene(objective: ConvONetObjective, seen: SeenCloud, config: ConvONetInf
         steps = windows_of(objective, scene, schedule, seen.generator)
         done = optimise(objective, steps, schedule, config.plateau)
         facts, curves, network = facts | _facts(done), _curves(done), done.network
-    answers = WindowAnswers(network, scene, features_limit(scene.points.cloud.device))
-    field = scene_field(network, scene, logit(config.surface_level), answers)
+    field = scene_field(network, scene, logit(config.surface_level), WindowAnswers.by(network, scene))
     return FieldPrediction(seen.shape_id, field, facts, curves)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 
 from shapesys.families.convonet.config import ConvONetConfig, Schedule
+from shapesys.families.convonet.kept import free_bytes
 from shapesys.families.convonet.objective import ConvONetObjective
 from shapesys.families.convonet.optimise import (
     Optimised,
@@ -41,8 +42,7 @@ def at_once(config: ConvONetConfig, schedule: Schedule, device: torch.device) ->
     """How many clouds are optimised together: 1 on CPUs, where batches gain nothing."""
     if device.type != "cuda":
         return 1
-    free, _ = torch.cuda.mem_get_info(device)
-    return max(1, int(MEMORY_SHARE * free / memory_of_step(config, schedule)))
+    return max(1, int(MEMORY_SHARE * free_bytes(device) / memory_of_step(config, schedule)))
 
 
 def memory_of_step(config: ConvONetConfig, schedule: Schedule) -> float:

@@ -9,15 +9,16 @@ Legend: M points of the scene, W windows.
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from shapesys.families.convonet.config import Schedule
+from shapesys.families.convonet.config import ConvONetConfig, Schedule
+from shapesys.families.convonet.kept import Kept
 from shapesys.families.convonet.objective import ConvONetObjective
 from shapesys.families.convonet.optimise import QuerySets, Steps, queries_about
 from shapesys.families.convonet.points_by_core import PointsByCore
@@ -25,16 +26,13 @@ from shapesys.families.convonet.windows import memory_of_window, within
 from shapesys.families.fields.occupancy import in_random_order
 from shapesys.fields.field import Box, FieldTraits
 from shapesys.fields.logit_field import in_parts
-from shapesys.fields.memory import available_bytes
 from shapesys.fields.windows import Answer, Asked, BlendedField, Index, WindowLattice
 from shapesys.geometry.mesh import Floats
 from shapesys.nets.scatter import Cells
 
-FEATURES_SHARE = 0.25
-"""Of the memory that is free, for features of windows."""
 ELSEWHERE = -10.0
 """Logit where there is nothing to see."""
-MARGIN = 0.25
+MARGIN = 0.125
 """Of the box about a scene's points, in cores: walls have a thickness that no scanner sees."""
 
 
@@ -61,7 +59,7 @@ class Scene:
         """
         config = network.config
         points = cloud.cpu().numpy()
-        lattice = WindowLattice.over(box_about(points, config.core), config.core, config.blend * config.core)
+        lattice = WindowLattice.over(box_about(points, config), config.core, config.blend * config.core)
         shuffled = PointsByCore.of(in_random_order(cloud, generator), lattice)
         return cls(shuffled, lattice.seeing(points, config.side), limit)
 
@@ -75,30 +73,34 @@ class Scene:
         return self.points.in_cube(window, side)[: self.limit]
 
 
-def box_about(points: Floats, core: float) -> Box:
-    """Where a scene's surface is looked for."""
-    low, high = points.min(axis=0) - MARGIN * core, points.max(axis=0) + MARGIN * core
+def box_about(points: Floats, config: ConvONetConfig) -> Box:
+    """Where the surface of a scene is looked for, given its points (M, 3).
+
+    Beyond it is nothing that a window could blend with, so that the margin is wider than where its windows blend.
+    """
+    margin = (MARGIN + 0.5 * config.blend) * config.core
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
     (x0, y0, z0), (x1, y1, z1) = low.tolist(), high.tolist()
     return Box((x0, y0, z0), (x1, y1, z1))
 
 
-@dataclass
+@dataclass(frozen=True)
 class WindowAnswers:
-    """Answers for windows of one scene; keeps the features of those asked last.
+    """Answers for windows of one scene.
 
     Attributes:
         network: in evaluation mode.
-        limit: bytes of features to keep; at least those of one window.
-        share: of a GPU's memory for features, where others work on it, too.
-        encoded: how many windows were encoded, those again that had been dropped.
+        features: (1, T, C) of windows, as many as there is room for.
     """
 
     network: ConvONetObjective
     scene: Scene
-    limit: float
-    share: float = 1.0
-    encoded: int = 0
-    _kept: OrderedDict[Index, Tensor] = field(default_factory=OrderedDict)
+    features: Kept[Index, Tensor]
+
+    @classmethod
+    def by(cls, network: ConvONetObjective, scene: Scene, share: float = 1.0) -> WindowAnswers:
+        """With features where the scene is, in a share of the room for them where others work there, too."""
+        return cls(network, scene, Kept(scene.points.cloud.device, share))
 
     def __call__(self, asked: Sequence[Asked]) -> list[Floats]:
         """What the windows say at their points."""
@@ -107,47 +109,39 @@ class WindowAnswers:
     def to(self, device: torch.device) -> WindowAnswers:
         """The same by the network and the cloud on another device, where nothing is encoded yet."""
         scene = replace(self.scene, points=self.scene.points.to(device))
-        limit = self.share * features_limit(device) if device.type == "cuda" else self.limit
-        return WindowAnswers(copy.deepcopy(self.network).to(device), scene, limit, self.share)
+        return WindowAnswers.by(copy.deepcopy(self.network).to(device), scene, self.features.share)
 
     def shared_by(self, workers: int) -> WindowAnswers:
         """For one of so many processes on this machine, on a CPU, with its part of the memory, here or on a GPU."""
         moved = self.to(torch.device("cpu"))
-        return replace(moved, limit=features_limit() / workers, share=1.0 / workers)
+        return WindowAnswers.by(moved.network, moved.scene, 1.0 / workers)
 
     @torch.no_grad()
     def _answer(self, asked: Asked) -> Floats:
-        table = self._features(asked.window)
+        table = self.features.of(asked.window, self._encoded)
         return in_parts(lambda some: self.network.logits(some.unsqueeze(0), table)[0], asked.points, table.device)
 
-    def _features(self, window: Index) -> Tensor:
-        if window in self._kept:
-            self._kept.move_to_end(window)
-            return self._kept[window]
+    def _encoded(self, window: Index) -> Tensor:
         points = self.scene.seen_in(window, self.network.config.side)
         table: Tensor = self.network.encoder(points.unsqueeze(0))
-        self.encoded += 1
-        self._kept[window] = table
-        while len(self._kept) > 1 and len(self._kept) * table.numel() * table.element_size() > self.limit:
-            self._kept.popitem(last=False)
         return table
-
-
-def features_limit(device: torch.device | None = None) -> float:
-    """Bytes of windows' features that may be kept, in the memory of a GPU or of this machine."""
-    if device is not None and device.type == "cuda":
-        free, _ = torch.cuda.mem_get_info(device)
-        return FEATURES_SHARE * free
-    return FEATURES_SHARE * available_bytes()
 
 
 def scene_field(network: ConvONetObjective, scene: Scene, level: float, answer: Answer) -> BlendedField:
     """The field of a scene, as windows answer for it; its surface at this logit."""
     points = scene.points.cloud.cpu().numpy()
-    box = box_about(points, network.config.core)
+    box = box_about(points, network.config)
     traits = FieldTraits(level, box, negative_inside=False, is_distance=False)
     numbers = np.array([scene.lattice.number(one) for one in scene.seeing], np.int64)
     return BlendedField(scene.lattice, numbers, answer, ELSEWHERE, traits, points)
+
+
+class _Looked(NamedTuple):
+    """At a window: points that are seen of it (1, P, 3), their cells in every map, and points of its core (K, 3)."""
+
+    seen: Tensor
+    cells: tuple[Cells, ...]
+    core: Tensor
 
 
 def windows_of(network: ConvONetObjective, scene: Scene, schedule: Schedule, generator: torch.Generator) -> Steps:
@@ -156,7 +150,7 @@ def windows_of(network: ConvONetObjective, scene: Scene, schedule: Schedule, gen
     Displaced points that leave what a window answers for would teach it about where it is never asked; they are
     reflected.
     """
-    config, kept = network.config, dict[Index, tuple[Tensor, list[Cells], Tensor]]()
+    config, kept = network.config, Kept[Index, _Looked](scene.points.cloud.device)
     with_points = scene.points.owning()
     waiting: list[Index] = []
 
@@ -170,14 +164,17 @@ def windows_of(network: ConvONetObjective, scene: Scene, schedule: Schedule, gen
         return waiting.pop()
 
     def _asked(window: Index) -> QuerySets:
-        if window not in kept:
-            there = scene.points.in_cube(window, config.side)
-            seen = there[: scene.limit].unsqueeze(0)
-            kept[window] = (seen, network.space.cells_of(seen), _core_of(window, there[: schedule.points]))
-        points, cells, core = kept[window]
-        queries = queries_about(core, 1, schedule, generator)
+        there = kept.of(window, _looked_at)
+        queries = queries_about(there.core, 1, schedule, generator)
         queries[:, schedule.surface :] = reflected(queries[:, schedule.surface :], config.answered)
-        return QuerySets(points, cells, queries, schedule.surface)
+        return QuerySets(there.seen, there.cells, queries, schedule.surface)
+
+    def _looked_at(window: Index) -> _Looked:
+        there = scene.points.in_cube(window, config.side)
+        # A copy: what is kept of few points should not keep all of them.
+        seen = there[: scene.limit].clone().unsqueeze(0)
+        cells = tuple(network.space.cells_of(seen))
+        return _Looked(seen, cells, _core_of(window, there[: schedule.points]))
 
     def _core_of(window: Index, some: Tensor) -> Tensor:
         core = some[within(some, config.core)]

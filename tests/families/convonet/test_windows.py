@@ -14,11 +14,12 @@ from shapesys.errors import ShapesysError
 from shapesys.families.base import FieldPrediction, Observation
 from shapesys.families.convonet import FAMILY
 from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference, Schedule
+from shapesys.families.convonet.kept import Kept
 from shapesys.families.convonet.objective import ConvONetObjective, build
-from shapesys.families.convonet.scene import Scene, WindowAnswers, reflected, windows_of
+from shapesys.families.convonet.scene import Scene, WindowAnswers, box_about, reflected, windows_of
 from shapesys.families.convonet.windows import memory_of_window, training_windows
 from shapesys.fields.extraction import ExtractionSettings, extract
-from shapesys.fields.windows import Asked, BlendedField
+from shapesys.fields.windows import Asked, BlendedField, WindowLattice
 from shapesys.geometry.mesh import Floats, Mesh
 from shapesys.geometry.validation import validate
 from shapesys.metrics.volume import occupied
@@ -137,21 +138,29 @@ def bends(found: Mesh) -> tuple[Floats, Floats]:
     return np.rad2deg(np.arccos(np.clip(cosine, -1, 1))), found.vertices[edges[kept]].mean(axis=1)
 
 
+def answers(scene: Scene, limit: float) -> WindowAnswers:
+    """With so many bytes for features."""
+    return WindowAnswers(network(), scene, Kept(torch.device("cpu"), limit=limit))
+
+
 def test_fewer_features_in_memory_change_nothing_but_the_time() -> None:
     made = scene_seen()
     asked = [
         Asked(window, np.random.default_rng(0).uniform(-0.3, 0.3, (50, 3)).astype(np.float32)) for window in made.seeing
     ]
-    plenty, scarce = WindowAnswers(network(), made, 1e12), WindowAnswers(network(), made, 0.0)
-    for _ in range(2):
-        for one, other in zip(plenty(asked), scarce(asked), strict=True):
-            np.testing.assert_array_equal(one, other)
-    assert plenty.encoded == len(asked)
-    assert scarce.encoded == 2 * len(asked)
+    one_less = (len(asked) - 1) * memory_of_window(network().config).features
+    plenty, some, none = (answers(made, limit) for limit in (1e12, one_less, 0.0))
+    for _ in range(3):
+        for expected, *others in zip(plenty(asked), some(asked), none(asked), strict=True):
+            for other in others:
+                np.testing.assert_array_equal(expected, other)
+    assert plenty.features.made == len(asked)
+    assert some.features.made == len(asked) + 2, "of one too many, that one alone is made anew"
+    assert none.features.made == 3 * len(asked)
 
 
 def test_the_answers_can_move_to_another_device() -> None:
-    made = WindowAnswers(network(), scene_seen(), 1e12)
+    made = answers(scene_seen(), 1e12)
     asked = [Asked(made.scene.seeing[0], np.zeros((3, 3), np.float32))]
     np.testing.assert_array_equal(made(asked)[0], made.to(torch.device("cpu"))(asked)[0])
 
@@ -190,11 +199,11 @@ def test_no_more_points_of_a_window_are_asked_about_than_the_schedule_says() -> 
 
 
 def test_processes_share_the_memory_for_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shapesys.families.convonet.scene.features_limit", lambda device=None: 1e9)
-    made = WindowAnswers(network(), scene_seen(), 7.0)
-    shared = made.shared_by(4)
-    assert (shared.limit, shared.share) == (2.5e8, 0.25)
-    assert made.to(torch.device("cpu")).limit == 7.0
+    monkeypatch.setattr("shapesys.families.convonet.kept.available_bytes", lambda: 4e9)
+    shared = WindowAnswers.by(network(), scene_seen()).shared_by(4)
+    for moved in (shared, shared.to(torch.device("cpu"))):
+        moved([Asked(moved.scene.seeing[0], np.zeros((3, 3), np.float32))])
+        assert moved.features.limit == 2.5e8
 
 
 def test_windows_take_turns_in_an_optimisation() -> None:
@@ -229,6 +238,18 @@ def test_a_scene_is_optimised_as_a_whole() -> None:
     assert found.curves["loss"].shape == (15,)
     assert found.facts["iterations"] == 15
     assert not extract(found.field, 64).mesh.is_empty
+
+
+@pytest.mark.parametrize("blend", [0.0, 0.5, 1.0])
+def test_no_window_blends_with_nothing_about_the_points(blend: float) -> None:
+    config = network().config.model_copy(update={"blend": blend})
+    points = scene()
+    box = box_about(points, config)
+    lattice = WindowLattice.over(box, config.core, blend * config.core)
+    shares = lattice.shares(points)
+    told = np.bincount(shares.query, shares.share, minlength=len(points))
+    np.testing.assert_allclose(told, 1.0, atol=1e-9)
+    assert np.subtract(box.high, points.max(axis=0)).min() >= 0.1 * config.core
 
 
 def test_a_scene_without_points_is_refused() -> None:
