@@ -102,7 +102,9 @@ def accelerator() -> Iterator[Check]:
 def memory() -> Iterator[Check]:
     from shapesys.fields.memory import available_bytes
 
-    yield _enough("memory", available_bytes() / GIGABYTE, 2.0, "free", "close other programs; prepare and train need about 2 GB")
+    yield _enough(
+        "memory", available_bytes() / GIGABYTE, 2.0, "free", "close other programs; prepare and train need about 2 GB"
+    )
 
 
 def shared_memory() -> Iterator[Check]:

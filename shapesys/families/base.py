@@ -102,6 +102,7 @@ class TrainingData:
         interest: the category that is told from all others, for families that contrast; empty where there is none.
         counts: category -> its training shapes; empty where nobody counted.
         rows_of_interest: those of its training shapes among all; empty where nobody looked.
+        chunk: column -> its rows in a chunk of one shape; empty where shapes are read as wholes, or nobody looked.
     """
 
     shapes: int
@@ -109,13 +110,16 @@ class TrainingData:
     interest: str = ""
     counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
     rows_of_interest: Sequence[int] = ()
+    chunk: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
     @classmethod
-    def of(cls, shape_ids: Sequence[str], vocabulary: Vocabulary, interest: str) -> TrainingData:
+    def of(
+        cls, shape_ids: Sequence[str], vocabulary: Vocabulary, interest: str, chunk: Mapping[str, int] | None = None
+    ) -> TrainingData:
         """What the ids of the training shapes tell."""
         categories = [category_of(shape_id) for shape_id in shape_ids]
         rows = [row for row, category in enumerate(categories) if category == interest]
-        return cls(len(shape_ids), vocabulary, interest, Counter(categories), rows)
+        return cls(len(shape_ids), vocabulary, interest, Counter(categories), rows, chunk or {})
 
 
 @dataclass(frozen=True)

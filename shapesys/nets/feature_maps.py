@@ -77,10 +77,13 @@ class FeatureSpace:
     Attributes:
         maps: in the order of their features in the table.
         side: of the cube.
+        in_cells: resolution of the cells in which networks are told where a point is; 0: they are told where it is in
+            the cube.
     """
 
     maps: tuple[FeatureMap, ...]
     side: float
+    in_cells: int = 0
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
@@ -94,6 +97,13 @@ class FeatureSpace:
     def cells(self) -> int:
         """T, of all maps."""
         return self.offsets[-1]
+
+    def positions(self, points: Tensor) -> Tensor:
+        """(..., 3) what networks are told of where points are: the points, or from 0 to 1 where in a cell."""
+        if not self.in_cells:
+            return points
+        place = (points / self.side + 0.5) * self.in_cells
+        return place - place.floor()
 
     def cells_of(self, points: Tensor, dense: bool = False) -> list[Cells]:
         """Of every map the cells that the points (B, N, 3) of B shapes lie in, each shape's behind the last one's.

@@ -47,7 +47,7 @@ class LocalPointNet(nn.Module):
         """
         batch = len(points)
         first, *others = self.blocks
-        features = first(in_full(self.positions, points).flatten(0, 1))
+        features = first(in_full(self.positions, space.positions(points)).flatten(0, 1))
         for block in others:
             features = block(torch.cat([features, self._around(features, cells)], dim=1))
         features = self.features(features)

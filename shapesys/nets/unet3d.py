@@ -35,14 +35,9 @@ class UNet3d(nn.Module):
 
     def __init__(self, channels: int = 32, levels: int = 4, filters: int = 32) -> None:
         super().__init__()
-        widths = [filters * 2**level for level in range(levels)]
-        above = [channels, *widths]
-        self.down = nn.ModuleList(
-            _Pair(inputs, max(inputs, width // 2), width) for inputs, width in zip(above, widths, strict=False)
-        )
-        self.up = nn.ModuleList(
-            _Pair(below + width, width, width) for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)
-        )
+        down, up = _pairs(channels, levels, filters)
+        self.down = nn.ModuleList(_Pair(*widths) for widths in down)
+        self.up = nn.ModuleList(_Pair(*widths) for widths in up)
         self.out = PointLinear(filters, channels)
         self.batched = False
 
@@ -59,6 +54,27 @@ class UNet3d(nn.Module):
         # A convolution of one cell, for which torch has no fast path with channels last.
         out: Tensor = self.out(x.permute(0, 2, 3, 4, 1))
         return out
+
+
+Widths = tuple[int, int, int]
+"""Channels before, between and after a pair of convolutions."""
+
+
+def _pairs(channels: int, levels: int, filters: int) -> tuple[list[Widths], list[Widths]]:
+    """On the way down and on the way up."""
+    widths = [filters * 2**level for level in range(levels)]
+    down = [
+        (inputs, max(inputs, width // 2), width) for inputs, width in zip([channels, *widths], widths, strict=False)
+    ]
+    up = [(below + width, width, width) for below, width in zip(widths[:0:-1], widths[-2::-1], strict=True)]
+    return down, up
+
+
+def without_groups(channels: int, levels: int, filters: int) -> int | None:
+    """A number of channels which a network of these would have to normalise in groups, and cannot; None without."""
+    down, up = _pairs(channels, levels, filters)
+    normed = [width for before, between, _ in (*down, *up) for width in (before, between)]
+    return next((width for width in normed if width > GROUPS and width % GROUPS), None)
 
 
 class _Pair(nn.Module):

@@ -103,10 +103,12 @@ class _Method(NamedTuple):
         return replace(self.on_known(), label=own, measured=_of(NOVEL), published={}, over=_BASELINE_ON_NOVEL)
 
 
+_CHAIRS_BEFORE = _published(".821", "91.12", "74.73", "96.85")
+_CHAIRS_AFTER = _published(".522", "93.51", "97.16", "99.37")
 _METHODS = (
-    _Method("ConvONet", "convonet", _SMALL, published=_published(".821", "91.12", "74.73", "96.85")),
+    _Method("ConvONet", "convonet", _SMALL, published=_CHAIRS_BEFORE),
     _Method("ConvONet, surface at 0.5", "convonet", _SMALL, _AT_HALF),
-    _Method("SA-ConvONet", "convonet", _SMALL, _OPTIMISED, _published(".522", "93.51", "97.16", "99.37")),
+    _Method("SA-ConvONet", "convonet", _SMALL, _OPTIMISED, _CHAIRS_AFTER),
     _Method("ONet", "onet", _SMALL),
     _Method("SPSR, true normals", "poisson", _SPSR, requires=_OPEN3D),
     _Method(
@@ -135,22 +137,25 @@ TABLE = TrainedRecipe(
 _CHAIRS = _of(("chair",))
 
 
-def _ablated(label: str, train: Mapping[str, Any] | None = None, **inference: Any) -> TrainedVariant:
+def _ablated(
+    label: str, train: Mapping[str, Any] = {}, published: Mapping[str, str] = {}, **inference: Any
+) -> TrainedVariant:
+    settings = {**_KNOWN, **train}
     return TrainedVariant(
-        label, "convonet", _SMALL, {**_KNOWN, **(train or {})}, inference, _CHAIRS, inference_at=_OPTIMISED
+        label, "convonet", _SMALL, settings, inference, _CHAIRS, inference_at=_OPTIMISED, published=published
     )
 
 
 ABLATION = TrainedRecipe(
     name="saconvonet.ablation",
     title="what the optimisation takes: pre-training, what is optimised, which queries, how many points",
-    published_in="slides of arXiv 2105.03582 (pre-training), its section 4 (figures)",
+    published_in="arXiv 2105.03582, table of ShapeNet chairs; its slides (pre-training: pictures only)",
     variants=(
-        TrainedVariant("one pass", "convonet", _SMALL, _KNOWN, measured=_CHAIRS),
-        _ablated("optimised"),
+        TrainedVariant("one pass", "convonet", _SMALL, _KNOWN, measured=_CHAIRS, published=_CHAIRS_BEFORE),
+        _ablated("optimised", published=_CHAIRS_AFTER),
         # A rate that changes no weight: what is optimised is a network as it is drawn, whose logits are about 0.
         _ablated("optimised, not pre-trained", {"train.epochs": 1, "train.learning_rate": 1e-30}, start=0.5),
-        _ablated("encoder alone", part="encoder"),
+        _ablated("encoder alone", published={"CD x100": ".516"}, part="encoder"),
         _ablated("three quarters of queries on the surface", surface=1536, off_surface=512),
         _ablated("displaced by 0.05", std=0.05),
         _ablated("signs begin at one half", start=0.5),
@@ -226,7 +231,8 @@ ROOM_DATA = _rooms("noisy-rooms")
 PUBLISHED_ROOMS = Data(
     "convonet-rooms",
     "convonet_rooms",
-    {"test_list": "optimised"},
+    # Each of ten files has as many points as are kept, and as training asks about.
+    {"test_list": "optimised", "files": 1},
     sampler="onet",
     changes={
         "views": ("inside", "occupancy", "cloud"),
@@ -239,12 +245,11 @@ PUBLISHED_ROOMS = Data(
 )
 _GRID: dict[Scale, str] = {"tiny": "small_rooms", "paper": "rooms_grid64"}
 _WINDOWS: dict[Scale, str] = {"tiny": "small_windows", "paper": "windows"}
-_ROOM_OPTIMISED: Mapping[Scale, Mapping[str, Any]] = {
-    "tiny": {"schedule": "tiny", "surface": 1536, "off_surface": 512},
-    "paper": {"schedule": "rooms"},
-}
+# Of what a small network is unsure is more in rooms than about an object: 0.2 would make some of the air solid.
+_ROOM: Mapping[str, Any] = {"schedule": "tiny", "start": 0.3, "level": 0.4}
+_ROOM_OPTIMISED: Mapping[Scale, Mapping[str, Any]] = {"tiny": _ROOM, "paper": {"schedule": "rooms"}}
 _WINDOWS_OPTIMISED: Mapping[Scale, Mapping[str, Any]] = {
-    "tiny": {"schedule": "tiny", "surface": 1536, "off_surface": 512, "batches": 2},
+    "tiny": {**_ROOM, "batches": 2},
     "paper": {"schedule": "windows"},
 }
 _WITHOUT_WALLS: Mapping[Scale, Mapping[str, Any]] = {
@@ -287,7 +292,10 @@ ROOMS = TrainedRecipe(
     data={"tiny": ROOM_DATA, "paper": PUBLISHED_ROOMS},
     baseline="ConvONet",
     notes=(
-        *_NOTES[:2],
+        _NOTES[0],
+        "the surface is at the probability 0.2 after one pass, as released, and at that of the schedule after the "
+        "optimisation: 0.5 for published rooms, 0.25 for published windows; optimisations of networks for CPUs begin "
+        "with the surface at 0.3 and end with it at 0.4, which released scripts take among others",
         "published numbers are of ConvONet's rooms, as readers of the paper report them",
         _NOTES[3],
         "walls are removed: what looks out of the room counts neither as true nor as wrong",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from shapesys.geometry.formats.geometry import Limits
 from shapesys.geometry.formats.text import number_rows
 from shapesys.geometry.io import read_bytes
 from shapesys.geometry.mesh import Floats
+from shapesys.geometry.placement import Placement
 from shapesys.sources.base import SPLITS, Loaded, ShapeRef, Skipped, Source, Split, digest_of
 from shapesys.sources.files import only_wanted
 from shapesys.sources.root import Root
@@ -35,6 +37,27 @@ class CloudSettings(Config):
     @property
     def limits(self) -> Limits:
         return Limits(self.max_megabytes << 20, self.max_points, self.max_points)
+
+
+class ScanSettings(CloudSettings):
+    """Of sources whose files stand with z up."""
+
+    up: Literal["y", "z"] = setting(
+        "z",
+        help="the axis that points up: z as in the files, or y as of rooms that networks learn; turned, not mirrored",
+    )
+
+    def stood(self, cloud: Cloud) -> Cloud:
+        """The cloud of a file, as it is to stand."""
+        if self.up == "z":
+            return cloud
+        placed = Placement("z").about(cloud.points)
+        normals = None if cloud.normals is None else placed.directions(cloud.normals)
+        return replace(cloud, points=placed.apply(cloud.points), normals=normals)
+
+    def stated(self) -> tuple[str, ...]:
+        """What a digest says of that."""
+        return () if self.up == "z" else (f"{self.up} up",)
 
 
 class CloudSource(Source):

@@ -25,7 +25,7 @@ from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.validation import clean
 from shapesys.samples.seeds import stable_hash
 from shapesys.sources.base import Census, ShapeRef, Skipped, Split, digest_of
-from shapesys.sources.cloud_files import CloudSettings, CloudSource, skipped_notes, split_lists
+from shapesys.sources.cloud_files import CloudSource, ScanSettings, skipped_notes, split_lists
 from shapesys.sources.files import join_parts, safe
 from shapesys.sources.splits import hash_split
 from shapesys.sources.surface_cloud import cloud_on_surface
@@ -45,7 +45,7 @@ _IMAGES = frozenset(
 """Thousands of files each."""
 
 
-class MatterportSettings(CloudSettings):
+class MatterportSettings(ScanSettings):
     """Settings of the source `matterport`.
 
     The benchmark's lists are the split where they are found, elsewhere a hash of the scan; all regions of a house go to
@@ -88,11 +88,11 @@ class MatterportSource(CloudSource):
     def load(self, ref: ShapeRef) -> Cloud:
         parts = [self._mesh(path) for path in ref.locator["files"]]
         mesh = parts[0] if len(parts) == 1 else join_parts(parts)
-        return checked(cloud_on_surface(mesh, self.settings.points, stable_hash(ref.id)))
+        return self.settings.stood(checked(cloud_on_surface(mesh, self.settings.points, stable_hash(ref.id))))
 
     def digest(self, ref: ShapeRef) -> str:
         """Over names and bytes of the files, and the number of points."""
-        return digest_of(f"points {self.settings.points}", super().digest(ref))
+        return digest_of(f"points {self.settings.points}", *self.settings.stated(), super().digest(ref))
 
     def _entry(self, scan: str, name: str, files: list[str], splits: dict[str, Split]) -> ShapeRef | Skipped:
         category = CATEGORY_OF[self.settings.pieces]

@@ -22,7 +22,7 @@ from shapesys.geometry.mesh import Floats, Ints, Mesh
 from shapesys.samples.seeds import stable_hash
 from shapesys.samples.vocabulary import UNANNOTATED
 from shapesys.sources.base import Census, ShapeRef, Skipped, Split, digest_of
-from shapesys.sources.cloud_files import CloudSettings, CloudSource, skipped_notes, split_lists
+from shapesys.sources.cloud_files import CloudSource, ScanSettings, skipped_notes, split_lists
 from shapesys.sources.splits import hash_split
 from shapesys.sources.surface_cloud import cloud_on_surface
 
@@ -41,7 +41,7 @@ _RECORDINGS = frozenset({"scans_test"})
 _MOST_NYU40 = 65_535
 
 
-class ScanNetSettings(CloudSettings):
+class ScanNetSettings(ScanSettings):
     """Settings of the source `scannet`.
 
     The official lists are the split where they are found. Elsewhere rooms are split by a hash, all scans of one room
@@ -65,7 +65,7 @@ class ScanNetSource(CloudSource):
 
     ConvONet and SA-ConvONet reconstruct 100,000 points that are drawn on the finer mesh ``_vh_clean.ply``, in a unit
     cube whose floor is y = -0.5, with y and z exchanged, which mirrors rooms. `sampled` draws them on the mesh that has
-    labels; rooms are not mirrored, and z stays up.
+    labels; rooms are not mirrored, and z stays up unless `up` says otherwise.
     """
 
     name: ClassVar[str] = "scannet"
@@ -96,13 +96,14 @@ class ScanNetSource(CloudSource):
         points, normals = _posed(found, self._alignment(about))
         cloud = Cloud(points, unit_normals(normals), _colors(found), _labels(labelled, len(points)))
         checked(cloud, len(BENCHMARK) + 1)
-        if not self.settings.sampled:
-            return cloud
-        return cloud_on_surface(Mesh(points, found.faces), self.settings.sampled, stable_hash(ref.id), cloud)
+        if self.settings.sampled:
+            cloud = cloud_on_surface(Mesh(points, found.faces), self.settings.sampled, stable_hash(ref.id), cloud)
+        return self.settings.stood(cloud)
 
     def digest(self, ref: ShapeRef) -> str:
-        found = super().digest(ref)
-        return digest_of(f"sampled {self.settings.sampled}", found) if self.settings.sampled else found
+        sampled = (f"sampled {self.settings.sampled}",) if self.settings.sampled else ()
+        found, stated = super().digest(ref), (*sampled, *self.settings.stated())
+        return digest_of(*stated, found) if stated else found
 
     def part_names(self, category: str) -> tuple[str, ...]:
         """The 20 classes of the benchmark, and what is none of them."""

@@ -76,7 +76,15 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
 
 def training_data(job: TrainJob, reader: Reader) -> TrainingData:
     """What an objective must know of the shapes that a reader reads."""
-    return TrainingData.of(reader.shape_ids, reader.vocabulary, job.data.interest)
+    return TrainingData.of(reader.shape_ids, reader.vocabulary, job.data.interest, _rows_of_chunk(reader))
+
+
+def _rows_of_chunk(reader: Reader) -> dict[str, int]:
+    """Of one shape, column by column; none where families sample by themselves."""
+    if reader.sample is not None:
+        return {}
+    first = reader.store.read_chunk(reader.view, 0, reader.shape_ids[:1], reader.columns)
+    return {name: values.shape[1] for name, values in first.items()}
 
 
 def _plan(job: TrainJob, family: Family, reader: Reader) -> TrainPlan:
@@ -156,8 +164,7 @@ def _chunking(job: TrainJob, family: Family, reader: Reader) -> tuple[int, int]:
     if family.sample is not None:
         reader.store.require(reader.view, reader.columns)
         return 1, _points_per_shape(job, family)
-    first = reader.store.read_chunk(reader.view, 0, reader.shape_ids[:1], reader.columns[:1])
-    return reader.store.chunk_count(reader.view), first[reader.columns[0]].shape[1]
+    return reader.store.chunk_count(reader.view), _rows_of_chunk(reader)[reader.columns[0]]
 
 
 def _points_per_shape(job: TrainJob, family: Family) -> int:

@@ -96,6 +96,21 @@ def test_windows_that_agree_give_what_they_agree_on() -> None:
     np.testing.assert_allclose(field().values(deep), RADIUS - np.linalg.norm(deep, axis=1), atol=1e-5)
 
 
+def test_many_queries_are_answered_run_by_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+
+    def counting(some: Sequence[Asked]) -> list[Floats]:
+        asked.append(len(some))
+        return ball(some)
+
+    some = points()
+    expected = field().values(some)
+    monkeypatch.setattr("shapesys.fields.windows.MOST_QUERIES", 500)
+    np.testing.assert_array_equal(field(counting).values(some), expected)
+    assert len(asked) == 8
+    assert max(asked) < lattice().count, "neighbours are in one run"
+
+
 def test_where_no_window_sees_anything_the_value_is_that_of_elsewhere() -> None:
     assert (field(windows=[]).values(points(50)) == -5.0).all()
 

@@ -85,3 +85,16 @@ def test_shapes_of_a_batch_have_tables_of_their_own() -> None:
         for shape in range(2):
             [alone] = FeatureSpace((one,), SIDE).cells_of(points[shape : shape + 1], dense=True)
             assert torch.equal(cells.rows[shape * 50 : shape * 50 + 50], alone.rows + shape * one.cells)
+
+
+def test_places_in_cells_repeat_from_cell_to_cell() -> None:
+    points = queries()
+    assert FeatureSpace((grid_map(4),), SIDE).positions(points) is points
+    space = FeatureSpace((grid_map(4),), SIDE, in_cells=4)
+    places = space.positions(points)
+    assert places.min() >= 0.0
+    assert places.max() < 1.0
+    torch.testing.assert_close(space.positions(points + SIDE / 4), places, atol=1e-9, rtol=0)
+    torch.testing.assert_close(
+        space.positions(torch.tensor([[-0.5 * SIDE, 0.0, 0.125 * SIDE]])), torch.tensor([[0.0, 0.0, 0.5]])
+    )

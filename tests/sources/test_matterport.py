@@ -104,6 +104,15 @@ def test_points_are_uniform_over_the_area_in_metres_and_z_is_up(root: Path) -> N
     assert (first[:, 2] == 0.0).mean() == pytest.approx(0.25, abs=0.08), "any prefix shows the whole house"
 
 
+def test_houses_can_stand_as_networks_learn_rooms(root: Path) -> None:
+    lying, standing = (loaded(source_of(root, up=up), "house/17DRP5sb8fy") for up in "zy")
+    np.testing.assert_allclose(
+        standing.points, np.stack([lying.points[:, 0], lying.points[:, 2], -lying.points[:, 1]], axis=1)
+    )
+    shape = source_of(root).shapes()[0]
+    assert len({source_of(root, up=up).digest(shape) for up in "zy"}) == 2
+
+
 def test_the_same_house_gives_the_same_points_and_the_digest_knows_how_many(root: Path) -> None:
     first, again = (loaded(source_of(root), "house/1LXtFkjw3qL") for _ in range(2))
     np.testing.assert_array_equal(first.points, again.points)

@@ -123,6 +123,19 @@ def test_points_can_be_drawn_on_the_triangles(root: Path) -> None:
     np.testing.assert_array_equal(source.load(shapes[1]).points, as_scanned.points)
 
 
+@pytest.mark.parametrize("sampled", [0, 500])
+def test_rooms_can_stand_as_networks_learn_them(root: Path, sampled: int) -> None:
+    """Turned about x: z becomes y, and y becomes -z."""
+    lying, standing = (build_source("scannet", {"root": str(root), "sampled": sampled, "up": up}) for up in "zy")
+    before, after = (source.load(source.shapes()[0]) for source in (lying, standing))
+    turn = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])
+    np.testing.assert_allclose(after.points, before.points @ turn.T)
+    np.testing.assert_allclose(after.normals, before.normals @ turn.T)
+    np.testing.assert_array_equal(after.labels, before.labels)
+    assert np.linalg.det(turn) == pytest.approx(1.0)
+    assert standing.digest(standing.shapes()[0]) != lying.digest(lying.shapes()[0])
+
+
 def test_digests_are_those_from_before_points_could_be_drawn(root: Path) -> None:
     vertices, drawn, more = (build_source("scannet", {"root": str(root), "sampled": count}) for count in (0, 100, 200))
     shape = vertices.shapes()[1]

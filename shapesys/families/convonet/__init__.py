@@ -9,12 +9,14 @@ cross entropy, which asks the surface to be where the points are, and keeps the 
 Legend: B shapes, N queries per shape, M points of a cloud, T cells of all maps, C channels.
 
 What differs from the released code, and our choices:
-- scatter: by torch alone and in one order, so that the same seed gives the same weights;
+- scatter: by torch alone and in one order, so that on a CPU the same seed gives the same weights;
 - batches at test time: released ones repeat the cloud for each set of queries; here it is encoded once for all sets;
 - level: released settings evaluate at several (0.4, 0.45, 0.5 of objects and rooms, 0.2, 0.25, 0.3 of crops); here at
   the last or the middle one, and at any by `level`;
 - `start` and `as_trained`, for small networks, are ours and off in the published schedules: the surface that signs are
   taken from, and as many points seen as in training;
+- `in_cells`: places in cells count from the window's own grid; released ones from the scene's origin, wherever a
+  crop's grid begins;
 - windows at test time: displaced queries that leave what a window answers for are reflected into it;
 - early stop: `plateau`, off unless asked for;
 - windows in training: about surface points; released ones are anywhere in the box, and those without queries fail;
@@ -28,7 +30,7 @@ from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference
 from shapesys.families.convonet.inference import infer
 from shapesys.families.convonet.objective import build
 from shapesys.families.convonet.presets import PRESETS
-from shapesys.families.fields.occupancy import observe_points
+from shapesys.families.fields.occupancy import check_surface, observe_points
 
 FAMILY = Family(
     name="convonet",
@@ -39,6 +41,7 @@ FAMILY = Family(
     observes=Need("cloud", ("points",)),
     traits=Traits(gradient_at_evaluation=True, judged_by=("statistics/iou",), higher_is_better=True),
     build=build,
+    check=check_surface,
     inference=ConvONetInference,
     infer=infer,
     observe_points=observe_points,

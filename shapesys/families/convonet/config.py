@@ -13,6 +13,7 @@ from shapesys.nets.conv_encoder import ConvEncoder
 from shapesys.nets.feature_maps import PLANES, FeatureSpace, grid_map, plane_maps
 from shapesys.nets.local_decoder import LocalDecoder
 from shapesys.nets.local_pointnet import Pooling
+from shapesys.nets.unet3d import GROUPS, without_groups
 
 
 class ConvONetConfig(CloudConfig):
@@ -43,6 +44,12 @@ class ConvONetConfig(CloudConfig):
     grid_filters: int = setting(
         32, help="filters of its first level; twice as many at each further one", needs="grid_resolution", ge=1
     )
+    in_cells: bool = setting(
+        False,
+        help="tell the networks where in its cell of the grid a point is, not where in the cube, as released for "
+        "crops: what they learn is the same everywhere",
+        needs="grid_resolution",
+    )
     channels: int = setting(32, help="channels of a feature", ge=1, search=Search(choices=(16, 32, 64)))
     hidden: int = setting(32, help="width of the network that sees points", ge=1)
     blocks: int = setting(5, help="residual blocks of the network that sees points", ge=1)
@@ -57,13 +64,24 @@ class ConvONetConfig(CloudConfig):
         if self.planes:
             _check_resolution("plane", self.plane_resolution, "plane_depth", self.plane_depth)
         if self.grid_resolution:
-            _check_resolution("grid", self.grid_resolution, "grid_levels", self.grid_levels)
+            self._check_grid()
         if self.answered > self.side:
             raise ValueError(
                 f"a window of side {self.side:g} does not see all of its core of {self.core:g} and the "
                 f"{self.blend * self.core:g} over which it blends; lower core or blend, or raise side"
             )
         return self
+
+    def _check_grid(self) -> None:
+        if self.grid_resolution == 1:
+            raise ValueError("grid_resolution = 1 leaves nothing to read between; take 2 or more, or 0 for no grid")
+        _check_resolution("grid", self.grid_resolution, "grid_levels", self.grid_levels)
+        odd = without_groups(self.channels, self.grid_levels, self.grid_filters)
+        if odd:
+            raise ValueError(
+                f"channels = {self.channels} and grid_filters = {self.grid_filters} make {odd} channels, which do not "
+                f"fall into {GROUPS} groups to normalise; take multiples of {2 * GROUPS}, or at most {GROUPS}"
+            )
 
     @property
     def answered(self) -> float:
@@ -73,7 +91,8 @@ class ConvONetConfig(CloudConfig):
     def space(self) -> FeatureSpace:
         """Where features are."""
         planes = plane_maps(self.plane_resolution, PLANES[: self.planes]) if self.planes else ()
-        return FeatureSpace((*planes, *((grid_map(self.grid_resolution),) if self.grid_resolution else ())), self.side)
+        grid = (grid_map(self.grid_resolution),) if self.grid_resolution else ()
+        return FeatureSpace((*planes, *grid), self.side, self.grid_resolution if self.in_cells else 0)
 
     def encoder(self) -> ConvEncoder:
         """Fresh weights."""
@@ -195,8 +214,8 @@ class ConvONetInference(Config):
     )
     level: float | None = setting(
         None,
-        help="probability of being inside at which the surface is; without a schedule 0.2, as published; with one as "
-        "start leaves it",
+        help="probability of being inside at which the surface is; without a schedule 0.2, as published; with one "
+        "what counts as one half, but for published windows",
         gt=0,
         lt=1,
         search=Search(0.1, 0.6),
@@ -225,8 +244,8 @@ class ConvONetInference(Config):
     batches: int | None = setting(
         None, help="sets of queries per iteration; the cloud is encoded once for all of them", needs="schedule", ge=1
     )
-    surface: int | None = setting(None, help="points of the cloud in each set", needs="schedule", ge=0)
-    off_surface: int | None = setting(None, help="displaced points in each set", needs="schedule", ge=0)
+    surface: int | None = setting(None, help="points of the cloud in each set", needs="schedule", ge=1)
+    off_surface: int | None = setting(None, help="displaced points in each set", needs="schedule", ge=1)
     std: float | None = setting(
         None,
         help="standard deviation of their displacement, a length of the frame",
@@ -241,13 +260,6 @@ class ConvONetInference(Config):
         ge=0,
         lt=1,
     )
-
-    @model_validator(mode="after")
-    def _asks_for_queries(self) -> ConvONetInference:
-        planned = self.planned()
-        if planned and not (planned.surface and planned.off_surface):
-            raise ValueError("an optimisation needs queries on the surface and off it; raise surface and off_surface")
-        return self
 
     def planned(self) -> Schedule | None:
         """The schedule with what is set in its place; None without."""

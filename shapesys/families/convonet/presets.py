@@ -29,26 +29,27 @@ _ORIGINS = dict.fromkeys(_OBJECTS, _CODE) | {
     "train.checkpoint_epochs": "10,000 steps of ShapeNet, as released",
     "train.validate_epochs": "10,000 steps of ShapeNet, as released",
 }
-_ROOMS: Mapping[str, Any] = {
-    **_OBJECTS,
-    "model.input_points": 10_000,
-    "train.epochs": 2400,
-    "train.checkpoint_epochs": 50,
-    "train.validate_epochs": 50,
-}
+_TRAINING_ROOMS, _STEPS, _EVERY = 3750, 300_000, 5_000
 _ROOM_ORIGINS = _ORIGINS | {
-    "train.epochs": "about 300,000 steps of 3,750 rooms, 32 at a time, as readers report",
+    "train.epochs": "300,000 steps of 3,750 rooms, as readers report of objects; the released loop has no end",
     "train.checkpoint_epochs": "our choice: some 5,000 steps",
     "train.validate_epochs": "our choice: some 5,000 steps",
 }
 
 
-def _preset(summary: str, base: Mapping[str, Any], origins: Mapping[str, str], **model: Any) -> Preset:
-    """A released configuration that differs from another in these settings of the model and in its batch."""
-    of_training = {"batch": "train.shapes_per_step", "queries": "train.points_per_shape"}
-    batch = {path: model.pop(name) for name, path in of_training.items() if name in model}
-    changed = {f"model.{name}": value for name, value in model.items()} | batch
-    return Preset(summary, {**base, **changed}, {**dict.fromkeys(changed, _CODE), **origins})
+def _preset(
+    summary: str, base: Mapping[str, Any], origins: Mapping[str, str], ours: Mapping[str, str] = {}, **model: Any
+) -> Preset:
+    """A released configuration that differs from another in these settings of the model, but for what is ours."""
+    changed = {f"model.{name}": value for name, value in model.items()}
+    return Preset(summary, {**base, **changed}, {**dict.fromkeys(changed, _CODE), **origins, **ours})
+
+
+def _rooms(batch: int, **training: Any) -> Mapping[str, Any]:
+    """Rooms, some in each step."""
+    epochs = {"epochs": _STEPS, "checkpoint_epochs": _EVERY, "validate_epochs": _EVERY}
+    schedule = {f"train.{name}": round(steps * batch / _TRAINING_ROOMS) for name, steps in epochs.items()}
+    return {**_OBJECTS, "model.input_points": 10_000, "train.shapes_per_step": batch, **schedule, **training}
 
 
 PAPER = Preset(
@@ -59,39 +60,45 @@ GRID32 = _preset(
     "objects: a grid of 32^3, 1.07 M parameters", _OBJECTS, _ORIGINS, planes=0, grid_resolution=32, grid_levels=3
 )
 ROOMS = _preset(
-    "rooms: three planes of 128 x 128, 7.81 M parameters", _ROOMS, _ROOM_ORIGINS, plane_resolution=128, plane_depth=5
+    "rooms: three planes of 128 x 128, 7.81 M parameters",
+    _rooms(32),
+    _ROOM_ORIGINS,
+    plane_resolution=128,
+    plane_depth=5,
 )
 ROOMS_GRID64 = _preset(
     "rooms: a grid of 64^3, 4.17 M parameters; what SA-ConvONet optimises for rooms",
-    _ROOMS,
+    _rooms(6),
     _ROOM_ORIGINS,
     planes=0,
     grid_resolution=64,
     grid_levels=4,
-    batch=6,
 )
 ROOMS_COMBINED = _preset(
     "rooms: three planes of 128 x 128 and a grid of 32^3",
-    _ROOMS,
+    _rooms(24),
     _ROOM_ORIGINS,
     plane_resolution=128,
     plane_depth=5,
     grid_resolution=32,
     grid_levels=3,
-    batch=24,
 )
 WINDOWS = _preset(
     "scenes of any size: windows of 88^3 cells, 0.44 of a room wide, that answer for 25^3 of them",
-    _ROOMS,
+    _rooms(2, **{"train.points_per_shape": 65_536}),
     _ROOM_ORIGINS,
+    {
+        "model.blend": "our choice; released crops meet in a step",
+        "train.points_per_shape": "our choice: of so many, some 1,024 lie in a window",
+    },
     side=0.44,
     core=0.125,
+    blend=0.25,
     window_queries=1024,
     planes=0,
     grid_resolution=88,
     grid_levels=4,
-    batch=2,
-    queries=65_536,
+    in_cells=True,
 )
 
 _SMALL: Mapping[str, Any] = {

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from shapesys.config.base import Config
 from shapesys.errors import ShapesysError
-from shapesys.families.base import Batch, Observation, Term, Terms
+from shapesys.families.base import Batch, Observation, Term, Terms, TrainingData
+from shapesys.families.fields.occupancy_config import CloudConfig
 from shapesys.fields.field import Box, FieldTraits
 from shapesys.fields.logit_field import LogitField
 from shapesys.nets.dropout import shape_noise
@@ -39,6 +40,21 @@ def noisy_inputs(batch: Batch, count: int, std: float) -> Tensor:
         noise = torch.randn(cloud.shape, generator=generator, device=cloud.device, dtype=cloud.dtype)
         clouds.append(cloud + std * noise)
     return torch.stack(clouds)
+
+
+def check_surface(config: CloudConfig, data: TrainingData) -> None:
+    """Refuse stores that hold fewer surface points beside a step's queries than are to be seen.
+
+    Raises:
+        ShapesysError: fewer.
+    """
+    held = data.chunk.get("surface")
+    if held is not None and held < config.input_points:
+        raise ShapesysError(
+            f"model.input_points is {config.input_points}, and the store holds {held} surface points beside the "
+            f"queries of a step; prepare with --inside.surface {config.input_points}, or set --model.input-points "
+            f"{held}"
+        )
 
 
 def some_of(cloud: Tensor, count: int, generator: torch.Generator) -> Tensor:

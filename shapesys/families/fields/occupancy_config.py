@@ -21,9 +21,7 @@ class CloudConfig(Config):
         "for the unit sphere",
         gt=0,
     )
-    input_points: int = setting(
-        3000, help="surface points seen in a training step, or all that are beside its queries", ge=1
-    )
+    input_points: int = setting(3000, help="surface points seen in a training step, of those beside its queries", ge=1)
     input_noise: float = setting(
         0.005, help="standard deviation of noise that is added to them in each step, a length of the frame", ge=0
     )
@@ -50,7 +48,7 @@ class EncoderConfig(CloudConfig):
     )
     input_points: int = setting(
         300,
-        help="surface points seen in a training step, or all that are beside its queries",
+        help="surface points seen in a training step, of those beside its queries",
         needs="encoder=cloud",
         ge=1,
     )

@@ -17,7 +17,7 @@ What differs from the released code, and our choices:
 from __future__ import annotations
 
 from shapesys.families.base import Family, Need, Traits
-from shapesys.families.fields.occupancy import observe_points
+from shapesys.families.fields.occupancy import check_surface, observe_points
 from shapesys.families.onet.config import ONetConfig, ONetInference
 from shapesys.families.onet.inference import infer
 from shapesys.families.onet.objective import build
@@ -34,6 +34,7 @@ FAMILY = Family(
     observes=Need("cloud", ("points",)),
     traits=Traits(judged_by=("statistics/iou",), higher_is_better=True),
     build=build,
+    check=check_surface,
     inference=ONetInference,
     infer=infer,
     observe_points=observe_points,

@@ -18,7 +18,7 @@ What the paper leaves open, and our choices:
 from __future__ import annotations
 
 from shapesys.families.base import Family, LatentSpace, Need, Traits
-from shapesys.families.fields.occupancy import observe_points
+from shapesys.families.fields.occupancy import check_surface, observe_points
 from shapesys.families.tdgn.config import TDGNConfig
 from shapesys.families.tdgn.inference import TDGNInference, codes, decoded, infer
 from shapesys.families.tdgn.objective import build
@@ -35,6 +35,7 @@ FAMILY = Family(
     pictures=lambda config: config.picture,
     traits=Traits(judged_by=("statistics/iou",), higher_is_better=True),
     build=build,
+    check=check_surface,
     inference=TDGNInference,
     infer=infer,
     latent=LatentSpace(found=codes, decoded=decoded),

@@ -58,6 +58,8 @@ def test_noise_belongs_to_the_shape_and_the_step() -> None:
     [
         ({"plane_resolution": 60, "plane_depth": 4}, "plane_resolution = 60 cannot be halved 3 times.*take 56 or 64"),
         ({"grid_resolution": 6, "grid_levels": 4}, "grid_resolution = 6 cannot be halved 3 times.*take 8"),
+        ({"grid_resolution": 1, "grid_levels": 1}, "leaves nothing to read between; take 2 or more"),
+        ({"grid_resolution": 8, "grid_filters": 12}, "make 12 channels, which do not fall into 8 groups"),
         ({"planes": 0}, "leave no features"),
         ({"planes": 2}, "planes"),
         ({"core": 2.0}, "does not see all of its core of 2 and the 0.5 over which it blends"),
@@ -87,8 +89,14 @@ def test_a_schedule_gives_what_is_left_out() -> None:
     windows = ConvONetInference(schedule="windows").planned()
     assert windows is not None
     assert (windows.part, windows.norms, windows.iterations, windows.decay_every) == ("encoder", False, 2000, 800)
-    with pytest.raises(UsageError, match="on the surface and off it"):
+    with pytest.raises(UsageError, match="surface"):
         ConvONetInference().override({"schedule": "rooms", "surface": 0})
+
+
+def test_a_store_with_fewer_surface_points_than_are_to_be_seen_is_refused() -> None:
+    FAMILY.check(ConvONetConfig(input_points=500), TrainingData(1, chunk={"surface": 500}))
+    with pytest.raises(ShapesysError, match=r"input_points is 500.*holds 400 surface points.*--inside\.surface 500"):
+        FAMILY.check(ConvONetConfig(input_points=500), TrainingData(1, chunk={"surface": 400}))
 
 
 def test_clouds_outside_of_the_cube_are_refused() -> None:

@@ -11,11 +11,11 @@ from balls import balls, trained
 from torch.profiler import ProfilerActivity, profile
 
 from shapesys.errors import ShapesysError
-from shapesys.families.base import FieldPrediction, Observation
+from shapesys.families.base import FieldPrediction, Observation, TrainingData
 from shapesys.families.convonet import FAMILY
 from shapesys.families.convonet.config import ConvONetConfig, ConvONetInference, Schedule
 from shapesys.families.convonet.kept import Kept
-from shapesys.families.convonet.objective import ConvONetObjective, build
+from shapesys.families.convonet.objective import MOST_IN_VAIN, ConvONetObjective, build
 from shapesys.families.convonet.scene import Scene, WindowAnswers, box_about, reflected, windows_of
 from shapesys.families.convonet.windows import memory_of_window, training_windows
 from shapesys.fields.extraction import ExtractionSettings, extract
@@ -94,6 +94,18 @@ def test_a_window_without_queries_weighs_nothing() -> None:
     far = {**batch, "points": batch["points"] + 50.0}
     assert torch.equal(training_windows(far, config).weights, torch.zeros(2))
     assert float(build(config, None)(far).total().detach()) == 0.0  # type: ignore[arg-type]
+
+
+def test_training_without_any_query_in_a_window_is_stopped() -> None:
+    objective, batch = build(ConvONetConfig(**WINDOWS), TrainingData(1)), balls(2, 0)
+    far = {**batch, "points": batch["points"] + 50.0}
+    for _ in range(MOST_IN_VAIN - 1):
+        objective(far)
+    objective(batch)
+    for _ in range(MOST_IN_VAIN - 1):
+        objective(far)
+    with pytest.raises(ShapesysError, match=r"in 20 steps no query lay within 0\.\d+ of .*model\.core"):
+        objective(far)
 
 
 def test_a_scene_longer_than_any_shape_is_found() -> None:
