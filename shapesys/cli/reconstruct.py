@@ -156,8 +156,20 @@ def command(run: str, path: Path, out: Path | None, salient_threshold: float | N
         **made.facts,
     }
     shown = data | {"seconds": duration(data["seconds"])}
-    notes = [f"note: {made.report.cut}"] if made.report.cut else []
+    notes = [f"note: {text}" for text in (made.report.cut, too_coarse(made, resolution)) if text]
     return Answer(data, [table("", ("reconstructed", str(path)), list(shown.items())), *notes])
+
+
+def too_coarse(made: Reconstruction, resolution: int) -> str:
+    """What a surface of a large scene lacks of what its network knows; empty where nothing."""
+    known, cell = made.facts.get("feature_cell", math.inf), made.field.traits.box.longest_side / resolution
+    if cell <= known:
+        return ""
+    unit = made.frame.scale * made.placed.unit
+    return (
+        f"the surface is made of cells {cell * unit:.3g} wide, the network's features of cells {known * unit:.3g}; "
+        f"--resolution {math.ceil(resolution * cell / known)} shows all that it knows"
+    )
 
 
 def windows_on_actors(run: RunDirectory, workers: int | None, address: str | None) -> Spread:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
+from shapesys.cli.reconstruct import too_coarse
 from shapesys.errors import ShapesysError, UsageError
 from shapesys.evaluation.config import EvaluateConfig, EvaluateScale
 from shapesys.evaluation.evaluator import Evaluator
@@ -31,7 +33,7 @@ from shapesys.training.context import LocalContext
 from shapesys.training.loop import train
 from shapesys.training.run_dir import RunDirectory, create
 
-FEW = {"inside.count": 2048, "inside.chunk": 512, "inside.surface": 256, "cloud.points": 600, "occupancy.points": 2000}
+FEW = {"inside.count": 2048, "inside.chunk": 512, "inside.surface": 512, "cloud.points": 600, "occupancy.points": 2000}
 SHAPES = {"categories": ("mug", "table"), "count": 6, "val_fraction": 0.0, "test_fraction": 0.34}
 SETTINGS = EvaluateConfig(resolution=24, samples=500)
 SCALE = EvaluateScale(batch_shapes=2)
@@ -144,6 +146,12 @@ def test_windows_are_trained_evaluated_and_reconstructed(of_windows: RunDirector
         of_windows, tmp_path / "mug.obj", 32, {"schedule": "tiny", "iterations": 2, "batches": 2, "level": 0.2}
     )
     assert not made.mesh.is_empty
+    assert made.facts["feature_cell"] == pytest.approx(0.6 / 16)
+    assert too_coarse(made, 100) == ""
+    side = made.field.traits.box.longest_side
+    assert too_coarse(made, 8).endswith(
+        f"--resolution {math.ceil(side / made.facts['feature_cell'])} shows all that it knows"
+    )
 
 
 def test_occupancy_networks_run_alike(store: str, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from shapesys.families.convonet.optimise_many import at_once, optimise_many
 from shapesys.families.convonet.scene import (
     Scene,
     WindowAnswers,
-    memory_facts,
+    scene_facts,
     scene_field,
     windows_of,
 )
@@ -97,7 +97,7 @@ def _of_scene(objective: ConvONetObjective, seen: SeenCloud, config: ConvONetInf
         raise ShapesysError(f"'{seen.shape_id}' has no points to see")
     limit = config.seen_points(objective.config.input_points)
     scene = Scene.of(objective, seen.cloud, limit, seen.generator)
-    facts, curves, network = taken_at(config) | memory_facts(objective, scene), dict[str, np.ndarray](), objective
+    facts, curves, network = taken_at(config) | scene_facts(objective, scene), dict[str, np.ndarray](), objective
     if schedule := config.planned():
         steps = windows_of(objective, scene, schedule, seen.generator)
         done = optimise(objective, steps, schedule, config.plateau)

@@ -188,12 +188,13 @@ def reflected(points: Tensor, side: float) -> Tensor:
     return 0.5 * side - ((points + 0.5 * side).remainder(2.0 * side) - side).abs()
 
 
-def memory_facts(network: ConvONetObjective, scene: Scene) -> dict[str, float]:
-    """Windows, those without anything to see, and what one takes in MiB."""
+def scene_facts(network: ConvONetObjective, scene: Scene) -> dict[str, float]:
+    """Windows, those without anything to see, what one takes in MiB, and how wide cells of features are."""
     memory = memory_of_window(network.config)
     return {
         "windows": float(scene.lattice.count),
         "windows_skipped": float(scene.lattice.count - len(scene.seeing)),
         "window_features_mib": memory.features / 2**20,
         "window_encoding_mib": memory.encoding / 2**20,
+        "feature_cell": network.space.side / max(one.resolution for one in network.space.maps),
     }
