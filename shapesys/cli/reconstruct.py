@@ -84,10 +84,10 @@ class _Share(click.FloatRange):
 @click.option("--restarts", type=int, help="Initial codes to try. [default: the run's]")
 @click.option(
     "--up",
-    type=click.Choice(("x", "y", "z")),
+    type=click.Choice(("x", "y", "z", "-x", "-y", "-z")),
     default="y",
     show_default=True,
-    help="The file's axis that points up, where RUN learned shapes that stand along y.",
+    help="The file's axis that points up, where RUN learned shapes that stand along y; of a camera's frame -y.",
 )
 @click.option(
     "--unit",

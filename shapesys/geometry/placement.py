@@ -10,11 +10,14 @@ import numpy as np
 from shapesys.errors import UsageError, unknown_name
 from shapesys.geometry.mesh import Floats, Mesh
 
-Axis = Literal["x", "y", "z"]
+Axis = Literal["x", "y", "z", "-x", "-y", "-z"]
 _TURNS = {
     "x": ((0, -1, 0), (1, 0, 0), (0, 0, 1)),
     "y": ((1, 0, 0), (0, 1, 0), (0, 0, 1)),
     "z": ((1, 0, 0), (0, 0, 1), (0, -1, 0)),
+    "-x": ((0, 1, 0), (-1, 0, 0), (0, 0, 1)),
+    "-y": ((1, 0, 0), (0, -1, 0), (0, 0, -1)),
+    "-z": ((1, 0, 0), (0, 0, -1), (0, 1, 0)),
 }
 """Rotations that bring an axis to y; nothing is mirrored."""
 
@@ -24,7 +27,8 @@ class Placement:
     """What is known of a file beforehand.
 
     Attributes:
-        up: its axis that points up; y of what networks learn.
+        up: its axis that points up, one with a sign where that is its other end, as -y of a camera's frame; y of what
+            networks learn.
         unit: length in the file's unit that becomes 1, about the middle of its box; None where the frame of what was
             learned decides.
 

@@ -12,7 +12,7 @@ from shapesys.geometry.placement import AS_GIVEN, Placement
 POINTS = np.random.default_rng(0).uniform(-3, 7, (50, 3))
 
 
-@pytest.mark.parametrize("up", ["x", "y", "z"])
+@pytest.mark.parametrize("up", ["x", "y", "z", "-x", "-y", "-z"])
 @pytest.mark.parametrize("unit", [None, 2.5])
 def test_the_way_back_is_the_way_there(up: str, unit: float | None) -> None:
     placed = Placement(up, unit).about(POINTS)  # type: ignore[arg-type]
@@ -20,11 +20,12 @@ def test_the_way_back_is_the_way_there(up: str, unit: float | None) -> None:
     assert np.linalg.det(placed.turn) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize(("up", "axis"), [("x", 0), ("y", 1), ("z", 2)])
-def test_what_points_up_points_along_y(up: str, axis: int) -> None:
-    placed = Placement(up).about(POINTS)  # type: ignore[arg-type]
-    np.testing.assert_array_equal(placed.directions(np.eye(3))[axis], [0.0, 1.0, 0.0])
-    assert placed.apply(POINTS)[:, 1] == pytest.approx(POINTS[:, axis])
+def test_what_points_up_points_along_y(up: str, axis: int, sign: int) -> None:
+    placed = Placement(up if sign > 0 else f"-{up}").about(POINTS)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(placed.directions(sign * np.eye(3))[axis], [0.0, 1.0, 0.0])
+    assert placed.apply(POINTS)[:, 1] == pytest.approx(sign * POINTS[:, axis])
 
 
 def test_a_unit_is_taken_about_the_middle() -> None:
