@@ -57,11 +57,6 @@ class Truth:
         """The true surface, or what there is of it."""
         return self.sample if self.mesh is None else self.mesh
 
-    @property
-    def extent(self) -> Mesh | Floats | None:
-        """What gives the units of length, points (n, 3) where samples are all there is; None of a bare scan."""
-        return self.sample.points if self.mesh is None and self.sample is not None else self.mesh
-
     def of_what_is_seen(self) -> tuple[Truth, Region]:
         """The same without faces that nobody can see, and where a room is measured then.
 

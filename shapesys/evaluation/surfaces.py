@@ -87,7 +87,7 @@ def _against(mesh: Mesh, truth: Truth, settings: EvaluateConfig) -> Scores:
     seen, region = truth.of_what_is_seen()
     measured = replace(settings.surface(), region=region)
     # In units of the whole room, as it is measured with its walls.
-    return surface_metrics(mesh, seen.surface, measured, seen.normalisation, seen.scan, truth.extent)
+    return surface_metrics(mesh, seen.surface, measured, seen.normalisation, seen.scan, truth.surface)
 
 
 def _facts(components: Components) -> dict[str, float]:

@@ -54,11 +54,11 @@ class Sampled:
         self._to_truth: dict[Counts, tuple[SurfacePair | None, SurfacePair | None]] = {}
         self._to_scan: dict[Counts, tuple[Distances | None, Distances | None]] = {}
 
-    @property
-    def extent(self) -> Mesh | Floats:
-        """What gives the units of length: the truth where it is known."""
-        if self.truth is not None:
-            return self.truth if isinstance(self.truth, Mesh) else self.truth.points
+    def extent(self, whole: Mesh | SurfaceSample | None = None) -> Mesh | Floats:
+        """What gives the units of length: the whole that the truth is a part of, else the truth where it is known."""
+        known = self.truth if whole is None else whole
+        if known is not None:
+            return known if isinstance(known, Mesh) else known.points
         assert self.scan is not None
         return self.scan.points
 

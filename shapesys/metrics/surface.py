@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from functools import cached_property
 
-from shapesys.geometry.mesh import Floats, Mesh
+from shapesys.geometry.mesh import Mesh
 from shapesys.geometry.normalise import Normalisation
 from shapesys.geometry.surface import SurfaceSample
 from shapesys.metrics.conventions import Against, Combine, Convention, convention
@@ -30,7 +30,7 @@ def surface_metrics(
     settings: SurfaceSettings | None = None,
     normalisation: Normalisation | None = None,
     scan: ScanPoints | None = None,
-    extent: Mesh | Floats | None = None,
+    whole: Mesh | SurfaceSample | None = None,
 ) -> Scores:
     """Score a predicted surface against the true one, against a scan of it, or both; all in the same coordinates.
 
@@ -39,8 +39,7 @@ def surface_metrics(
             scores against the scan alone.
         normalisation: how these coordinates came from the file's, for conventions in the object's own unit.
         scan: for conventions against it.
-        extent: what gives the units of length, a surface or points (n, 3), where that is more than what is measured
-            against: a part of a shape is measured in units of the whole.
+        whole: what the truth is a part of, which gives the units of length; the truth where None.
 
     Returns:
         Scores named ``chamfer/<convention>``, ``fscore/<threshold>`` with ``precision/`` and ``recall/``,
@@ -55,7 +54,7 @@ def surface_metrics(
     """
     settings = settings or SurfaceSettings()
     sampled = Sampled(prediction, truth, scan, settings)
-    return _Evaluation(sampled, settings, Frames(sampled.extent if extent is None else extent, normalisation)).scores()
+    return _Evaluation(sampled, settings, Frames(sampled.extent(whole), normalisation)).scores()
 
 
 class _Evaluation:

@@ -70,8 +70,9 @@ def open_data(job: TrainJob, family: Family) -> tuple[Reader, TrainPlan]:
     reader = replace(_reader(job, family, store, job.data.split), saliency=maps)
     if maps:
         check_maps(maps, store, reader.shape_ids)
-    family.check(job.model, training_data(job, reader))
-    return reader, _plan(job, family, reader)
+    data = training_data(job, reader)
+    family.check(job.model, data)
+    return reader, _plan(job, family, reader, data)
 
 
 def training_data(job: TrainJob, reader: Reader) -> TrainingData:
@@ -87,8 +88,8 @@ def _rows_of_chunk(reader: Reader) -> dict[str, int]:
     return {name: values.shape[1] for name, values in first.items()}
 
 
-def _plan(job: TrainJob, family: Family, reader: Reader) -> TrainPlan:
-    chunk_count, chunk_size = _chunking(job, family, reader)
+def _plan(job: TrainJob, family: Family, reader: Reader, data: TrainingData) -> TrainPlan:
+    chunk_count, chunk_size = _chunking(job, family, reader, data)
     plan = TrainPlan(
         num_shapes=len(reader.shape_ids),
         shapes_per_step=job.train.shapes_per_step,
@@ -159,12 +160,12 @@ def _reader(job: TrainJob, family: Family, store: Store, split: str) -> Reader:
     )
 
 
-def _chunking(job: TrainJob, family: Family, reader: Reader) -> tuple[int, int]:
+def _chunking(job: TrainJob, family: Family, reader: Reader, data: TrainingData) -> tuple[int, int]:
     """Chunks per shape and samples per chunk; a family that samples by itself takes what it is asked for."""
     if family.sample is not None:
         reader.store.require(reader.view, reader.columns)
         return 1, _points_per_shape(job, family)
-    return reader.store.chunk_count(reader.view), _rows_of_chunk(reader)[reader.columns[0]]
+    return reader.store.chunk_count(reader.view), data.chunk[reader.columns[0]]
 
 
 def _points_per_shape(job: TrainJob, family: Family) -> int:
